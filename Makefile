@@ -1,0 +1,54 @@
+# Two commands for everybody: `make demo` and `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find proxy -name '*.py' 2>/dev/null)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test serve check lint types lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/linked ## set up, then record and replay a dozen calls: no key, no network
+	@$(BIN)/chatreel demo
+
+test: $(VENV)/linked ## set up, then the whole test suite
+	$(BIN)/python -m pytest
+
+serve: $(VENV)/linked ## set up, then the proxy on 127.0.0.1:8080
+	@$(BIN)/chatreel serve
+
+check: lint types ## linters, import contracts, types
+
+lint: $(VENV)/linked
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(VENV)/linked
+	$(BIN)/mypy -p chatreel
+	$(BIN)/mypy tests
+
+lock: $(VENV)/linked ## renew requirements.lock from pyproject.toml
+	$(INSTALL) uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-header --no-annotate \
+		--all-extras --group dev --no-emit-package chatreel pyproject.toml --output-file requirements.lock
+
+clean: ## remove everything the commands above have made
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# The environment: a virtual one, filled from the lock by hash and from nowhere else.
+$(VENV)/locked: requirements.lock .ci/find-python
+	@python=$$(.ci/find-python) && echo "Setting up .venv with $$python ..." && "$$python" -m venv --clear $(VENV)
+	@$(INSTALL) --require-hashes --requirement requirements.lock
+	@touch $@
+
+# chatreel itself, editable. Strict: a tree of links that mypy and import-linter can read, made anew when a file comes or goes.
+$(VENV)/linked: $(VENV)/locked pyproject.toml $(SOURCES)
+	@rm -rf build
+	@$(INSTALL) --no-deps --no-build-isolation --config-settings editable_mode=strict --editable .
+	@touch $@

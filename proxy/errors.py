@@ -1,0 +1,25 @@
+"""What can go wrong, as far as chatreel can say something useful about it.
+
+One base, so that an edge can catch all of it; each leaf is also the builtin a caller would expect. Messages say what
+happened, where, and what to do next.
+"""
+
+
+class ChatreelError(Exception):
+    """Base of every error that chatreel raises on purpose."""
+
+
+class ConfigError(ChatreelError, ValueError):
+    """A setting that cannot be used."""
+
+
+class StoreError(ChatreelError):
+    """The store cannot be opened, read or written."""
+
+
+class ServeError(ChatreelError):
+    """The proxy cannot be started, for example because its port is taken."""
+
+
+class NotKeyable(ChatreelError, ValueError):  # noqa: N818 - it names a property of the body, not a fault of ours
+    """A request body that has no safe cache key: it is never stored and never served from the store."""

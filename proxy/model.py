@@ -1,0 +1,89 @@
+"""The values everything else speaks in: plain, frozen, without behaviour that needs a clock, a socket or a database."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+type Json = None | bool | int | float | str | list[Json] | dict[str, Json]
+"""Anything that JSON can say. `dict` keeps the order in which the members travelled."""
+
+type JsonObject = dict[str, Json]
+
+
+class Mode(StrEnum):
+    """What to do with a request that is, or is not, recorded. VCR's names are accepted: see `chatreel.decide`."""
+
+    CACHE = "cache"
+    REPLAY = "replay"
+    RECORD = "record"
+    ONCE = "once"
+    PASSTHROUGH = "passthrough"
+
+
+class WireForm(StrEnum):
+    """How a response travels."""
+
+    JSON = "json"
+    SSE = "sse"
+
+
+class Outcome(StrEnum):
+    """What became of a call; one of these stands in its log row."""
+
+    HIT = "hit"
+    RECORDED = "recorded"
+    COALESCED = "coalesced"
+    PASSED = "passed"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a response body that arrived together."""
+
+    at: float
+    """Seconds from the moment the request went upstream."""
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes two requests the same call: the key, and the document it is the digest of."""
+
+    key: str
+    """`v1:` and 64 hexadecimal digits: SHA-256 over `document`."""
+    document: bytes
+    """The canonical document, UTF-8 JSON: `{"v", "upstream", "path", "query", "body"}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One stored exchange. `body` is what the upstream sent, byte for byte, after content decoding."""
+
+    identity: Identity
+    upstream: str
+    """Origin of the API that answered, as in `https://api.openai.com`."""
+    path: str
+    model: str
+    """The model asked for, as the request spelled it; empty if it named none."""
+    recorded_at: float
+    """Seconds since the epoch."""
+    request: bytes
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    """Response headers worth keeping, lower-case names."""
+    form: WireForm
+    body: bytes
+    pieces: tuple[Piece, ...]
+    """Arrival of `body`; the sizes add up to its length."""
+    completion: bytes
+    """The one `chat.completion` object that `body` amounts to, UTF-8 JSON."""
+    cassette: str = ""
+    id: int = 0
+    """Row of the store; 0 before it is stored."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the request going upstream to the last byte of the answer."""
+        return self.pieces[-1].at if self.pieces else 0.0
