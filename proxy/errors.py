@@ -21,5 +21,9 @@ class ServeError(ChatreelError):
     """The proxy cannot be started, for example because its port is taken."""
 
 
+class Malformed(ChatreelError, ValueError):  # noqa: N818 - it names a property of the body, not a fault of ours
+    """A request body that no JSON reader can take for an object: no server could answer it either."""
+
+
 class NotKeyable(ChatreelError, ValueError):  # noqa: N818 - it names a property of the body, not a fault of ours
     """A request body that has no safe cache key: it is never stored and never served from the store."""

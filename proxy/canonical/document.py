@@ -1,0 +1,91 @@
+"""The canonical document of a request, and the key that is its digest."""
+
+import hashlib
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+from chatreel.canonical.messages import canonical_messages
+from chatreel.canonical.normalizing import normalize
+from chatreel.canonical.pointers import parse_pointer, remove
+from chatreel.canonical.rules import CREDENTIAL_PARAMETERS, CREDENTIALS, DROPPED, KeyOptions
+from chatreel.canonical.values import Tree, canonical_value
+from chatreel.errors import NotKeyable
+from chatreel.model import Identity, Json, JsonObject
+
+SCHEME = "v1"
+"""Names the rules of this package. A key of another scheme says nothing about equality and has to be derived anew."""
+
+DEFAULT = KeyOptions()
+
+_DROPPED_NAMES = frozenset(name for (name,) in map(parse_pointer, DROPPED))
+_CREDENTIALS = tuple(parse_pointer(pointer) for pointer in CREDENTIALS)
+
+
+def identify(*, upstream: str, path: str, query: str, body: JsonObject, options: KeyOptions = DEFAULT) -> Identity:
+    """Return key and canonical document of a request. `body` is what `parse_body` returned; it is not changed.
+
+    `upstream` is the origin of the API, `path` and `query` are as they travel, percent-encoded, without the `?`.
+    Raises `NotKeyable` if the request has no JSON form that all readers agree on.
+    """
+    try:
+        document = _document(upstream, path, query, body, options)
+    except RecursionError:
+        raise NotKeyable("The request body is nested too deeply.") from None
+    except orjson.JSONEncodeError as error:
+        raise NotKeyable(f"The request cannot be written as JSON: {error}.") from None
+    return Identity(cache_key(document), document)
+
+
+def cache_key(document: bytes) -> str:
+    """Return the key of a canonical document: the scheme, a colon, and SHA-256 in hexadecimal digits."""
+    return f"{SCHEME}:{hashlib.sha256(document).hexdigest()}"
+
+
+def _document(upstream: str, path: str, query: str, body: JsonObject, options: KeyOptions) -> bytes:
+    canonical = _canonical_body(body, options)
+    traces = {name: canonical_value(option) for name, option in options.declared.items()}
+    if options.normalize:
+        canonical, labels = normalize(canonical, options.normalize)
+        traces |= {"normalized": labels} if labels else {}
+    members: dict[str, Tree] = {
+        "v": SCHEME,
+        "upstream": _without_userinfo(upstream),
+        "path": path,
+        "query": _canonical_query(query),
+        **traces,
+        "body": canonical,
+    }
+    return orjson.dumps(members)
+
+
+def _canonical_body(body: JsonObject, options: KeyOptions) -> Tree:
+    for pointer in (*_CREDENTIALS, *map(parse_pointer, options.ignore)):
+        if pointer[0] in body or pointer[0] == "*":
+            body = remove(body, pointer)
+    defaults = options.defaults
+    members: dict[str, Tree] = {}
+    for name in sorted(body):
+        value = body[name]
+        if value is None or name in _DROPPED_NAMES or (name in defaults and _equals(value, defaults[name])):
+            continue
+        members[name] = canonical_messages(value) if name == "messages" else canonical_value(value)
+    return members
+
+
+def _equals(value: Json, default: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == default
+
+
+def _canonical_query(query: str) -> Tree:
+    """Name and value of each parameter, still encoded, sorted by name; equal names keep their order."""
+    parameters = [parameter.split("=", 1) for parameter in query.split("&") if parameter]
+    kept = [pair for pair in parameters if unquote(pair[0]).lower() not in CREDENTIAL_PARAMETERS]
+    return [[*pair] for pair in sorted(kept, key=lambda pair: pair[0])]
+
+
+def _without_userinfo(upstream: str) -> str:
+    if "@" not in upstream:
+        return upstream
+    parts = urlsplit(upstream)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,0 +1,57 @@
+"""The canonical form of a JSON value, wherever in a body it stands.
+
+- Members are sorted by name, except those of an object called `properties`: in a JSON Schema their order changes what
+  the model writes. Schemas travel in many members (`tools`, `functions`, `response_format`, vLLM's `guided_json`,
+  Ollama's `format`), so the name decides and not the place; the price is that a free object of that name keeps its
+  order too, which costs a miss at worst.
+- Numbers are equal if their values are: `1`, `1.0` and `1e0` are one number, so are `0` and `-0`. Integers keep all
+  their digits, what is written with a fraction or an exponent has the value of its double.
+- Strings, the order of arrays, `true`, `false` and `null` count as they are. In particular `1` is not `true`, and a
+  `null` in here is a value, not an absence: what is optional in a schema or an extension cannot be known.
+"""
+
+import sys
+
+import orjson
+
+from chatreel.errors import NotKeyable
+from chatreel.model import Json
+
+type Tree = bool | int | float | str | orjson.Fragment | list[Tree] | dict[str, Tree] | None
+"""Canonical JSON, ready for orjson. A fragment is an integer beyond the 64 bits that orjson writes."""
+
+_MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
+
+
+def canonical_value(node: Json) -> Tree:
+    """Return the canonical form of `node`, which is not changed. Raises `NotKeyable` for numbers that are not JSON."""
+    if node is None or isinstance(node, (str, bool)):
+        return node
+    if isinstance(node, dict):
+        return _canonical_object(node)
+    if isinstance(node, list):
+        return [item if isinstance(item, str) else canonical_value(item) for item in node]
+    return _canonical_number(node)
+
+
+def _canonical_object(node: dict[str, Json]) -> Tree:
+    members: dict[str, Tree] = {}
+    for name in sorted(node):
+        child = node[name]
+        if isinstance(child, str):
+            members[name] = child
+        elif name == "properties" and isinstance(child, dict):
+            members[name] = {inner: canonical_value(schema) for inner, schema in child.items()}
+        else:
+            members[name] = canonical_value(child)
+    return members
+
+
+def _canonical_number(number: float) -> Tree:
+    if not abs(number) <= sys.float_info.max:
+        kind = "an integer" if isinstance(number, int) else str(number)
+        raise NotKeyable(f"The request body contains a number beyond the range of a double: {kind}.")
+    whole = int(number)
+    if whole != number:
+        return number
+    return whole if _MIN_INT <= whole <= _MAX_INT else orjson.Fragment(str(whole))
