@@ -2,7 +2,11 @@
 
 import contextlib
 import socket
+import socketserver
 import struct
+import threading
+from collections.abc import Callable
+from typing import Any
 
 HOST = "127.0.0.1"
 
@@ -37,3 +41,47 @@ def hang_up(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Serves a bound socket with one daemon thread per connection, from `start` to `stop`."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self, bound: socket.socket, handler: type[socketserver.BaseRequestHandler], accepted: Callable[[], int]
+    ) -> None:
+        """`accepted` is called for each connection, in order, and gives it its number."""
+        super().__init__(bound.getsockname(), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = bound
+        self.numbers: dict[Any, int] = {}
+        """The open connections, each with its number."""
+        self._accepted = accepted
+
+    def start(self) -> None:
+        """Listen, and accept in a thread."""
+        self.server_activate()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Close the listening socket, then all open connections."""
+        self.shutdown()
+        self.server_close()
+        for connection in tuple(self.numbers):
+            hang_up(connection)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept and count a connection."""
+        connection, address = super().get_request()
+        self.numbers[connection] = self._accepted()
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection whose handler has ended."""
+        self.numbers.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that leaves ends its handler with an error of the socket, which is no news."""

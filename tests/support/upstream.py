@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from support.replies import PATIENCE, Gate, Reply, Request, answer_to, completion, echo, error, stream, wait_at
-from support.sockets import hang_up, port_of, reserve, reset, url_of
+from support.sockets import Server, port_of, reserve, reset, url_of
 
 __all__ = ["Gate", "Reply", "Request", "Upstream", "answer_to", "completion", "echo", "error", "stream"]
 
@@ -97,7 +97,7 @@ class Upstream:
         """Listen again on the same port. Does nothing while listening."""
         if self._server is None:
             self._server = _Server(self._reserved, self)
-            threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+            self._server.start()
 
     def connected(self) -> int:
         """Count a TCP connection; its number."""
@@ -128,44 +128,21 @@ class Upstream:
                 raise TimeoutError(f"Waited {timeout} s for {what}; got {len(self.calls)} and {self.finished}.")
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    """Takes a bound socket, so that a restart can have the port of the first start."""
-
-    request_queue_size = 128
+class _Server(Server):
+    """Brings the handlers and their upstream together."""
 
     def __init__(self, bound: socket.socket, upstream: Upstream) -> None:
-        super().__init__(bound.getsockname(), _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = bound
+        super().__init__(bound, _Handler, upstream.connected)
         self.upstream = upstream
-        self.numbers: dict[Any, int] = {}
-        """The open connections, each with its number."""
         self.cut: set[Any] = set()
         """The connections that end with a reset."""
-        self.server_activate()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self.server_close()
-        for connection in tuple(self.numbers):
-            hang_up(connection)
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        self.numbers[connection] = self.upstream.connected()
-        return connection, address
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection whose handler has ended; a cut one without the FIN that would precede the RST."""
-        self.numbers.pop(request, None)
         if request in self.cut:
             self.cut.discard(request)
             reset(request)
-        else:
-            super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves ends its handler with an error of the socket, which is no news."""
+        super().shutdown_request(request)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
