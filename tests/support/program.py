@@ -1,0 +1,147 @@
+"""Runs the real program as its own process, the way a user would."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHATREEL = (sys.executable, "-m", "chatreel", "serve")
+
+START_LIMIT = 60.0
+"""Seconds the program may take until it says it is ready: generous, since a loaded machine imports slowly."""
+
+STOP_LIMIT = 20.0
+"""Seconds the program may take to end after a signal before it is killed."""
+
+LEAKY = re.compile(r"CI|OPENAI_.*|(.*_)?PROXY|CHATREEL_.*", re.IGNORECASE)
+"""Variables of the environment that would change what the program does."""
+
+
+class NotStarted(Exception):  # noqa: N818 - says what happened
+    """The program ended, or said nothing, before it was ready. The message has its log."""
+
+
+@dataclass(slots=True)
+class Program:
+    """A running program. Standard output and standard error go to files, so nothing can block on a full pipe."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    """Where `stdout`, `stderr` and the ready file are."""
+
+    @property
+    def pid(self) -> int:
+        """Of the process, and of its process group."""
+        return self.process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; negative if a signal ended it."""
+        return self.process.poll()
+
+    @property
+    def ready(self) -> dict[str, Any]:
+        """What the program wrote to its ready file: `base_url`, `proxy_url`, `pid`."""
+        said: dict[str, Any] = json.loads((self.folder / "ready.json").read_bytes())
+        return said
+
+    @property
+    def base_url(self) -> str:
+        """As in `http://127.0.0.1:8080/v1`."""
+        return str(self.ready["base_url"])
+
+    @property
+    def stdout(self) -> str:
+        """All it has printed so far."""
+        return (self.folder / "stdout").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def log(self) -> str:
+        """All it has said on standard error so far."""
+        return (self.folder / "stderr").read_text(encoding="utf-8", errors="replace")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, limit: float = STOP_LIMIT) -> int:
+        """Send `how`, wait, and return the exit code; after `limit` seconds the process group is killed.
+
+        Does nothing but answer if the program has ended before.
+        """
+        if self.returncode is None:
+            self.process.send_signal(how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(limit)
+        self.kill()
+        return self.process.wait(limit)
+
+    def kill(self) -> None:
+        """End the whole process group at once, children that outlive the program included."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def running_chatreel(
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    command: Sequence[str] = CHATREEL,
+    limit: float = START_LIMIT,
+) -> Iterator[Program]:
+    """`command --port 0 --ready-file FILE args`, running and ready, until the end of the block.
+
+    It runs in a process group of its own, in `cwd` (an empty folder if not given), with this process's environment less
+    what is `LEAKY`, plus `env`. The files of the program are gone after the block: read `log` inside it. Raises
+    `NotStarted`, with the log, if it ends early or is not ready after `limit` seconds.
+    """
+    with tempfile.TemporaryDirectory(prefix="chatreel-test-") as name:
+        folder = Path(name)
+        home = folder / "cwd"
+        home.mkdir()
+        arguments = [*command, "--port", "0", "--ready-file", str(folder / "ready.json"), *args]
+        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+            process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=cwd or home,
+                env=clean_environment() | dict(env or {}),
+                start_new_session=True,
+            )
+        program = Program(process, folder)
+        try:
+            _await_ready(program, limit)
+            yield program
+        finally:
+            program.stop()
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of this process without what is `LEAKY`."""
+    return {name: value for name, value in os.environ.items() if not LEAKY.fullmatch(name)}
+
+
+def _await_ready(program: Program, limit: float) -> None:
+    deadline = time.monotonic() + limit
+    while not _is_ready(program):
+        if program.returncode is not None:
+            raise NotStarted(f"It ended with code {program.returncode} before it was ready.\n{program.log}")
+        if time.monotonic() > deadline:
+            raise NotStarted(f"It was not ready after {limit} s.\n{program.log}")
+        time.sleep(0.02)
+
+
+def _is_ready(program: Program) -> bool:
+    """Whether the ready file is there, whole."""
+    try:
+        return bool(program.ready)
+    except (FileNotFoundError, ValueError):
+        return False
