@@ -1,0 +1,192 @@
+"""Token usage taken out of a recorded stream, or put in, every other byte left as it was (Q28-Q31).
+
+A client gets the usage it asked for with `stream_options.include_usage`, whatever the recorded request asked for. What
+vendors report under names of their own, as in `x_groq`, is not touched.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from chatreel.model import Json, JsonObject
+from chatreel.wire.codec import dumps, loads_object
+from chatreel.wire.sse import encode, is_sentinel
+
+_MEMBER: Final = "usage"
+_QUOTED: Final = b'"usage"'
+_DATA: Final = re.compile(rb"(?:\xef\xbb\xbf)?data:[ ]?")
+_COMMENT: Final = re.compile(rb"(?:\xef\xbb\xbf)?:")
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_DECODER: Final = json.JSONDecoder()
+
+# A chunk without choices that has usage and, besides, only these, exists for the usage alone (Q28).
+_ENVELOPE: Final = frozenset(
+    {"id", "object", "created", "model", "service_tier", "system_fingerprint", "choices", "usage", "obfuscation", "p"}
+)
+
+
+class UsageRemover:
+    """Takes usage out of a stream that is still arriving: bytes in, in pieces of any size, bytes out, event by event.
+
+    Raises nothing: what cannot be read, or spreads its JSON over several lines, stays as it is.
+    """
+
+    def __init__(self) -> None:
+        self._partial: list[bytes] = []
+        self._block: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The next bytes; what can be passed on by now."""
+        passed: list[bytes] = []
+        for line in self._lines(chunk):
+            self._block.append(line)
+            if not line.strip(b"\r\n"):
+                passed += self._take_block()
+        return b"".join(passed)
+
+    def close(self) -> bytes:
+        """The stream has ended; what is left of it."""
+        self._block.append(b"".join(self._partial))
+        self._partial = []
+        return b"".join(self._take_block())
+
+    def _lines(self, chunk: bytes) -> list[bytes]:
+        """The lines that are certainly complete: a final CR may be half of a CRLF."""
+        if self._partial and self._partial[-1].endswith(b"\r") and chunk:
+            last = self._partial.pop()
+            chunk = last + chunk
+        lines = chunk.splitlines(keepends=True)
+        rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        if lines:
+            lines[0] = b"".join(self._partial) + lines[0]
+            self._partial = []
+        if rest:
+            self._partial.append(rest)
+        return lines
+
+    def _take_block(self) -> list[bytes]:
+        block, self._block = self._block, []
+        return _block_without(block)
+
+
+def without_usage(body: bytes) -> bytes:
+    """The stream without `usage` in its chunks, and without the chunk that exists for it alone.
+
+    Byte for byte the same if there is nothing to take out. Raises nothing; see `UsageRemover`.
+    """
+    if _QUOTED not in body:
+        return body
+    remover = UsageRemover()
+    return remover.feed(body) + remover.close()
+
+
+def with_usage(body: bytes, usage: Json) -> bytes:
+    """The stream with `usage: null` in every chunk and `usage` in a last chunk of its own, before `[DONE]`.
+
+    Byte for byte the same if some chunk reports usage already, wherever it does. `without_usage` is its inverse.
+    """
+    lines = body.splitlines(keepends=True)
+    chunks = [chunk for line in lines if (chunk := _chunk(line)) is not None]
+    if not chunks or any(chunk.get("usage") is not None for chunk in chunks):
+        return body
+    end = next((number for number, line in enumerate(lines) if is_sentinel(_data(line))), len(lines))
+    while end and lines[end - 1].strip(b"\r\n") and not _DATA.match(lines[end - 1]):
+        end -= 1  # an `event:` line, or a comment, belongs to the sentinel below it
+    before = b"".join(_line_with_null(line) for line in lines[:end])
+    return _ended(before) + encode(dumps(_usage_chunk(chunks, usage))) + b"".join(lines[end:])
+
+
+def _usage_chunk(chunks: list[JsonObject], usage: Json) -> JsonObject:
+    members = ("id", "object", "created", "model", "service_tier", "system_fingerprint")
+    known = {key: next((chunk[key] for chunk in chunks if chunk.get(key)), None) for key in members}
+    said = {key: value for key, value in known.items() if value is not None}
+    return {**said, "object": "chat.completion.chunk", "choices": [], "usage": usage}
+
+
+def _ended(body: bytes) -> bytes:
+    """The body, its last event closed by a blank line."""
+    last = body.splitlines(keepends=True)[-2:]
+    if not last or (len(last) == 2 and not last[-1].strip(b"\r\n")):
+        return body
+    return body + (b"\n" if last[-1].endswith((b"\n", b"\r")) else b"\n\n")
+
+
+def _block_without(block: list[bytes]) -> list[bytes]:
+    kept = [line for line in block if _QUOTED not in line or not _is_usage_chunk(_chunk(line))]
+    if len(kept) < len(block) and not any(_DATA.match(line) for line in kept):
+        return [line for line in kept if _COMMENT.match(line)]
+    return [_line_without(line) for line in kept]
+
+
+def _is_usage_chunk(chunk: JsonObject | None) -> bool:
+    if not chunk or chunk.get("choices") or not isinstance(chunk.get("usage"), dict):
+        return False
+    return all(key in _ENVELOPE or value is None for key, value in chunk.items())
+
+
+def _data(line: bytes) -> bytes:
+    match = _DATA.match(line)
+    return line[match.end() :].strip() if match else b""
+
+
+def _chunk(line: bytes) -> JsonObject | None:
+    """The object on a `data:` line, if there is one."""
+    try:
+        return loads_object(_data(line))
+    except ValueError:
+        return None
+
+
+def _line_without(line: bytes) -> bytes:
+    if _QUOTED not in line or _chunk(line) is None:
+        return line
+    return _edit(line, _without_member)
+
+
+def _line_with_null(line: bytes) -> bytes:
+    chunk = _chunk(line)
+    return line if chunk is None or _MEMBER in chunk else _edit(line, _with_null)
+
+
+def _edit(line: bytes, change: Callable[[str], str]) -> bytes:
+    """The line with its JSON changed; prefix and line end stay."""
+    match = _DATA.match(line)
+    start = match.end() if match else 0
+    end = len(line.rstrip(b"\r\n"))
+    return line[:start] + change(line[start:end].decode()).encode() + line[end:]
+
+
+def _without_member(text: str) -> str:
+    """JSON text of an object without its member `usage`; what separates the other members stays."""
+    members = list(_members(text))
+    kept: list[str] = []
+    for (_, _, before), (key, start, end) in zip([("", 0, 0), *members], members, strict=False):
+        if key != _MEMBER:
+            kept.append(text[before if kept else start : end])
+    first, last = (members[0][1], members[-1][2]) if members else (0, 0)
+    return text[:first] + "".join(kept) + text[last:]
+
+
+def _with_null(text: str) -> str:
+    """JSON text of an object with `usage: null` as its last member."""
+    members = list(_members(text))
+    end = members[-1][2] if members else text.index("{") + 1
+    return f'{text[:end]}{"," if members else ""}"{_MEMBER}":null{text[end:]}'
+
+
+def _members(text: str) -> Iterator[tuple[str, int, int]]:
+    """Name, start and end of every member of the object that valid JSON text holds."""
+    at = _skip(text, text.index("{") + 1)
+    while text[at] != "}":
+        key, colon = _DECODER.raw_decode(text, at)
+        _, end = _DECODER.raw_decode(text, _skip(text, _skip(text, colon) + 1))
+        yield key, at, end
+        at = _skip(text, end)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
