@@ -1,4 +1,3 @@
-"""chatreel: a record/replay caching proxy for the Chat Completions API.
+"""chatreel: a record/replay caching proxy for the Chat Completions API."""
 
-"""
 __version__ = "0.1.0"
