@@ -65,7 +65,7 @@ class ModelServer:
         self._server.server_close()
 
     def count(self) -> None:
-        """Count a request. Raises `ConnectionAbortedError` if the server was stopped, since connections may outlive it."""
+        """Count a request. Raises `ConnectionAbortedError` if the server was stopped: a connection may outlive it."""
         self.wait(0)
         with self._lock:
             self._calls += 1

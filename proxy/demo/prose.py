@@ -23,9 +23,9 @@ def _topic(asked: str, *sentences: str) -> Topic:
 TOPICS = (
     _topic(
         r"\b(haiku|poem|verse|limerick)",
-        "Night rain on the roof,\nthe same drop falls twice, and yet\nthe second costs less.\n",
-        "A gull writes one line\nacross the grey of the bay;\nthe wind reads it back.\n",
-        "Cold tea by the screen,\nall the tests have gone to green:\nnow I may go home.\n",
+        "Night rain on the roof,\nthe same drop falls twice, and yet\nthe second costs less.\n\n",
+        "A gull writes one line\nacross the grey of the bay;\nthe wind reads it back.\n\n",
+        "Cold tea by the screen,\nall the tests have gone to green:\nnow I may go home.\n\n",
     ),
     _topic(
         r"\b(tides?|sea|ocean|lighthouses?|harbours?|ships?|sail\w*)\b",
@@ -125,7 +125,7 @@ def talk(prompt: str, seed: str, *, long: bool) -> str:
         return _joined(topic.sentences)
     start = draw(seed, len(topic.sentences))
     rotated = topic.sentences[start:] + topic.sentences[:start]
-    return _joined(rotated[: 1 if "\n" in rotated[0] else 2 + draw(f"{seed} length", 2)])
+    return _joined(rotated[: 2 + draw(f"{seed} length", 2)])
 
 
 def think(seed: str) -> str:

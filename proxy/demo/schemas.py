@@ -51,8 +51,12 @@ def _value(schema: Schema, prompt: _Prompt, name: str, depth: int) -> Any:
     if "const" in schema:
         return schema["const"]
     if options := schema.get("enum"):
-        return next((option for option in options if str(option).lower() in prompt.text.lower()), options[0])
+        return next((option for option in options if _mentions(prompt.text, str(option))), options[0])
     return FILLERS.get(_kind(schema), _nothing)(schema, prompt, name, depth)
+
+
+def _mentions(text: str, word: str) -> bool:
+    return re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE) is not None
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
