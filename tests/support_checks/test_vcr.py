@@ -206,6 +206,7 @@ def test_keeps_repeats_in_order_and_filters_chat(tmp_path: Path) -> None:
     assert [found.body for found in chat_interactions(tmp_path / "cassette.yaml")] == [b"first", b"second"]
 
 
+BROTLI = "{content-encoding: [br]}"
 BAD_GZIP = base64.b64encode(gzip.compress(b"x" * 100)[:-9]).decode()
 
 
@@ -225,7 +226,7 @@ BAD_GZIP = base64.b64encode(gzip.compress(b"x" * 100)[:-9]).decode()
         (f"interactions: [{{request: {{uri: u}}, response: {{code: 1, body: !!binary {BAD_GZIP}}}}}]", "damaged gzip"),
         ("interactions: [{request: {uri: u}, response: {code: 1, body: {base64_string: a}}}]", "not base64"),
         (
-            "interactions: [{request: {uri: u}, response: {code: 1, headers: {content-encoding: br}, body: !binary /w==}}]",
+            f"interactions: [{{request: {{uri: u}}, response: {{code: 1, headers: {BROTLI}, body: !binary /w==}}}}]",
             "content-encoding br",
         ),
         ("a: [", "does not parse"),
