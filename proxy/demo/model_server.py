@@ -103,8 +103,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.model.count()
         try:
             self._check_head()
-            request = parse(body)
-            whole = answer(request, int(time.time()))
+            request, whole = _answered(body)
         except ApiError as error:
             self._send(error.status, error.body)
             return
@@ -153,6 +152,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%b\r\n" % (len(event), event))
             self.server.model.wait(token)
         self.wfile.write(b"0\r\n\r\n")
+
+
+def _answered(body: bytes) -> tuple[ChatRequest, dict[str, Any]]:
+    """The request in `body` and its completion. Raises `ApiError` for whatever cannot be answered."""
+    request = parse(body)
+    try:
+        return request, answer(request, int(time.time()))
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as reason:
+        # The checks cover what people get wrong; a member of an odd shape, say tools that are a number, ends up here.
+        raise ApiError(400, f"A member of the request has the wrong shape: {reason}.") from reason
 
 
 def _events(request: ChatRequest, whole: Mapping[str, Any]) -> Iterator[bytes]:

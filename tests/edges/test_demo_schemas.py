@@ -26,7 +26,7 @@ def test_names_are_capitalised_words_inside_a_sentence() -> None:
     ("schema", "value"),
     [
         ({"const": 5}, 5),
-        ({"enum": ["a", "small"]}, "small"),
+        ({"enum": ["art", "small"]}, "small"),
         ({"enum": [1, 2]}, 1),
         ({"type": "integer"}, 42),
         ({"type": "number", "maximum": 1.5}, 1.5),
@@ -45,7 +45,7 @@ def test_names_are_capitalised_words_inside_a_sentence() -> None:
 )
 def test_fills_a_schema_from_the_prompt(schema: dict[str, Any], value: object) -> None:
     """Each kind of schema gets a value that fits it."""
-    assert fill(schema, "A small gift of 42 coins from Ana to Bo on Monday", "seed") == value
+    assert fill(schema, "Starting with a small gift of 42 coins from Ana to Bo on Monday", "seed") == value
 
 
 def test_a_schema_that_refers_to_itself_comes_to_an_end() -> None:

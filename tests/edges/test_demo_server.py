@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import socket
 import threading
 import time
@@ -14,11 +15,23 @@ import openai
 import pytest
 
 from chatreel.demo.calls import CALLS, WEATHER, Call, png
-from chatreel.demo.model_server import FIRST_TOKEN, ModelServer
+from chatreel.demo.model_server import FIRST_TOKEN, RATE, ModelServer
 from chatreel.demo.prose import REFUSAL
 from chatreel.demo.request import MODELS
+from support.program import clean_environment
+
+ODD_SCHEMA = {"type": "json_schema", "json_schema": {"schema": {"properties": [1]}}}
 
 each_call = pytest.mark.parametrize("call", CALLS, ids=lambda call: call.title)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_proxies() -> Iterator[None]:
+    """The clients here read proxies from the environment, and would go through them even to this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ.keys() - clean_environment().keys():
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -97,14 +110,12 @@ def test_both_forms_say_the_same(client: openai.OpenAI, call: Call) -> None:
     chunks = stream(client, {**call.arguments, "stream_options": {"include_usage": True}})
     for choice in whole["choices"]:
         message = choice["message"]
-        calls = [
-            (one["id"], one["function"]["name"], one["function"]["arguments"]) for one in message.get("tool_calls", ())
-        ]
+        made = [(one["id"], one["function"]) for one in message.get("tool_calls", ())]
         assert rebuilt(chunks, choice["index"]) == {
             "content": message["content"],
             "refusal": message["refusal"],
             "reasoning_content": message.get("reasoning_content"),
-            "tool_calls": [(called, function["name"], function["arguments"]) for called, function in made],
+            "tool_calls": [(called, named["name"], named["arguments"]) for called, named in made],
         }
         parts = [part for chunk in chunks for part in chunk["choices"] if part["index"] == choice["index"]]
         assert [part["finish_reason"] for part in parts] == [None] * (len(parts) - 1) + [choice["finish_reason"]]
@@ -323,6 +334,10 @@ def test_other_requests_are_other_completions(client: openai.OpenAI) -> None:
         (talk("hi", max_tokens=0), 400, "max_tokens"),
         (talk("hi", top_logprobs=2), 400, "top_logprobs"),
         (talk("hi", response_format={"type": "json_object"}), 400, "response_format"),
+        (talk("hi", tools=5), 400, None),
+        (talk("hi", tools=[5]), 400, None),
+        (talk("hi", stop=5), 400, None),
+        (talk("hi", response_format=ODD_SCHEMA), 400, None),
     ],
 )
 @pytest.mark.parametrize("form", [{}, {"stream": True}], ids=["json", "stream"])
@@ -393,7 +408,7 @@ def test_takes_its_time() -> None:
         with client.chat.completions.create(**talk("What is a cache?", stream=True)) as chunks:
             arrivals = [time.monotonic() - before for _ in chunks]
     assert arrivals[0] >= FIRST_TOKEN[0] * pace
-    assert arrivals[-1] - arrivals[0] >= (len(arrivals) - 2) * pace / 80
+    assert arrivals[-1] >= (FIRST_TOKEN[0] + (len(arrivals) - 1) / RATE[1]) * pace
 
 
 def test_stop_ends_what_is_under_way() -> None:

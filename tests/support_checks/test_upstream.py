@@ -197,22 +197,38 @@ def test_a_script_that_raises_fails_the_test() -> None:
         run()
 
 
+def open_to(upstream: Upstream) -> socket.socket:
+    """A bare connection on which a request is under way."""
+    connection = socket.create_connection(("127.0.0.1", urlsplit(upstream.url).port or 0), timeout=10)
+    connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    return connection
+
+
+def nothing_comes(connection: socket.socket) -> bool:
+    connection.settimeout(0.02)
+    try:
+        connection.recv(1)
+    except TimeoutError:
+        return True
+    else:
+        return False
+    finally:
+        connection.settimeout(10)
+
+
 def test_pieces_arrive_one_by_one(upstream: Upstream) -> None:
-    """A piece is with the client before the next one is let out, each as one chunk."""
+    """A piece is with the client while the next one is still held back, each as one chunk."""
     gates = [threading.Event() for _ in range(4)]
     upstream.reply_with(Reply(pieces=[b"one", b"two", b"three"], gates=gates))
-    with socket.create_connection(("127.0.0.1", urlsplit(upstream.url).port or 0), timeout=10) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        heard = connection.makefile("rb")
-        while heard.readline() != b"\r\n":
-            pass
-        for gate, chunk in zip(gates, [b"3\r\none\r\n", b"3\r\ntwo\r\n", b"5\r\nthree\r\n"], strict=False):
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    with open_to(upstream) as connection:
+        assert connection.recv(len(head), socket.MSG_WAITALL) == head
+        chunks = [b"3\r\none\r\n", b"3\r\ntwo\r\n", b"5\r\nthree\r\n", b"0\r\n\r\n"]
+        for gate, chunk in zip(gates, chunks, strict=True):
+            assert nothing_comes(connection)
+            assert upstream.finished == 0
             gate.set()
-            assert heard.read(len(chunk)) == chunk
-        assert upstream.finished == 0
-        gates[3].set()
-        assert heard.read(5) == b"0\r\n\r\n"
-        heard.close()
+            assert connection.recv(len(chunk), socket.MSG_WAITALL) == chunk
     upstream.wait_for_finished(1)
 
 
@@ -220,15 +236,11 @@ def test_hold_keeps_back_the_status(upstream: Upstream) -> None:
     """A held reply has been asked for, but nothing of it has been sent."""
     gate = threading.Event()
     upstream.reply_with(completion("late", hold=gate))
-    with socket.create_connection(("127.0.0.1", urlsplit(upstream.url).port or 0), timeout=10) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    with open_to(upstream) as connection:
         upstream.wait_for_calls(1)
-        connection.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            connection.recv(1)
-        connection.settimeout(10)
+        assert nothing_comes(connection)
         gate.set()
-        assert connection.recv(8) == b"HTTP/1.1"
+        assert connection.recv(8, socket.MSG_WAITALL) == b"HTTP/1.1"
 
 
 def test_a_gate_may_be_any_callable(upstream: Upstream) -> None:
