@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-type Json = None | bool | int | float | str | list[Json] | dict[str, Json]
+type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 """Anything that JSON can say. `dict` keeps the order in which the members travelled."""
 
 type JsonObject = dict[str, Json]

@@ -1,0 +1,63 @@
+"""Errors of ours, in the shape of the API: `{"error": {"message", "type", "param", "code"}}`.
+
+Every code starts with `chatreel_`, so that a reader of a stack trace knows who is talking. Official clients retry 408,
+409, 429 and 5xx unless `x-should-retry: false` forbids it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of error: how it travels."""
+
+    code: str
+    status: int
+    type: str
+    retry: bool
+    """Whether trying the same request again can help."""
+
+
+class Problem(Enum):
+    """Everything chatreel answers by itself, other than a recording."""
+
+    NO_RECORDING = Kind("chatreel_no_recording", 504, "chatreel_refused", retry=False)
+    """Nothing recorded, and the mode forbids to ask upstream: 504 is what RFC 9111 gives `only-if-cached`."""
+    NOT_KEYABLE = Kind("chatreel_not_keyable", 422, "chatreel_refused", retry=False)
+    NOT_REPLAYABLE = Kind("chatreel_not_replayable", 504, "chatreel_refused", retry=False)
+    """Not a chat completion, in `replay`."""
+    BAD_REQUEST = Kind("chatreel_bad_request", 400, "invalid_request_error", retry=False)
+    TOO_LARGE = Kind("chatreel_request_too_large", 413, "invalid_request_error", retry=False)
+    UNKNOWN_PATH = Kind("chatreel_unknown_path", 404, "invalid_request_error", retry=False)
+    UPSTREAM_UNREACHABLE = Kind("chatreel_upstream_unreachable", 502, "chatreel_upstream_error", retry=True)
+    UPSTREAM_BROKEN = Kind("chatreel_upstream_broken", 502, "chatreel_upstream_error", retry=True)
+    NOT_STORED = Kind("chatreel_not_stored", 500, "chatreel_error", retry=False)
+    """`record` could not write: better a visible failure than a call that goes unrecorded."""
+    INTERNAL = Kind("chatreel_internal_error", 500, "chatreel_error", retry=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError:
+    """An error on its way to a client."""
+
+    problem: Problem
+    message: str
+    param: str | None = None
+
+    @property
+    def status(self) -> int:
+        return self.problem.value.status
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        retry = () if self.problem.value.retry else (("x-should-retry", "false"),)
+        return (("content-type", "application/json"), *retry)
+
+    @property
+    def body(self) -> bytes:
+        kind = self.problem.value
+        error = {"message": self.message, "type": kind.type, "param": self.param, "code": kind.code}
+        return orjson.dumps({"error": error})

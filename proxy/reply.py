@@ -1,0 +1,26 @@
+"""An HTTP answer that chatreel gives by itself."""
+
+from dataclasses import dataclass, replace
+
+from chatreel.api_errors import ApiError
+from chatreel.http_caching import CacheStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Ready to go out."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    converted: bool = False
+    """Whether the recording travelled in the other wire form."""
+
+    def with_headers(self, *headers: tuple[str, str]) -> "Reply":
+        return replace(self, headers=self.headers + headers)
+
+
+def refusal(error: ApiError) -> Reply:
+    """An error of ours as an answer, `Cache-Status` included."""
+    status = CacheStatus(detail=error.problem.value.code)
+    return Reply(error.status, (*error.headers, ("cache-status", str(status))), error.body)

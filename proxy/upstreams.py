@@ -1,0 +1,121 @@
+"""Which API a request goes to: the named upstreams, and how a client's path maps to a URL of theirs.
+
+The first upstream is the default, reached under `/v1/...`; the others under `/NAME/v1/...`. An upstream whose URL has a
+path of its own (`https://openrouter.ai/api/v1`) takes the place of the client's `/v1`; one without
+(`https://api.openai.com`) leaves the client's path as it is.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from chatreel.errors import ConfigError
+
+DEFAULT_URL = "https://api.openai.com/v1"
+CHAT_SUFFIX = "/chat/completions"
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_RESERVED = frozenset({"v1", "openai", "chat", "_chatreel"})
+"""First path segments of the default upstream and of the control API."""
+_DEFAULT_PREFIXES = ("/v1/", "/openai/")
+"""What the default upstream serves besides chat completions: the API itself, and Azure's deployments."""
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A real API, as configured."""
+
+    name: str
+    scheme: str
+    host: str
+    port: int
+    base_path: str
+    """Without a trailing slash; empty if the URL had none."""
+
+    @property
+    def origin(self) -> str:
+        """Part of every key: two APIs never share recordings, however they are named."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+    @property
+    def authority(self) -> str:
+        """What belongs into the `Host` header."""
+        return self.origin.partition("://")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one request goes."""
+
+    upstream: Upstream
+    path: str
+    query: str
+
+    @property
+    def is_chat(self) -> bool:
+        return self.path.endswith(CHAT_SUFFIX)
+
+    @property
+    def path_and_query(self) -> str:
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+def parse_upstream(text: str) -> Upstream:
+    """Read `[NAME=]URL`. Raises `ConfigError` that says which part is wrong."""
+    name, separator, url = text.partition("=")
+    if not separator or "://" in name:
+        name, url = "", text
+    if name and (not _NAME.fullmatch(name) or name in _RESERVED):
+        raise ConfigError(
+            f"upstream {text!r}: the name {name!r} cannot be used. Names are letters, digits, - and _, "
+            f"start with a letter, and are none of {', '.join(sorted(_RESERVED))}."
+        )
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"upstream {text!r}: {error}") from error
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ConfigError(
+            f"upstream {text!r} is not a URL such as https://api.openai.com/v1 or local=http://127.0.0.1:8000"
+        )
+    if parts.query or parts.fragment or parts.username:
+        raise ConfigError(
+            f"upstream {text!r}: give scheme, host, port and path only; credentials travel with each request"
+        )
+    return Upstream(name, parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
+
+
+class Upstreams:
+    """The upstreams there are; the first is the default."""
+
+    def __init__(self, upstreams: Sequence[Upstream]) -> None:
+        self.default = upstreams[0]
+        self.named = {upstream.name: upstream for upstream in upstreams if upstream.name}
+        self.addresses = frozenset((upstream.host, upstream.port) for upstream in upstreams)
+        if len(self.named) < sum(bool(upstream.name) for upstream in upstreams):
+            raise ConfigError("two upstreams have the same name: " + ", ".join(upstream.name for upstream in upstreams))
+
+    @classmethod
+    def parse(cls, texts: Sequence[str]) -> "Upstreams":
+        return cls([parse_upstream(text) for text in texts or (DEFAULT_URL,)])
+
+    def target(self, request_target: str) -> Target | None:
+        """Map the path and query a client asked for (origin form); `None` if nothing is served there."""
+        path, _, query = request_target.partition("?")
+        name, _, rest = path.removeprefix("/").partition("/")
+        if name in self.named:
+            return _target(self.named[name], "/" + rest, query)
+        if path.startswith(_DEFAULT_PREFIXES) or path.endswith(CHAT_SUFFIX):
+            return _target(self.default, path, query)
+        return None
+
+
+def _target(upstream: Upstream, path: str, query: str) -> Target:
+    if upstream.base_path:
+        path = upstream.base_path + path.removeprefix("/v1")
+    return Target(upstream, path, query)
