@@ -1,0 +1,82 @@
+"""Opening a store: the engine, the file's permissions, and whether what is there is a chatreel store at all."""
+
+import os
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from chatreel.errors import StoreError
+from chatreel.store.schema import REVISION, metadata, version
+
+_PRAGMAS = (
+    "PRAGMA synchronous=NORMAL",  # survives the death of the process; a power cut may cost the last commits
+    "PRAGMA busy_timeout=5000",  # another process may hold the write lock for a moment
+    "PRAGMA foreign_keys=ON",  # a recording never points to a payload that is gone
+)
+
+
+def store_url(text: str) -> URL:
+    """`--store` as given: a database URL, or the path of an SQLite file. Raises `StoreError`."""
+    if "://" not in text:
+        return URL.create("sqlite", database=str(Path(text).expanduser()))
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise StoreError(
+            f"{text!r} is not a store: give a file, or a URL such as sqlite:////home/me/calls.db"
+        ) from error
+    if url.get_backend_name() != "sqlite":
+        raise StoreError(f"a store on {url.get_backend_name()} is not supported yet; give a file for SQLite")
+    if url.database in (None, "", ":memory:"):
+        raise StoreError("the store has to be a file: chatreel keeps recordings, memory would lose them")
+    return url
+
+
+def open_engine(url: URL) -> Engine:
+    """The engine of a store that exists, is of this version, and can be read and written. Raises `StoreError`."""
+    path = Path(str(url.database))
+    try:
+        _create_private(path)
+        engine = create_engine(url)
+        event.listen(engine, "connect", _prepare)
+        with engine.begin() as connection:
+            _ensure_schema(connection, path)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # Readers never wait for the writer. It is a property of the file, so only a store of ours is given it.
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    except (OSError, DBAPIError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreError(f"the store {path} cannot be used: {reason}. Name another one with --store.") from error
+    return engine
+
+
+def _create_private(path: Path) -> None:
+    """Prompts are private: the file is its owner's alone from its first byte on, and so is a folder made for it."""
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _prepare(connection: object, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]  # a DBAPI connection has no common type
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _ensure_schema(connection: Connection, path: Path) -> None:
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        metadata.create_all(connection)
+        connection.execute(version.insert().values(version_num=REVISION))
+        return
+    if version.name not in tables:
+        raise StoreError(f"{path} is a database, but not a chatreel store. Name another one with --store.")
+    found = connection.execute(select(version.c.version_num)).scalar()
+    if found != REVISION:
+        raise StoreError(
+            f"the store {path} has revision {found}, this chatreel reads revision {REVISION}: it was written by "
+            "another version. Upgrade chatreel, or name another store with --store."
+        )

@@ -1,0 +1,140 @@
+"""The store as the proxy sees it: asynchronous, with what is hot in memory and one thread that writes."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+
+from cachetools import LRUCache
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from chatreel.errors import StoreError
+from chatreel.model import Mode, Outcome, Recording
+from chatreel.store import recordings
+from chatreel.store.database import open_engine, store_url
+from chatreel.store.schema import calls
+from chatreel.store.writer import Writer
+
+_READERS = 2
+_KEYS_IN_MEMORY = 100_000
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One row of the log. Times in seconds; `None` where a thing did not happen."""
+
+    call_id: str
+    started_at: float
+    outcome: Outcome
+    reason: str
+    mode: Mode
+    cassette: str
+    upstream: str
+    path: str
+    model: str
+    stream: bool
+    status: int | None
+    key: str | None
+    recording_id: int | None
+    latency: float
+    first_piece: float | None
+
+
+class Store:
+    """Raises `StoreError` from every method that touches the database."""
+
+    def __init__(self, location: str, *, memory_limit: int) -> None:
+        """`memory_limit`: bytes of recordings kept in memory."""
+        self._engine = open_engine(store_url(location))
+        self._writer = Writer(self._engine)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
+        self._takes: LRUCache[tuple[str, str], tuple[int, ...]] = LRUCache(_KEYS_IN_MEMORY)
+        self._additions = 0
+        self._hot: LRUCache[int, Recording] = LRUCache(memory_limit, getsizeof=_memory_size)
+
+    async def takes(self, cassette: str, key: str) -> tuple[int, ...]:
+        """Ids of all takes of a key, in the order of recording. That there is none is never remembered."""
+        if known := self._takes.get((cassette, key)):
+            return known
+        additions = self._additions
+        found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
+        if found and additions == self._additions:  # else a newer take may have come in while we read
+            self._takes[cassette, key] = found
+        return found
+
+    async def load(self, recording_id: int) -> Recording:
+        if recording := self._hot.get(recording_id):
+            return recording
+        recording = await self._read(lambda connection: recordings.load(connection, recording_id))
+        self._keep(recording)
+        return recording
+
+    async def add(self, recording: Recording) -> Recording:
+        """Store a recording as the newest take of its key. When this returns, it is committed."""
+        recording_id = await self._write(lambda connection: recordings.insert(connection, recording))
+        self._additions += 1
+        stored = replace(recording, id=recording_id)
+        self._takes.pop((stored.cassette, stored.identity.key), None)
+        self._keep(stored)
+        return stored
+
+    async def documents_near(self, cassette: str, *, upstream: str, path: str, model: str, limit: int) -> list[bytes]:
+        """Canonical documents of the newest recordings of an endpoint, those of the same model first."""
+        return await self._read(
+            lambda connection: recordings.documents_near(
+                connection, cassette, upstream=upstream, path=path, model=model, limit=limit
+            )
+        )
+
+    async def count(self, cassette: str) -> int:
+        return await self._read(lambda connection: recordings.count(connection, cassette))
+
+    def log(self, call: Call) -> None:
+        """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer."""
+        row = asdict(call)
+
+        def insert(connection: Connection) -> None:
+            connection.execute(calls.insert(), row)
+
+        self._writer.submit(insert).add_done_callback(_warn)
+
+    def close(self) -> None:
+        """Write what is waiting and let go of the database."""
+        self._writer.close()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+    def _keep(self, recording: Recording) -> None:
+        if _memory_size(recording) <= self._hot.maxsize:
+            self._hot[recording.id] = recording
+
+    async def _read[T](self, query: Callable[[Connection], T]) -> T:
+        def run() -> T:
+            with self._engine.connect() as connection:
+                return query(connection)
+
+        return await self._wait(self._readers.submit(run))
+
+    async def _write[T](self, work: Callable[[Connection], T]) -> T:
+        return await self._wait(self._writer.submit(work))
+
+    async def _wait[T](self, future: Future[T]) -> T:
+        try:
+            return await asyncio.wrap_future(future)
+        except SQLAlchemyError as error:
+            raise StoreError(f"the store failed: {error}") from error
+
+
+def _memory_size(recording: Recording) -> int:
+    identity = recording.identity
+    parts = (identity.document, recording.request, recording.body, recording.completion)
+    return 1_000 + 120 * len(recording.pieces) + sum(map(len, parts))
+
+
+def _warn(future: Future[None]) -> None:
+    if error := future.exception():
+        logger.warning("a row of the log could not be written: %s", error)

@@ -1,0 +1,64 @@
+"""The one thread that writes to a store. The event loop hands work over and is told when it is committed."""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+type Work[T] = Callable[[Connection], T]
+type _Job = tuple[Work[Any], Future[Any]]
+
+_BATCH = 256
+"""Jobs a transaction holds at most: what piled up while the last one committed goes into one commit."""
+
+logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """Group commit: a future is done only when its work is on disk, in the order the work came in."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="chatreel-store-writer", daemon=True)
+        self._thread.start()
+
+    def submit[T](self, work: Work[T]) -> Future[T]:
+        """Have `work` done inside a transaction; the future holds its result once that is committed, or its error."""
+        future: Future[T] = Future()
+        self._jobs.put((work, future))
+        return future
+
+    def close(self) -> None:
+        """Write what is waiting, then end."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            batch = [job]
+            while len(batch) < _BATCH and not self._jobs.empty():
+                if (job := self._jobs.get()) is None:
+                    self._jobs.put(None)
+                    break
+                batch.append(job)
+            self._commit(batch)
+
+    def _commit(self, batch: list[_Job]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                results = [work(connection) for work, _ in batch]
+        except Exception as error:
+            if len(batch) > 1:
+                # One bad job must not take its neighbours with it.
+                for job in batch:
+                    self._commit([job])
+                return
+            batch[0][1].set_exception(error)
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            future.set_result(result)
