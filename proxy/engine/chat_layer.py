@@ -1,0 +1,131 @@
+"""mitmproxy's HTTP layer with three things changed, each of them impossible from a hook.
+
+- Before the end of a streamed response goes out, a hook of our own is awaited: the recording is stored before the
+  client can have the whole answer.
+- A request body that is refused, or grows past the limit, is read to its end but not kept: the client gets its 413
+  instead of a reset, and memory stays flat.
+- An upstream that fails before its response has begun is answered in the API's shape, not with a page of HTML.
+
+Written against mitmproxy 12.2 (`mitmproxy/proxy/layers/http/__init__.py`); pyproject.toml caps the version.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from mitmproxy import http
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    ErrorCode,
+    HttpLayer,
+    HTTPMode,
+    HttpStream,
+    RequestData,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+    SendHttp,
+)
+
+from chatreel.api_errors import ApiError, Problem
+
+type Commands = Generator[commands.Command, Any, None]
+
+
+@dataclass
+class ChatStreamEndHook(commands.StartHook):
+    """A streamed response is complete, and its end has not been passed on yet."""
+
+    name = "chat_stream_end"
+    flow: http.HTTPFlow
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the layer has to know of the addon."""
+
+    max_body: int
+    """Bytes of a request body."""
+    turn_away: Callable[[http.HTTPFlow], http.Response]
+    """What a request gets whose body grew past the limit."""
+    refuse: Callable[[ApiError], http.Response]
+
+
+class ChatHttpLayer(HttpLayer):
+    """Puts `ChatHttpStream` where mitmproxy puts its own stream."""
+
+    def __init__(self, context: Context, mode: HTTPMode, rules: Rules) -> None:
+        super().__init__(context, mode)
+        self._rules = rules
+
+    def make_stream(self, stream_id: int) -> Commands:
+        self.streams[stream_id] = ChatHttpStream(self.context.fork(), stream_id, self._rules)
+        yield from self.event_to_child(self.streams[stream_id], events.Start())
+
+
+class ChatHttpStream(HttpStream):
+    """One request and its response."""
+
+    def __init__(self, context: Context, stream_id: int, rules: Rules) -> None:
+        super().__init__(context, stream_id)
+        self._rules = rules
+        self._answering = False
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        inner = super()._handle_event(event)
+        result: object = None
+        with suppress(StopIteration):
+            while True:
+                command = inner.send(result)
+                result = None
+                if isinstance(command, SendHttp) and isinstance(command.event, ResponseHeaders):
+                    self._answering = True
+                if (failure := self._failure(command)) is not None:
+                    yield from self._answer(failure)
+                else:
+                    result = yield command
+
+    def state_consume_request_body(self, event: events.Event) -> Commands:
+        if isinstance(event, RequestData):
+            if len(self.request_body_buf) + len(event.data) > self._rules.max_body and not self.flow.response:
+                self.flow.response = self._rules.turn_away(self.flow)
+            if self.flow.response:
+                self.request_body_buf.clear()
+                return
+        yield from super().state_consume_request_body(event)
+
+    def state_stream_response_body(self, event: events.Event) -> Commands:
+        if isinstance(event, ResponseEndOfMessage):
+            yield ChatStreamEndHook(self.flow)
+            if (yield from self.check_killed(False)):
+                return
+        yield from super().state_stream_response_body(event)
+
+    def _failure(self, command: commands.Command) -> ResponseProtocolError | None:
+        """The error in `command`, if it is one that the client can still be told about as an HTTP response."""
+        if not isinstance(command, SendHttp) or not isinstance(command.event, ResponseProtocolError):
+            return None
+        request_is_read = self.client_state == self.state_done
+        speakable = command.event.code.http_status_code() is not None
+        return command.event if request_is_read and speakable and not self._answering else None
+
+    def _answer(self, failure: ResponseProtocolError) -> Commands:
+        response = self._rules.refuse(upstream_error(failure, self.flow.request))
+        for event in (
+            ResponseHeaders(self.stream_id, response),
+            ResponseData(self.stream_id, response.raw_content or b""),
+            ResponseEndOfMessage(self.stream_id),
+        ):
+            yield SendHttp(event, self.context.client)
+
+
+def upstream_error(failure: ResponseProtocolError, request: http.Request) -> ApiError:
+    where = f"{request.scheme}://{request.host}:{request.port}"
+    if failure.code is ErrorCode.CONNECT_FAILED:
+        return ApiError(Problem.UPSTREAM_UNREACHABLE, f"chatreel cannot reach the upstream {where}: {failure.message}")
+    return ApiError(
+        Problem.UPSTREAM_BROKEN, f"the upstream {where} broke off before its answer was complete: {failure.message}"
+    )

@@ -1,0 +1,71 @@
+"""What a streamed response passes through on its way to the client."""
+
+import re
+import time
+
+from chatreel.model import Piece
+
+_DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
+_DONE_LINES = (b"data: [DONE]", b"data:[DONE]")
+
+
+class Tee:
+    """mitmproxy's stream callable: every chunk goes on at once, its bytes and arrival time are kept.
+
+    Only the end is held back, so that the recording can be stored before the client knows that it has everything: the
+    `[DONE]` line, and the last bytes of a body whose length was announced. Calling with `b""` (end of the message)
+    releases it.
+    """
+
+    def __init__(self, forwarded: float, *, length: int | None = None) -> None:
+        """`forwarded`: when the request went upstream, on `time.perf_counter`. `length`: announced bytes, if any."""
+        self._forwarded = forwarded
+        self._left = length
+        self._chunks: list[bytes] = []
+        self._pieces: list[Piece] = []
+        self._held = b""
+        self._before = b"\n"
+        self._ended = False
+
+    def __call__(self, data: bytes) -> bytes | list[bytes]:
+        if not data:
+            held, self._held = self._held, b""
+            return held
+        self._chunks.append(data)
+        self._pieces.append(Piece(time.perf_counter() - self._forwarded, len(data)))
+        passing = self._pass(data)
+        return [passing] if passing else []  # b"" would end the client's stream
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._chunks)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        return tuple(self._pieces)
+
+    def _pass(self, data: bytes) -> bytes:
+        if self._left is not None:
+            self._left -= len(data)
+        waiting = self._held + data
+        if self._ended or self._left == 0:
+            self._ended = True
+            self._held = waiting
+            return b""
+        cut = self._cut(waiting)
+        self._held = waiting[cut:]
+        if cut:
+            self._before = waiting[cut - 1 : cut]
+        return waiting[:cut]
+
+    def _cut(self, waiting: bytes) -> int:
+        """Where the `[DONE]` line starts in what is waiting, or where a line starts that may yet become it."""
+        text = self._before + waiting
+        if done := _DONE.search(text):
+            self._ended = True
+            return done.start()
+        line = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        tail = text[line:]
+        if line and tail and any(sentinel.startswith(tail) for sentinel in _DONE_LINES):
+            return line - 1
+        return len(waiting)

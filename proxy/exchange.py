@@ -1,0 +1,76 @@
+"""One call on its way, and the two halves of it that come from outside."""
+
+import time
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from chatreel.decide import Action
+from chatreel.model import Identity, JsonObject, Mode, Piece, WireForm
+from chatreel.replay import asks_for_usage
+from chatreel.reply import Reply
+from chatreel.upstreams import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A chat completion request as it came from the client."""
+
+    target: Target
+    body: bytes
+    cache_control: str = ""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One call on its way."""
+
+    asked: Asked
+    action: Action
+    mode: Mode
+    call_id: str = field(default_factory=lambda: str(uuid4()))
+    started_at: float = field(default_factory=time.time)
+    started: float = field(default_factory=time.perf_counter)
+    body: JsonObject = field(default_factory=dict)
+    identity: Identity | None = None
+    reason: str = ""
+    """Why it is not stored, refused or failed."""
+    reply: Reply | None = None
+    """What the client gets without anybody being asked; `None` if the call goes upstream."""
+    first_piece: float | None = None
+    logged: bool = False
+
+    @property
+    def streams(self) -> bool:
+        """Whether the client asked for a stream."""
+        return self.body.get("stream") is True
+
+    @property
+    def form(self) -> WireForm:
+        """The wire form of the answer that the client expects."""
+        return WireForm.SSE if self.streams else WireForm.JSON
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the client asked for usage at the end of its stream (Q28)."""
+        return asks_for_usage(self.body)
+
+    @property
+    def model(self) -> str:
+        """The model asked for; empty if the request names none, as Azure's may."""
+        model = self.body.get("model")
+        return model if isinstance(model, str) else ""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the request was read."""
+        return time.perf_counter() - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the upstream answered, after content decoding."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    pieces: tuple[Piece, ...]

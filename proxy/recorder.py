@@ -1,0 +1,238 @@
+"""The life of a call between request and log row: what the addon is told goes in, what to do comes out.
+
+open() -> Exchange: answered from the store, refused, or to be forwarded
+finish()            the upstream's answer is complete: is it worth storing? store it, log the call
+fail()              there will be no complete answer: log the call
+"""
+
+import logging
+import time
+from dataclasses import replace
+
+import orjson
+
+from chatreel import canonical, explain
+from chatreel.api_errors import ApiError, Problem
+from chatreel.decide import Action, Directives, Found, decide, found_of, mode_for
+from chatreel.errors import Malformed, NotKeyable, StoreError
+from chatreel.exchange import Answered, Asked, Exchange
+from chatreel.http_caching import CacheStatus, age_header, request_directives
+from chatreel.model import Identity, JsonObject, Mode, Outcome, Recording
+from chatreel.redact import kept_headers
+from chatreel.replay import replay
+from chatreel.reply import Reply, refusal
+from chatreel.session import Session
+from chatreel.store import Call, Store
+from chatreel.upstreams import Target
+from chatreel.wire.codec import dumps
+from chatreel.wire.reading import Verdict, read
+
+_NEIGHBOURS = 200
+"""Recordings a miss is compared with."""
+
+logger = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Everything that needs the store and the clock, for the calls of one session."""
+
+    def __init__(self, store: Store, session: Session) -> None:
+        self.store = store
+        self.session = session
+
+    async def open(self, asked: Asked) -> Exchange:
+        """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""
+        directives, malformed = request_directives(asked.cache_control)
+        if malformed:
+            logger.warning("Cache-Control: %r of a request is malformed and was ignored", malformed)
+        mode = mode_for(self.session.mode, directives)
+        exchange = Exchange(asked, Action.FORWARD, mode)
+        if mode is Mode.PASSTHROUGH:
+            exchange.body = _readable(asked.body)
+            return exchange
+        try:
+            exchange.body = _checked(canonical.parse_body(asked.body))
+            exchange.identity = _identify(asked.target, exchange.body)
+        except Malformed as error:
+            exchange.reason = str(error)
+            return self._refuse(exchange, ApiError(Problem.BAD_REQUEST, f"chatreel cannot read this request: {error}"))
+        except NotKeyable as error:
+            exchange.body = _readable(asked.body)
+            exchange.reason = str(error)
+            exchange.action = decide(mode, directives, Found.UNKEYABLE)
+            if exchange.action is Action.REFUSE:
+                return self._refuse(
+                    exchange, ApiError(Problem.NOT_KEYABLE, f"this request has no safe cache key: {error}")
+                )
+            return exchange
+        return await self._look_up(exchange, exchange.identity, directives)
+
+    def turn_away(self, target: Target, error: ApiError) -> Reply:
+        """Refuse a call whose body is not even looked at."""
+        exchange = Exchange(Asked(target, b""), Action.REFUSE, self.session.mode, reason=error.message)
+        return self._refuse(exchange, error).reply or refusal(error)
+
+    async def finish(self, exchange: Exchange, answered: Answered) -> CacheStatus | ApiError:
+        """The upstream's answer is there, whole. When this returns, what is worth storing is stored.
+
+        An `ApiError` takes the answer's place where the client asked to record and the store could not.
+        """
+        try:
+            status = await self._store(exchange, answered)
+        except StoreError as error:
+            logger.critical("NOTHING IS BEING RECORDED: %s", error)
+            exchange.reason = f"not stored: {error}"
+            if exchange.mode is Mode.RECORD:
+                problem = ApiError(Problem.NOT_STORED, f"the answer came, but could not be recorded: {error}")
+                self._log(exchange, Outcome.FAILED, status=problem.status)
+                return problem
+            status = replace(self.forward_status(exchange), detail="store-failed")
+        outcome = Outcome.RECORDED if status.stored else Outcome.PASSED
+        self._log(exchange, outcome, status=answered.status)
+        return status
+
+    def fail(self, exchange: Exchange, reason: str, *, status: int | None = None) -> None:
+        """There will be no complete answer. `status`: what the client got, if anything."""
+        exchange.reason = reason
+        self._log(exchange, Outcome.FAILED, status=status)
+
+    def forward_status(self, exchange: Exchange) -> CacheStatus:
+        """What can be said of a forwarded call before its answer is complete."""
+        key = exchange.identity.key if exchange.identity else ""
+        if exchange.action is Action.RECORD:
+            fwd = "request" if exchange.mode is Mode.RECORD else "miss"
+            return CacheStatus(fwd=fwd, key=key, detail="recording")
+        return CacheStatus(fwd="bypass", detail="unkeyable" if exchange.reason else exchange.mode.value)
+
+    async def _look_up(self, exchange: Exchange, identity: Identity, directives: Directives) -> Exchange:
+        try:
+            found = await self._find(identity)
+        except StoreError as error:
+            logger.warning("the store cannot be read, so nothing is replayed: %s", error)
+            found = None
+        age = time.time() - found.recorded_at if found else None
+        exchange.action = decide(self.session.mode, directives, found_of(age, directives))
+        if exchange.action is Action.REPLAY and found:
+            return self._replay(exchange, found)
+        if exchange.action is Action.REFUSE:
+            exchange.reason = await self._explain_miss(exchange, identity)
+            return self._refuse(exchange, ApiError(Problem.NO_RECORDING, exchange.reason))
+        return exchange
+
+    async def _find(self, identity: Identity) -> Recording | None:
+        takes = await self.store.takes(self.session.cassette, identity.key)
+        if not takes:
+            return None
+        return await self.store.load(self.session.choose_take(identity.key, takes))
+
+    def _replay(self, exchange: Exchange, recording: Recording) -> Exchange:
+        answer = replay(recording, exchange.form, include_usage=exchange.wants_usage)
+        detail = "converted" if answer.converted else ""
+        status = CacheStatus(hit=True, key=recording.identity.key, detail=detail)
+        age = ("age", age_header(recording.recorded_at, time.time()))
+        exchange.reply = answer.with_headers(("cache-status", str(status)), age)
+        self._log(exchange, Outcome.HIT, status=answer.status, recording=recording)
+        return exchange
+
+    def _refuse(self, exchange: Exchange, error: ApiError) -> Exchange:
+        exchange.action = Action.REFUSE
+        exchange.reply = refusal(error)
+        self._log(exchange, Outcome.REFUSED, status=error.status)
+        return exchange
+
+    async def _explain_miss(self, exchange: Exchange, identity: Identity) -> str:
+        target = exchange.asked.target
+        cassette = self.session.cassette
+        try:
+            candidates = await self.store.documents_near(
+                cassette,
+                upstream=target.upstream.origin,
+                path=target.path,
+                model=exchange.model,
+                limit=_NEIGHBOURS,
+            )
+            recorded = await self.store.count(cassette)
+        except StoreError as error:
+            return f"the store cannot be read: {error}"
+        return explain.miss_message(identity, candidates, recorded_count=recorded)
+
+    async def _store(self, exchange: Exchange, answered: Answered) -> CacheStatus:
+        status = self.forward_status(exchange)
+        if exchange.action is not Action.RECORD or exchange.identity is None:
+            return status
+        reading = read(answered.body, status=answered.status)
+        if reading.verdict is not Verdict.COMPLETE:
+            exchange.reason = reading.reason
+            return replace(status, detail=f"not-stored-{reading.verdict.value}")
+        recording = Recording(
+            identity=exchange.identity,
+            upstream=exchange.asked.target.upstream.origin,
+            path=exchange.asked.target.path,
+            model=exchange.model,
+            recorded_at=exchange.started_at,
+            request=exchange.asked.body,
+            status=answered.status,
+            headers=kept_headers(answered.headers),
+            form=reading.form,
+            body=answered.body,
+            pieces=answered.pieces,
+            completion=dumps(reading.completion),
+            cassette=self.session.cassette,
+        )
+        await self.store.add(recording)
+        return replace(status, stored=True, detail="")
+
+    def _log(
+        self, exchange: Exchange, outcome: Outcome, *, status: int | None, recording: Recording | None = None
+    ) -> None:
+        if exchange.logged:
+            return
+        exchange.logged = True
+        latency = exchange.elapsed
+        saved = recording.duration - latency if recording else 0.0
+        self.session.tally.count(outcome, seconds_saved=saved)
+        target = exchange.asked.target
+        call = Call(
+            call_id=exchange.call_id,
+            started_at=exchange.started_at,
+            outcome=outcome,
+            reason=exchange.reason,
+            mode=exchange.mode,
+            cassette=self.session.cassette,
+            upstream=target.upstream.origin,
+            path=target.path,
+            model=exchange.model,
+            stream=exchange.streams,
+            status=status,
+            key=exchange.identity.key if exchange.identity else None,
+            recording_id=recording.id if recording else None,
+            latency=latency,
+            first_piece=exchange.first_piece,
+        )
+        self.store.log(call)
+        logger.info("%-9s %s %s %.0f ms %s", outcome, status or "---", call.model or "-", latency * 1e3, call.reason)
+
+
+def _identify(target: Target, body: JsonObject) -> Identity:
+    return canonical.identify(upstream=target.upstream.origin, path=target.path, query=target.query, body=body)
+
+
+def _checked(body: JsonObject) -> JsonObject:
+    """Raises `Malformed` unless the members that make a body a chat completion request have the specified types."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise Malformed("`messages` has to be an array of objects")
+    if not isinstance(body.get("model", ""), str | None):
+        raise Malformed("`model` has to be a string")
+    if not isinstance(body.get("stream"), bool | None):
+        raise Malformed("`stream` has to be true or false")
+    return body
+
+
+def _readable(raw: bytes) -> JsonObject:
+    """For the log only: the body as far as anybody can read it."""
+    try:
+        body = orjson.loads(raw)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
