@@ -1,0 +1,137 @@
+"""The command line: parse, call, report. stdout is data, stderr is talk.
+
+Each command imports what it needs when it runs: `chatreel --help` must not wait for a proxy engine.
+"""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import chatreel
+from chatreel import talk
+from chatreel.errors import ChatreelError, ConfigError, ServeError, StoreError
+from chatreel.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from chatreel.config import Settings
+
+app = typer.Typer(
+    name="chatreel",
+    help="Record chat completions once, replay them for ever.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
+    ConfigError: ExitCode.USAGE,
+    ServeError: ExitCode.CANNOT_SERVE,
+    StoreError: ExitCode.STORE,
+}
+
+Upstream = Annotated[
+    list[str] | None,
+    typer.Option(help="The real API, as [NAME=]URL; repeatable. The first is the default, others live under /NAME/v1."),
+]
+Mode = Annotated[str | None, typer.Option(help="cache, replay, record, once or passthrough (or VCR's names).")]
+Store = Annotated[str | None, typer.Option(help="File that holds the recordings.")]
+MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
+
+
+def main() -> None:
+    """Entry point of the `chatreel` program."""
+    try:
+        app()
+    except ChatreelError as error:
+        talk.complain(str(error))
+        sys.exit(_EXIT_CODES.get(type(error), ExitCode.FAILED))
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"chatreel {chatreel.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    upstream: Upstream = None,
+    mode: Mode = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.")] = None,
+    store: Store = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
+    max_body: MaxBody = None,
+) -> None:
+    """Run the proxy until it is interrupted."""
+    from chatreel.config import load_settings
+
+    settings = load_settings(
+        upstream=tuple(upstream or ()),
+        mode=mode,
+        host=host,
+        port=port,
+        store=store,
+        ready_file=ready_file,
+        max_body=max_body,
+    )
+    talk.start_logging()
+    asyncio.run(_serve(settings))
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- CMD [ARGS]...")],
+    upstream: Upstream = None,
+    mode: Mode = None,
+    store: Store = None,
+    max_body: MaxBody = None,
+) -> None:
+    """Run a command with the proxy around it; print a verdict, return the command's exit code."""
+    from chatreel.config import load_settings
+    from chatreel.run import default_upstream, run_command
+
+    settings = load_settings(
+        upstream=tuple(upstream or ()) or default_upstream(), mode=mode, port=0, store=store, max_body=max_body
+    )
+    talk.start_logging(quiet=True)
+    raise typer.Exit(asyncio.run(run_command(command, settings)))
+
+
+@app.command()
+def demo(
+    pace: Annotated[float, typer.Option(min=0.01, help="Times faster than a real model server.")] = 1.0,
+) -> None:
+    """A tour without a key or a network: record a dozen calls, switch the API off, replay them all."""
+    try:
+        from chatreel.demo.tour import tour
+    except ImportError as error:
+        raise ServeError(f"the demo needs its extra: pip install 'chatreel[demo]' ({error})") from error
+    talk.start_logging(quiet=True)
+    raise typer.Exit(ExitCode.OK if asyncio.run(tour(pace=pace)) else ExitCode.FAILED)
+
+
+async def _serve(settings: "Settings") -> None:
+    from chatreel.server import running_proxy, write_ready_file
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with running_proxy(settings) as proxy:
+        talk.say(f"chatreel {chatreel.__version__}, mode {settings.mode.value}")
+        talk.say(f"  base URL    {proxy.base_url}")
+        talk.say(f"  upstream    {' '.join(settings.upstream)}")
+        talk.say(f"  recordings  {settings.store}")
+        if settings.ready_file:
+            write_ready_file(settings.ready_file, proxy)
+        await stopped.wait()
+        talk.say("stopping")
+    talk.verdict(proxy.session.tally)

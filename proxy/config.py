@@ -1,0 +1,100 @@
+"""Settings: flags > environment (`CHATREEL_*`) > `chatreel.toml` > `[tool.chatreel]` in `pyproject.toml` > defaults."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from platformdirs import user_data_path
+from pydantic import BeforeValidator, ByteSize, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    PyprojectTomlConfigSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from chatreel.decide import mode_named
+from chatreel.errors import ConfigError
+from chatreel.model import Mode
+from chatreel.upstreams import DEFAULT_URL, parse_upstream
+
+
+def _default_mode() -> Mode:
+    """A build server must not spend money or depend on the network because somebody forgot a flag."""
+    return Mode.REPLAY if os.environ.get("CI") else Mode.CACHE
+
+
+def _default_store() -> str:
+    return str(user_data_path("chatreel") / "store.db")
+
+
+def _words(value: object) -> object:
+    """An environment variable holds several upstreams separated by spaces or commas."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _mode(value: object) -> object:
+    return mode_named(value) if isinstance(value, str) else value
+
+
+def _upstream(text: str) -> str:
+    parse_upstream(text)
+    return text
+
+
+type UpstreamText = Annotated[str, BeforeValidator(_upstream)]
+
+
+class Settings(BaseSettings):
+    """Everything `serve` and `run` can be told. Unknown names are refused: a typo must not pass silently."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CHATREEL_",
+        toml_file="chatreel.toml",
+        pyproject_toml_table_header=("tool", "chatreel"),
+        extra="forbid",
+        frozen=True,
+    )
+
+    upstream: Annotated[tuple[UpstreamText, ...], NoDecode, BeforeValidator(_words)] = (DEFAULT_URL,)
+    mode: Annotated[Mode, BeforeValidator(_mode)] = Field(default_factory=_default_mode)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    """0: any free port."""
+    store: str = Field(default_factory=_default_store)
+    ready_file: Path | None = None
+    max_body: ByteSize = ByteSize(24_000_000)
+    """Largest request body; beyond it 413."""
+    memory: ByteSize = ByteSize(256 * 1024 * 1024)
+    """Recordings kept in memory, at most."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        files = (TomlConfigSettingsSource(settings_cls), PyprojectTomlConfigSettingsSource(settings_cls))
+        return (init_settings, env_settings, *files)
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Settings with the flags that were given (`None`: not given). Raises `ConfigError` naming each wrong setting."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value not in (None, ())})
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(dict(fault)) for fault in error.errors())) from error
+    except ValueError as error:  # a TOML file that is none
+        raise ConfigError(f"chatreel.toml or pyproject.toml cannot be read: {error}") from error
+
+
+def _explain(fault: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in fault["loc"] if not isinstance(part, int))
+    if fault["type"] == "extra_forbidden":
+        return f"there is no setting {name!r}; the settings are {', '.join(Settings.model_fields)}"
+    return f"setting {name!r}: {fault['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,65 @@
+"""A running proxy, from its store being opened to its last row being written."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from platformdirs import user_data_path
+
+from chatreel.config import Settings
+from chatreel.decide import mode_at_start
+from chatreel.errors import ServeError
+from chatreel.recorder import Recorder
+from chatreel.session import Session
+from chatreel.store import Store
+from chatreel.upstreams import Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that is listening."""
+
+    base_url: str
+    """Of the default upstream, as clients want it: it ends in `/v1`."""
+    session: Session
+
+
+@asynccontextmanager
+async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
+    """Run a proxy on this event loop. Raises `ServeError`, `StoreError` or `ConfigError` if it cannot start."""
+    try:
+        from chatreel.engine.addon import ChatreelAddon
+        from chatreel.engine.master import ProxyMaster
+    except ImportError as error:
+        raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
+
+    upstreams = Upstreams.parse(settings.upstream)
+    store = Store(settings.store, memory_limit=int(settings.memory))
+    try:
+        session = Session(mode_at_start(settings.mode, recorded_before=await store.count("") > 0))
+        addon = ChatreelAddon(Recorder(store, session), upstreams, max_body=int(settings.max_body))
+        certificates = _private_folder(user_data_path("chatreel") / "certificates")
+        master = ProxyMaster(addon, host=settings.host, port=settings.port, certificates=certificates)
+        host, port = await master.start()
+        try:
+            yield Proxy(f"http://{host}:{port}/v1", session)
+        finally:
+            await master.stop()
+    finally:
+        store.close()
+
+
+def write_ready_file(path: Path, proxy: Proxy) -> None:
+    """Tell whoever started us where we listen, all at once: a reader never sees half a file."""
+    document = {"base_url": proxy.base_url, "proxy_url": None, "pid": os.getpid()}
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(orjson.dumps(document))
+    partial.replace(path)
+
+
+def _private_folder(path: Path) -> Path:
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
