@@ -1,0 +1,141 @@
+"""`replay` never reaches the network, whatever raises, runs out or is malformed."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from support.calls import ask, error_of, http_client, question
+from support.program import Program, running_chatreel
+from support.upstream import Upstream
+
+PLANTED = """
+import chatreel.canonical
+from chatreel.cli import main
+
+def broken(*_args, **_named):
+    raise RuntimeError("planted")
+
+chatreel.canonical.{name} = broken
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Replaying:
+    """A proxy in replay mode with one recording, `question("recorded")`, and the upstream that made it."""
+
+    proxy: Program
+    upstream: Upstream
+    recorded: bytes
+
+    @property
+    def base_url(self) -> str:
+        return self.proxy.base_url
+
+
+@pytest.fixture(scope="module")
+def replaying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replaying]:
+    """The upstream listens all the time; after the recording, its connections are counted from 0."""
+    store = str(tmp_path_factory.mktemp("store") / "store.db")
+    with Upstream() as upstream:
+        with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+            recorded = ask(proxy.base_url, question("recorded")).content
+        upstream.connections = 0
+        with running_chatreel("--upstream", upstream.url, "--mode", "replay", "--store", store) as proxy:
+            yield Replaying(proxy, upstream, recorded)
+
+
+def test_a_hit_opens_no_socket(replaying: Replaying) -> None:
+    assert ask(replaying.base_url, question("recorded")).content == replaying.recorded
+    assert replaying.upstream.connections == 0
+
+
+def test_a_miss_is_refused_in_the_apis_shape_and_names_the_nearest_recording(replaying: Replaying) -> None:
+    response = ask(replaying.base_url, question("recorded differently"))
+    error = error_of(response)
+    assert response.status_code == 504
+    assert response.headers["x-should-retry"] == "false"
+    assert error["code"] == "chatreel_no_recording"
+    assert "/messages/0/content" in error["message"]
+    assert "differently" in error["message"]
+    assert replaying.upstream.connections == 0
+
+
+@pytest.mark.parametrize("cache_control", ["no-cache", "no-store", "no-cache, no-store", "max-age=0", "gibberish;;=,"])
+def test_no_directive_opens_the_way_to_the_upstream(replaying: Replaying, cache_control: str) -> None:
+    ask(replaying.base_url, question("recorded"), cache_control=cache_control)
+    ask(replaying.base_url, question("not recorded"), cache_control=cache_control)
+    assert replaying.upstream.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "models"),
+        ("POST", "embeddings"),
+        ("GET", "chat/completions"),
+        ("DELETE", "chat/completions/chatcmpl-1"),
+        ("OPTIONS", "chat/completions"),
+        ("POST", "chat/completions/"),
+    ],
+)
+def test_what_is_no_chat_completion_is_refused(replaying: Replaying, method: str, path: str) -> None:
+    with http_client(replaying.base_url) as client:
+        response = client.request(method, path, json={})
+    assert error_of(response)["code"] == "chatreel_not_replayable"
+    assert replaying.upstream.connections == 0
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"a":1,"a":2}', b'{"messages":[],"x":NaN}', b"\xff\xfe", b"{}"])
+def test_malformed_bodies_are_refused(replaying: Replaying, body: bytes) -> None:
+    with http_client(replaying.base_url) as client:
+        response = client.post("chat/completions", content=body)
+    assert error_of(response)["code"] in {"chatreel_bad_request", "chatreel_not_keyable"}
+    assert replaying.upstream.connections == 0
+
+
+@pytest.mark.parametrize("name", ["parse_body", "identify"])
+def test_an_exception_in_the_key_function_is_a_refusal(upstream: Upstream, store: str, name: str) -> None:
+    command = (sys.executable, "-c", PLANTED.format(name=name), "serve")
+    with running_chatreel("--upstream", upstream.url, "--mode", "replay", "--store", store, command=command) as proxy:
+        response = ask(proxy.base_url, question())
+        assert "planted" in proxy.log
+    assert error_of(response)["code"] == "chatreel_internal_error"
+    assert upstream.connections == 0
+
+
+def test_an_exception_while_routing_is_a_refusal(upstream: Upstream, store: str) -> None:
+    """The hook before the one that refuses: the request points nowhere, and the way out is shut."""
+    planted = PLANTED.format(name="identify").replace(
+        "chatreel.canonical.identify", "chatreel.upstreams.Upstreams.target"
+    )
+    command = (sys.executable, "-c", planted.replace("import chatreel.canonical", "import chatreel.upstreams"), "serve")
+    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store, command=command) as proxy:
+        response = ask(proxy.base_url, question())
+        assert "planted" in proxy.log
+    assert response.status_code == 502
+    assert upstream.connections == 0
+
+
+def test_replay_needs_no_upstream_to_exist(upstream: Upstream, store: str) -> None:
+    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+        first = ask(proxy.base_url, question())
+    upstream.stop()
+    with running_chatreel("--upstream", upstream.url, "--mode", "replay", "--store", store) as proxy:
+        assert ask(proxy.base_url, question()).content == first.content
+
+
+def test_one_request_can_ask_for_the_same_with_only_if_cached(upstream: Upstream, store: str) -> None:
+    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+        response = ask(proxy.base_url, question(), cache_control="only-if-cached")
+    assert response.status_code == 504
+    assert upstream.connections == 0
+
+
+def test_the_ci_variable_means_replay(upstream: Upstream, store: str) -> None:
+    with running_chatreel("--upstream", upstream.url, "--store", store, env={"CI": "true"}) as proxy:
+        response = ask(proxy.base_url, question())
+    assert response.status_code == 504
+    assert upstream.connections == 0

@@ -1,0 +1,102 @@
+"""Upstreams that fail: the client gets a clear 502 or what it would have got directly, and nothing is stored."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.calls import ask, error_of, question
+from support.database import rows
+from support.faults import CONTENT, Fault, Faulty, refusing
+from support.program import Program, running_chatreel
+
+BEFORE_ANY_ANSWER = [
+    Fault.RESET_ON_CONNECT,
+    Fault.RESET_BEFORE_HEADERS,
+    Fault.CLOSE_BEFORE_HEADERS,
+    Fault.RESET_IN_HEADERS,
+    Fault.RESET_IN_BODY,
+    Fault.CLOSE_IN_BODY,
+    Fault.GARBAGE,
+    Fault.BAD_LENGTH,
+]
+"""Nothing of the answer has reached the client yet: a JSON body is passed on when it is whole."""
+
+IN_A_STREAM = [Fault.RESET_IN_STREAM, Fault.CLOSE_IN_STREAM, Fault.CLOSE_IN_CHUNK, Fault.BAD_CHUNK_SIZE]
+
+
+@pytest.fixture(scope="module")
+def upstreams() -> Iterator[dict[Fault, Faulty]]:
+    running = {fault: Faulty(fault) for fault in [*BEFORE_ANY_ANSWER, *IN_A_STREAM]}
+    for faulty in running.values():
+        faulty.__enter__()
+    yield running
+    for faulty in running.values():
+        faulty.stop()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store") / "store.db"
+
+
+@pytest.fixture(scope="module")
+def proxy(upstreams: dict[Fault, Faulty], store: Path) -> Iterator[Program]:
+    """One proxy in front of all of them: each is an upstream with the name of its fault."""
+    with refusing() as nobody:
+        named = [f"{fault.name}={faulty.url}" for fault, faulty in upstreams.items()]
+        flags = [flag for url in (nobody, *named) for flag in ("--upstream", url)]
+        with running_chatreel(*flags, "--mode", "cache", "--store", str(store)) as running:
+            yield running
+            assert "Traceback" not in running.log
+
+
+def base_of(proxy: Program, fault: Fault) -> str:
+    return proxy.base_url.removesuffix("/v1") + f"/{fault.name}/v1"
+
+
+def recordings(store: Path) -> int:
+    return int(rows(store, "SELECT count(*) FROM recordings")[0][0])
+
+
+@pytest.mark.parametrize("fault", BEFORE_ANY_ANSWER)
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_failure_before_the_answer_is_a_502(
+    proxy: Program, upstreams: dict[Fault, Faulty], store: Path, fault: Fault, streaming: bool
+) -> None:
+    response = ask(base_of(proxy, fault), question(stream=streaming))
+    error = error_of(response)
+    assert response.status_code == 502
+    assert error["code"] in {"chatreel_upstream_unreachable", "chatreel_upstream_broken"}
+    assert upstreams[fault].url.removeprefix("http://") in error["message"]
+    assert recordings(store) == 0
+
+
+def test_an_upstream_that_refuses_connections_is_a_502(proxy: Program) -> None:
+    response = ask(proxy.base_url, question())
+    assert response.status_code == 502
+    assert error_of(response)["code"] == "chatreel_upstream_unreachable"
+    assert "x-should-retry" not in response.headers
+
+
+@pytest.mark.parametrize("fault", IN_A_STREAM)
+def test_a_stream_that_breaks_off_breaks_off_for_the_client_too(proxy: Program, store: Path, fault: Fault) -> None:
+    received = b""
+    with (
+        httpx.Client(trust_env=False, timeout=30) as client,
+        pytest.raises(httpx.RemoteProtocolError),
+        client.stream("POST", f"{base_of(proxy, fault)}/chat/completions", json=question(stream=True)) as response,
+    ):
+        for piece in response.iter_bytes():
+            received += piece
+    assert CONTENT.encode() in received
+    assert recordings(store) == 0
+
+
+def test_what_failed_stands_in_the_log_with_its_reason(proxy: Program, store: Path) -> None:
+    ask(base_of(proxy, Fault.RESET_IN_BODY), question("for the log"))
+    proxy.stop()
+    outcome, status, reason = rows(store, "SELECT outcome, status, reason FROM calls ORDER BY id DESC LIMIT 1")[0]
+    assert (outcome, status) == ("failed", 502)
+    assert reason
