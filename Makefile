@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST_FLAGS :=
 SOURCES := $(shell find proxy -name '*.py' 2>/dev/null)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -17,7 +18,7 @@ demo: $(VENV)/linked ## set up, then record and replay a dozen calls: no key, no
 	@$(BIN)/chatreel demo
 
 test: $(VENV)/linked ## set up, then the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 serve: $(VENV)/linked ## set up, then the proxy on 127.0.0.1:8080
 	@$(BIN)/chatreel serve

@@ -1,3 +1,30 @@
-"""chatreel: a record/replay caching proxy for the Chat Completions API."""
+"""chatreel: a record/replay caching proxy for the Chat Completions API (`POST /v1/chat/completions`).
+
+A call, a recording, a key, a take, a session, an outcome: `chatreel.model` and `chatreel.session` define the words.
+
+The pure core is told what happened and answers what to do; it knows no clock, socket, database or proxy engine.
+
+    canonical     request body -> canonical document -> cache key: which requests are the same call
+    wire          response bytes -> one completion, and back; what is complete enough to be stored
+    decide        mode x directives x what was found -> replay, record, forward or refuse: one table
+    upstreams     client path -> URL of a configured API
+    http_caching  Cache-Control, Cache-Status, Age
+    redact        what may be stored
+    explain       why a request was a miss
+    replay        a recording -> an answer in the wire form that was asked for
+    session       which take comes next; what it all came to
+
+The edges do it, each with one library.
+
+    config        settings (pydantic-settings)
+    store         recordings and the log (SQLAlchemy)
+    recorder      the life of a call: the core, the store and the clock together
+    engine        the hooks, the stream layer, the master (mitmproxy)
+    server        a proxy from opened store to last row written
+    run, demo     a proxy around a command; a tour
+    cli, talk     parse and report (typer, rich)
+
+Imports run one way, from the bottom of this page to its top; `lint-imports` holds that.
+"""
 
 __version__ = "0.1.0"

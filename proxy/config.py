@@ -1,11 +1,12 @@
 """Settings: flags > environment (`CHATREEL_*`) > `chatreel.toml` > `[tool.chatreel]` in `pyproject.toml` > defaults."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, ByteSize, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -39,6 +40,22 @@ def _mode(value: object) -> object:
     return mode_named(value) if isinstance(value, str) else value
 
 
+def _loopback(host: str) -> str:
+    """Whoever reaches the proxy reads every prompt in it and spends with the keys that pass through it."""
+    if host != "localhost" and not _is_loopback(host):
+        raise ValueError(
+            f"{host} can be reached by others; only loopback addresses are served (127.0.0.1, ::1, localhost)"
+        )
+    return host
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _upstream(text: str) -> str:
     parse_upstream(text)
     return text
@@ -60,7 +77,7 @@ class Settings(BaseSettings):
 
     upstream: Annotated[tuple[UpstreamText, ...], NoDecode, BeforeValidator(_words)] = (DEFAULT_URL,)
     mode: Annotated[Mode, BeforeValidator(_mode)] = Field(default_factory=_default_mode)
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     """0: any free port."""
     store: str = Field(default_factory=_default_store)

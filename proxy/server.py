@@ -45,7 +45,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         master = ProxyMaster(addon, host=settings.host, port=settings.port, certificates=certificates)
         host, port = await master.start()
         try:
-            yield Proxy(f"http://{host}:{port}/v1", session)
+            yield Proxy(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1", session)
         finally:
             await master.stop()
     finally:

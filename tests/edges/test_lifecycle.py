@@ -71,6 +71,8 @@ def test_a_taken_port_is_named_and_ends_with_its_own_exit_code(tmp_path: Path) -
         (("--upstream", "http://user:secret@x"), "credentials"),
         (("--port", "70000"), "port"),
         (("--max-body", "lots"), "max_body"),
+        (("--host", "0.0.0.0"), "loopback address"),
+        (("--host", "example.org"), "loopback address"),
     ],
 )
 def test_a_wrong_flag_is_a_usage_error(tmp_path: Path, args: tuple[str, ...], complaint: str) -> None:
@@ -150,13 +152,13 @@ def test_a_client_in_the_middle_of_a_stream_does_not_keep_it_from_stopping(upstr
     started = json.dumps(question(stream=True))
     never = threading.Event()
     upstream.reply_with(stream(("a", "b"), gates=[None, None, never]))
-    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
-        with (
-            httpx.Client(trust_env=False, timeout=30) as client,
-            client.stream("POST", f"{proxy.base_url}/chat/completions", content=started) as response,
-        ):
-            next(response.iter_raw())
-            assert proxy.stop() == 0
+    with (
+        running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy,
+        httpx.Client(trust_env=False, timeout=30) as client,
+        client.stream("POST", f"{proxy.base_url}/chat/completions", content=started) as response,
+    ):
+        next(response.iter_raw())
+        assert proxy.stop() == 0
     never.set()
 
 

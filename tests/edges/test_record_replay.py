@@ -13,7 +13,7 @@ from support.upstream import Reply, Upstream, completion, stream
 
 ODD_JSON = (
     b' \n{"id":"x" ,"object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":'
-    + (b'"assistant","content":"caf\\u00e9 \xe2\x98\x95"},"finish_reason":"stop"}],"usage":{"total_tokens":3}}\n\n')
+    b'"assistant","content":"caf\\u00e9 \xe2\x98\x95"},"finish_reason":"stop"}],"usage":{"total_tokens":3}}\n\n'
 )
 """Spelled as no serialiser of ours would."""
 

@@ -56,6 +56,11 @@ def base_of(proxy: Program, fault: Fault) -> str:
     return proxy.base_url.removesuffix("/v1") + f"/{fault.name}/v1"
 
 
+def read_stream(client: httpx.Client, base_url: str, received: list[bytes]) -> None:
+    with client.stream("POST", f"{base_url}/chat/completions", json=question(stream=True)) as response:
+        received.extend(response.iter_bytes())
+
+
 def recordings(store: Path) -> int:
     return int(rows(store, "SELECT count(*) FROM recordings")[0][0])
 
@@ -82,15 +87,10 @@ def test_an_upstream_that_refuses_connections_is_a_502(proxy: Program) -> None:
 
 @pytest.mark.parametrize("fault", IN_A_STREAM)
 def test_a_stream_that_breaks_off_breaks_off_for_the_client_too(proxy: Program, store: Path, fault: Fault) -> None:
-    received = b""
-    with (
-        httpx.Client(trust_env=False, timeout=30) as client,
-        pytest.raises(httpx.RemoteProtocolError),
-        client.stream("POST", f"{base_of(proxy, fault)}/chat/completions", json=question(stream=True)) as response,
-    ):
-        for piece in response.iter_bytes():
-            received += piece
-    assert CONTENT.encode() in received
+    received: list[bytes] = []
+    with httpx.Client(trust_env=False, timeout=30) as client, pytest.raises(httpx.RemoteProtocolError):
+        read_stream(client, base_of(proxy, fault), received)
+    assert CONTENT.encode() in b"".join(received)
     assert recordings(store) == 0
 
 
