@@ -24,26 +24,26 @@ def format_token(token: str) -> str:
 
 
 def remove(body: JsonObject, pointer: Pointer) -> JsonObject:
-    """Return `body` without what is at `pointer`. Nothing is changed in place; where nothing is there, it is `body`."""
+    """Return `body` without what is at `pointer`, if anything is. Nothing is changed in place."""
     left = _without(body, pointer)
     return left if isinstance(left, dict) else body
 
 
 def _without(node: Json, pointer: Pointer) -> Json:
-    token, rest = pointer[0], pointer[1:]
+    place, rest = pointer[0], pointer[1:]
     if isinstance(node, dict):
-        if token == "*":
+        if place == "*":
             return {name: _without(child, rest) for name, child in node.items()} if rest else {}
-        return _without_place(node, token, rest) if token in node else node
+        return _without_place(node, place, rest) if place in node else node
     if isinstance(node, list):
-        if token == "*":
+        if place == "*":
             return [_without(child, rest) for child in node] if rest else []
-        places = _without_place({str(index): child for index, child in enumerate(node)}, token, rest)
+        places = _without_place({str(index): child for index, child in enumerate(node)}, place, rest)
         return list(places.values())
     return node
 
 
-def _without_place(node: JsonObject, token: str, rest: Pointer) -> JsonObject:
+def _without_place(node: JsonObject, place: str, rest: Pointer) -> JsonObject:
     if rest:
-        return {name: _without(child, rest) if name == token else child for name, child in node.items()}
-    return {name: child for name, child in node.items() if name != token}
+        return {name: _without(child, rest) if name == place else child for name, child in node.items()}
+    return {name: child for name, child in node.items() if name != place}
