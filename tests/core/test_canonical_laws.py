@@ -1,4 +1,4 @@
-"""Two laws of the key: how a request is written never counts, and what it says always does. And what follows from them."""
+"""Two laws of the key: how a request is written never counts, what it says always does. And what follows."""
 
 import copy
 import json
@@ -63,7 +63,7 @@ def identity(body: JsonObject, options: KeyOptions | None = None) -> Identity:
 
 
 def respelled(tree: Any, rng: random.Random, *, ordered: bool = False) -> str:
-    """`tree` as JSON, with everything that JSON leaves open decided by `rng`; `ordered` keeps the order of its members."""
+    """`tree` as JSON, what JSON leaves open decided by `rng`; `ordered` keeps the order of its members."""
     if isinstance(tree, dict):
         names = list(tree) if ordered else rng.sample(list(tree), len(tree))
         members = (
@@ -132,14 +132,13 @@ def test_how_a_request_is_written_never_counts(body: Any, rng: random.Random) ->
 def changes(draw: st.DrawFn) -> tuple[Any, Any]:
     """A value, and the same value with one of its inner values replaced."""
     value = draw(VALUES)
-    changed = copy.deepcopy(value)
-    holder: Any = {"": changed}
-    place: Any = ""
+    root: Any = {"": copy.deepcopy(value)}
+    holder, place = root, ""
     while isinstance(holder[place], (dict, list)) and holder[place] and draw(st.booleans()):
         holder = holder[place]
         place = draw(st.sampled_from(list(holder) if isinstance(holder, dict) else range(len(holder))))
     holder[place] = draw(VALUES)
-    return value, changed if place != "" or holder is changed else holder[""]
+    return value, root[""]
 
 
 @given(changes())
@@ -158,8 +157,8 @@ def test_every_character_of_a_message_counts(one: str, other: str) -> None:
 @given(st.integers(480, 560), st.integers(480, 560), st.sampled_from("ab"), st.sampled_from("ab"))
 def test_every_character_of_a_payload_counts(length: int, other_length: int, last: str, other_last: str) -> None:
     urls = {"A" * length + last, "A" * other_length + other_last}
-    parts = [[{"type": "image_url", "image_url": {"url": url}}] for url in urls]
-    assert len({identity({"messages": [{"role": "user", "content": part}]}).key for part in parts}) == len(urls)
+    parts: list[Any] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    assert len({identity({"messages": [{"role": "user", "content": [part]}]}).key for part in parts}) == len(urls)
 
 
 @given(BODIES)
@@ -189,7 +188,7 @@ def test_the_key_of_a_request_stays_what_it_is() -> None:
         b'{"v":"v1","upstream":"https://api.example","path":"/v1/chat/completions","query":[["a","2"],["b","1"]],'
         b'"body":{"messages":[{"content":"hi","role":"user"}],"model":"m","temperature":0.5}}'
     )
-    assert made.key == "v1:?"
+    assert made.key == "v1:aa15cc58fbb1327cebe84f327a32a00d8664d5a62aa015e1e9c884c2a6b584af"
 
 
 def test_large_payloads_leave_the_document() -> None:
@@ -217,8 +216,8 @@ def test_credentials_leave_the_document() -> None:
 
 def test_a_body_may_have_any_type_where_another_is_expected() -> None:
     """Odd bodies are the upstream's to refuse: they have keys, and those differ."""
-    odd: list[Any] = [None, True, 1, 0.5, "x", [], ["x"], [[]], {}, {"x": 1}]
-    bodies: list[Any] = [{"messages": value} for value in odd]
+    odd: list[Any] = [None, True, 1, 0.5, "x", [], {}, {"x": 1}, ["x"], [[]]]
+    bodies: list[Any] = [{"messages": value} for value in odd[:-2]]
     bodies += [{"messages": [value]} for value in odd]
     bodies += [{"messages": [{"role": "assistant", "content": [value]}]} for value in odd]
     bodies += [{"messages": [{"role": "user", "tool_calls": value}]} for value in odd[1:]]
@@ -269,13 +268,21 @@ def test_a_rule_needs_a_pattern_that_compiles() -> None:
         Rule("date", "/messages/*/content", "(")
 
 
+class Loader(yaml.CSafeLoader):
+    """Reads recordings with tags of their recorders, in headers and responses; those do not matter here."""
+
+
+for tag in ("!", "tag:yaml.org,2002:python/"):
+    Loader.add_multi_constructor(tag, lambda *_: "something else")
+
+
 def recorded_bodies() -> list[Any]:
     traffic = Path(__file__).parents[2].parent / "shared" / "recordings" / "traffic"
     if not traffic.is_dir():
         pytest.skip(f"no recorded traffic at {traffic}")
     bodies: list[Any] = []
     for file in sorted(traffic.rglob("*.y*ml")):
-        recorded = yaml.load(file.read_text(), Loader=yaml.CSafeLoader)  # the C loader, ten times as fast
+        recorded = yaml.load(file.read_text(), Loader)
         for interaction in recorded.get("interactions", ()):
             request = interaction["request"]
             body = request.get("parsed_body") or request.get("body")
