@@ -32,14 +32,13 @@ def parse_body(raw: bytes) -> JsonObject:
     """
     if not raw:
         raise Malformed("The request body is empty.")
-    body = read(raw)
+    body = _read(raw)
     if not isinstance(body, dict):
         raise Malformed(f"The request body is JSON, but not an object: it is {_KINDS[type(body)]}.")
     return body
 
 
-def read(raw: bytes) -> Json:
-    """Return the JSON value that `raw` holds, by the rules of `parse_body`, whatever its type."""
+def _read(raw: bytes) -> Json:
     try:
         tree: Json = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
