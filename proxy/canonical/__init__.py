@@ -14,7 +14,7 @@ from them, and whatever changes them for any request needs a new `SCHEME`.
 """
 
 from chatreel.canonical.document import SCHEME, cache_key, identify
-from chatreel.canonical.reading import MAX_DEPTH, parse_body, read
+from chatreel.canonical.reading import MAX_DEPTH, parse_body
 from chatreel.canonical.rules import KeyOptions, Rule
 from chatreel.errors import Malformed, NotKeyable
 
@@ -28,5 +28,4 @@ __all__ = [
     "cache_key",
     "identify",
     "parse_body",
-    "read",
 ]

@@ -40,10 +40,12 @@ def _message(message: JsonObject, names: CallNames) -> Tree:
         value = message[name]
         if value is None:
             continue
-        if name == "tool_call_id":
-            members[name] = names.rename(value)
-        elif name == "tool_calls":
+        if name == "tool_calls":
             members[name] = _tool_calls(value, names)
+        elif name == "tool_call_id":
+            members[name] = names.rename(value)
+        elif isinstance(value, str) and name not in MEDIA:
+            members[name] = value
         elif name == "content":
             members[name] = _content(value)
         else:
@@ -55,8 +57,8 @@ def _message(message: JsonObject, names: CallNames) -> Tree:
 
 def _drop_echo(members: dict[str, Tree]) -> None:
     """Take out of an assistant message what its sender may or may not have echoed."""
-    for name, empty in EMPTY_IN_HISTORY.items():
-        if name in members and members[name] == empty:
+    for name in EMPTY_IN_HISTORY.keys() & members:
+        if members[name] == EMPTY_IN_HISTORY[name]:
             del members[name]
     if members.get("content") == "" and ("tool_calls" in members or "function_call" in members):
         del members["content"]

@@ -24,30 +24,26 @@ def format_token(token: str) -> str:
 
 
 def remove(body: JsonObject, pointer: Pointer) -> JsonObject:
-    """Return `body` without what is at `pointer`. Nothing is changed in place; where nothing is there, it is `body`."""
+    """Return `body` without what is at `pointer`, if anything is. Nothing is changed in place."""
     left = _without(body, pointer)
     return left if isinstance(left, dict) else body
 
 
 def _without(node: Json, pointer: Pointer) -> Json:
+    place, rest = pointer[0], pointer[1:]
     if isinstance(node, dict):
-        return _without_member(node, pointer)
+        if place == "*":
+            return {name: _without(child, rest) for name, child in node.items()} if rest else {}
+        return _without_place(node, place, rest) if place in node else node
     if isinstance(node, list):
-        return _without_element(node, pointer)
+        if place == "*":
+            return [_without(child, rest) for child in node] if rest else []
+        places = _without_place({str(index): child for index, child in enumerate(node)}, place, rest)
+        return list(places.values())
     return node
 
 
-def _without_member(node: JsonObject, pointer: Pointer) -> JsonObject:
-    names = set(node) if pointer[0] == "*" else {pointer[0]} & node.keys()
-    if not names:
-        return node
-    if len(pointer) == 1:
-        return {name: child for name, child in node.items() if name not in names}
-    return {name: _without(child, pointer[1:]) if name in names else child for name, child in node.items()}
-
-
-def _without_element(node: list[Json], pointer: Pointer) -> list[Json]:
-    chosen = {str(index) for index in range(len(node))} if pointer[0] == "*" else {pointer[0]}
-    if len(pointer) == 1:
-        return [child for index, child in enumerate(node) if str(index) not in chosen]
-    return [_without(child, pointer[1:]) if str(index) in chosen else child for index, child in enumerate(node)]
+def _without_place(node: JsonObject, place: str, rest: Pointer) -> JsonObject:
+    if rest:
+        return {name: _without(child, rest) if name == place else child for name, child in node.items()}
+    return {name: child for name, child in node.items() if name != place}

@@ -7,7 +7,6 @@ read a second time, slowly and exactly, by the standard library.
 """
 
 import json
-import re
 import sys
 from typing import NoReturn
 
@@ -16,13 +15,8 @@ import orjson
 from chatreel.errors import Malformed, NotKeyable
 from chatreel.model import Json, JsonObject
 
-MAX_DEPTH = 200
-"""Levels of arrays and objects below the body. Real tool schemas stay under 30; orjson serialises 254."""
-
-# A quote, then a colon: the end of a member's name, unless the quote is escaped, that is, preceded by one backslash or
-# by three. All other matches count, so there are never fewer of them than members; a few more (a text that begins with
-# a colon) only cost the second reading.
-_NAME_END = re.compile(rb'"(?<![^\\]\\")(?<![^\\]\\\\\\")[ \t\n\r]*:')
+MAX_DEPTH = 253
+"""Levels of arrays and objects: what orjson writes, less the level that a document adds. Real schemas stay under 30."""
 
 # From here on orjson reads an integer as a float, so a float of this size may have lost digits.
 _INEXACT = float(2**63)
@@ -38,43 +32,47 @@ def parse_body(raw: bytes) -> JsonObject:
     """
     if not raw:
         raise Malformed("The request body is empty.")
-    body = read(raw)
+    body = _read(raw)
     if not isinstance(body, dict):
         raise Malformed(f"The request body is JSON, but not an object: it is {_KINDS[type(body)]}.")
     return body
 
 
-def read(raw: bytes) -> Json:
-    """Return the JSON value that `raw` holds, by the rules of `parse_body`, whatever its type."""
+def _read(raw: bytes) -> Json:
     try:
         tree: Json = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         return _refuse(raw, error)
-    names, exact = _survey(tree)
-    if exact and names == len(_NAME_END.findall(raw)):
+    try:
+        again = orjson.dumps([tree])
+    except orjson.JSONEncodeError:
+        raise _too_deep() from None
+    if again[1:-1] == raw or (_no_name_twice(raw, again) and _all_exact(tree)):
         return tree
     return _read_exactly(raw)
 
 
-def _survey(tree: Json) -> tuple[int, bool]:
-    """Count the names in `tree`, and say whether all its numbers are certain to be exact. Raises if it is too deep."""
-    names, exact, depth = 0, True, 0
-    level: list[Json] = [tree]
-    while level:
-        if depth > MAX_DEPTH:
-            raise _too_deep()
-        depth += 1
-        below: list[Json] = []
-        for node in level:
-            if isinstance(node, dict):
-                names += len(node)
-                below.extend(node.values())
-            elif isinstance(node, list):
-                below.extend(node)
-            elif isinstance(node, float) and not -_INEXACT < node < _INEXACT:
-                exact = False
-        level = below
-    return names, exact
+def _no_name_twice(raw: bytes, again: bytes) -> bool:
+    """Say whether `again`, written from what was read of `raw`, still has all of its members.
+
+    A name that stands twice in an object is read once, and takes two quotes with it. The quotes inside of texts are
+    spelled alike in both, unless `raw` has one as a number; then, and only then, counting proves nothing.
+    """
+    return again.count(b'"') == raw.count(b'"') and b"\\u0022" not in raw
+
+
+def _all_exact(tree: Json) -> bool:
+    """Say whether no number in `tree` can be an integer that lost digits."""
+    pending: list[Json] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            pending.extend(node.values())
+        elif isinstance(node, list):
+            pending.extend(node)
+        elif isinstance(node, float) and not -_INEXACT < node < _INEXACT:
+            return False
+    return True
 
 
 def _read_exactly(raw: bytes) -> Json:
@@ -98,10 +96,9 @@ def _refuse(raw: bytes, error: orjson.JSONDecodeError) -> NoReturn:
     except UnicodeDecodeError as fault:
         raise Malformed(f"The request body is not UTF-8 text: {fault.reason} at byte {fault.start}.") from None
     try:
-        tree = _read_exactly(raw)
+        _read_exactly(raw)
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise Malformed(f"The request body is not JSON: {error}.") from None
-    _survey(tree)
     raise NotKeyable(f"The request body is JSON to some readers only: {error}.")
 
 

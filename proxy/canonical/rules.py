@@ -59,7 +59,7 @@ EMPTY_IN_HISTORY: dict[str, object] = {
     "function_call": {},
     "tool_calls": [],
 }
-"""Members of an assistant message whose emptiness equals their absence: clients echo what they happened to get (Q79)."""
+"""Members of an assistant message that, if empty, equal their absence: clients echo what they happened to get (Q79)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,94 @@
+"""How long a key takes, against reading and writing the same body with orjson: `python benchmarks/bench_canonical.py`.
+
+Both run in turns, so that a busy machine slows them alike; figures are medians over the rounds.
+"""
+
+import json
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import orjson
+
+from chatreel.canonical import identify, parse_body
+
+ROUNDS = 300
+RNG = random.Random(7)  # noqa: S311 - the same bodies in every run
+WORDS = ["".join(RNG.choices("abcdefghijklmnopqrstuvwxyz", k=RNG.randint(2, 10))) for _ in range(2_000)]
+
+
+def prose(words: int) -> str:
+    return " ".join(RNG.choices(WORDS, k=words))
+
+
+def tool(name: str, properties: int) -> dict[str, object]:
+    schema = {
+        "type": "object",
+        "properties": {f"p{i}": {"type": "string", "description": prose(8)} for i in range(properties)},
+    }
+    return {
+        "type": "function",
+        "function": {"name": name, "description": prose(20), "parameters": schema | {"required": ["p0"]}},
+    }
+
+
+def question() -> dict[str, object]:
+    """A request of about 1.5 KB: a system prompt, a question, a tool."""
+    messages = [{"role": "system", "content": prose(90)}, {"role": "user", "content": prose(50)}]
+    return {"model": "gpt-4o", "temperature": 0.2, "stream": True, "messages": messages, "tools": [tool("search", 2)]}
+
+
+def history() -> dict[str, object]:
+    """The request of an agent that has called tools for a while, about 200 KB."""
+    messages: list[dict[str, object]] = [{"role": "system", "content": prose(200)}]
+    while len(json.dumps(messages)) < 185_000:
+        arguments = json.dumps({"path": prose(2), "content": f'line "x"\n{prose(60)}'})
+        call = {
+            "id": f"call_{len(messages)}",
+            "type": "function",
+            "function": {"name": "tool_1", "arguments": arguments},
+        }
+        lines = json.dumps([{"line": line, "text": prose(10)} for line in range(12)])
+        messages += [
+            {"role": "user", "content": prose(60)},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": call["id"], "content": lines},
+        ]
+    return {"model": "gpt-4o", "messages": messages, "tools": [tool(f"tool_{i}", 5) for i in range(20)], "stream": True}
+
+
+def key(raw: bytes) -> str:
+    body = parse_body(raw)
+    return identify(upstream="https://api.openai.com", path="/v1/chat/completions", query="", body=body).key
+
+
+def round_trip(raw: bytes) -> bytes:
+    return orjson.dumps(orjson.loads(raw))
+
+
+def timed(function: Callable[[bytes], object], raw: bytes) -> float:
+    start = time.perf_counter()
+    function(raw)
+    return time.perf_counter() - start
+
+
+def measure(raw: bytes) -> tuple[float, float]:
+    """Seconds for the key and for the round trip."""
+    pairs = [(timed(key, raw), timed(round_trip, raw)) for _ in range(ROUNDS)]
+    own, base = zip(*pairs, strict=True)
+    return statistics.median(own), statistics.median(base)
+
+
+def main() -> None:
+    sys.stdout.write("body      spelling    bytes       key   orjson   ratio\n")
+    for name, body in (("question", question()), ("history", history())):
+        for spelling, raw in (("compact", orjson.dumps(body)), ("spaced", json.dumps(body).encode())):
+            own, base = measure(raw)
+            row = f"{name:9} {spelling:8} {len(raw):8,} {own * 1e6:6,.0f} us {base * 1e6:5,.0f} us {own / base:6.1f}x\n"
+            sys.stdout.write(row)
+
+
+if __name__ == "__main__":
+    main()
