@@ -33,7 +33,7 @@ class Answer:
 def to_json(reading: Reading, seed: str) -> Answer:
     """The answer to a client that did not ask for a stream; a JSON body goes out as it came.
 
-    An error in the middle of a stream becomes an HTTP error: of the status it names, if within 400..599, else 502 (Q75).
+    An error in the middle of a stream becomes an HTTP error: of the status it names, 400..599, or else 502 (Q75).
     `seed` makes the ids that are missing: the cache key. Raises NotConvertible.
     """
     if reading.form is WireForm.JSON:
