@@ -1,10 +1,7 @@
 """Bytes to server-sent events: the framing quirks Q10-Q25, and the laws of an incremental parser."""
 
 import re
-import sys
-from collections.abc import Callable
 from functools import partial
-from types import FrameType
 from typing import Any, SupportsIndex
 
 import pytest
@@ -14,6 +11,7 @@ from hypothesis import strategies as st
 from chatreel.wire.codec import dumps, loads
 from chatreel.wire.sse import DONE, Event, Origin, SSEParser, encode, parse
 from support.streams import SIZES, feed
+from support.work import lines_executed
 
 A, B = b'{"n":1}', b'{"n":2}'
 LOOKALIKES = '{"t":"a\u2028b\u2029c\u0085d\x0be\x0c"}'.encode()
@@ -184,24 +182,6 @@ class _Counted(bytes):
         return super().startswith(prefix, start, end)
 
 
-def _lines_executed(work: Callable[[], object]) -> int:
-    """How many lines of Python ran: a measure of work that does not depend on the machine."""
-    count = 0
-
-    def count_line(_frame: FrameType, what: str, _arg: object) -> Any:
-        nonlocal count
-        count += what == "line"
-        return count_line
-
-    before = sys.gettrace()
-    sys.settrace(count_line)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
-
-
 class TestWorkIsLinear:
     """Twice the bytes, twice the work, however small the reads are (Q24)."""
 
@@ -217,7 +197,7 @@ class TestWorkIsLinear:
         assert _Counted.looked_at == len(body)
 
     def test_lines_executed_grow_with_the_bytes(self) -> None:
-        small, large = (_lines_executed(partial(feed, SSEParser(), self._body(n), 1)) for n in (2000, 4000))
+        small, large = (lines_executed(partial(feed, SSEParser(), self._body(n), 1)) for n in (2000, 4000))
         assert large <= 2.1 * small
 
     def test_a_line_in_pieces_is_joined_once(self) -> None:

@@ -36,3 +36,15 @@ def feed(parser: SSEParser, body: bytes, size: int) -> list[Event]:
     step = min(size, len(body) or 1)
     events = [event for start in range(0, len(body), step) for event in parser.feed(body[start : start + step])]
     return events + parser.close()
+
+
+def call(name: str = "", arguments: Json = "", **members: Json) -> JsonObject:
+    """A delta of a tool call; name and arguments are left out if empty."""
+    function: JsonObject = {"name": name} if name else {}
+    function |= {} if arguments == "" else {"arguments": arguments}
+    return {**members, "function": function}
+
+
+def called(identity: str | None, name: str, arguments: str, **members: Json) -> JsonObject:
+    head: JsonObject = {} if identity is None else {"id": identity}
+    return {**head, "type": "function", "function": {"name": name, "arguments": arguments}, **members}
