@@ -77,5 +77,4 @@ def _recorded_stream(reading: Reading, include_usage: bool | None) -> bytes:
         return reading.body
     if not include_usage:
         return without_usage(reading.body)
-    usage = reading.completion.get("usage")
-    return reading.body if usage is None else with_usage(reading.body, usage)
+    return with_usage(reading.body, reading.completion.get("usage"))

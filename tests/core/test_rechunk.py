@@ -51,7 +51,8 @@ FIRST = {"role": "assistant", "content": "", "refusal": None}
 SILENT = {"role": "assistant", "content": None, "refusal": None}
 CALL = called("c1", "f", '{"a":1}')
 SIGNED = called("c1", "f", "", extra_content={"google": {"thought_signature": "S"}})
-CITED: JsonObject = {"type": "url_citation", "url_citation": {"url": "https://example.org", "title": "t"}}
+CITATION: JsonObject = {"url": "https://example.org", "title": "t", "start_index": 0, "end_index": 2}
+CITED: JsonObject = {"type": "url_citation", "url_citation": CITATION}
 ENCRYPTED: JsonObject = {"type": "reasoning.encrypted", "index": 0, "data": "X"}
 SUMMARY: JsonObject = {"type": "reasoning.summary", "index": 0, "summary": "s"}
 PARTS: Json = [{"type": "thinking", "thinking": [{"type": "text", "text": "t"}]}, {"type": "text", "text": "a"}]

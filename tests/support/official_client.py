@@ -7,9 +7,12 @@ from typing import Any
 
 import httpx2
 import openai
+from openai import APIError
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
 from chatreel.model import JsonObject
+
+__all__ = ["APIError", "accumulate", "expected", "understood"]
 
 _BODIES: deque[bytes] = deque()
 
