@@ -33,7 +33,7 @@ class Answer:
 def to_json(reading: Reading, seed: str) -> Answer:
     """The answer to a client that did not ask for a stream; a JSON body goes out as it came.
 
-    An error in the middle of a stream becomes an HTTP error: of the status it names, if within 400..599, else 502 (Q75).
+    An error in the middle of a stream becomes an HTTP error: of the status it names, 400..599, or else 502 (Q75).
     `seed` makes the ids that are missing: the cache key. Raises NotConvertible.
     """
     if reading.form is WireForm.JSON:
@@ -77,5 +77,4 @@ def _recorded_stream(reading: Reading, include_usage: bool | None) -> bytes:
         return reading.body
     if not include_usage:
         return without_usage(reading.body)
-    usage = reading.completion.get("usage")
-    return reading.body if usage is None else with_usage(reading.body, usage)
+    return with_usage(reading.body, reading.completion.get("usage"))

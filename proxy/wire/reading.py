@@ -13,6 +13,7 @@ from chatreel.wire.sse import parse
 
 _SSE_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry|error)?:")
 _SSE_LINE: Final = re.compile(rb"[\r\n]data:")
+_WITHHELD: Final = {"finish_reason", "content_filter_results"}
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -139,7 +140,7 @@ def _judge_object(value: JsonObject, *, clean_end: bool) -> _Finding:
         return _Finding(Verdict.CORRUPT, "The body is a JSON object, but not a completion: it has no choices.")
     if not choices:
         return _Finding(Verdict.ERROR, "The body has no choices in it.", None, value)
-    if not isinstance(choices, list) or not all(_has_message(choice) for choice in choices):
+    if not isinstance(choices, list) or not all(_is_answer(choice) for choice in choices):
         return _Finding(Verdict.CORRUPT, "The body is not a completion: not every choice of it has a message.")
     if given_up := [reason for reason in map(_finish_reason, choices) if _means_failure(reason)]:
         reason = f"The upstream gave up: its finish reason is {given_up[0]!r}."
@@ -149,8 +150,11 @@ def _judge_object(value: JsonObject, *, clean_end: bool) -> _Finding:
     return _Finding(Verdict.COMPLETE, completion=value)
 
 
-def _has_message(choice: Json) -> bool:
-    return isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+def _is_answer(choice: Json) -> bool:
+    """A message, or the reason why there is none: Azure withholds what its content filter caught."""
+    if not isinstance(choice, dict):
+        return False
+    return isinstance(choice.get("message"), dict) or (choice.keys() & _WITHHELD == _WITHHELD and "text" not in choice)
 
 
 def _finish_reason(choice: Json) -> Json:

@@ -96,10 +96,10 @@ def _steps(message: JsonObject, logprobs: Json) -> Iterator[_Step]:
     for position, call in enumerate(_objects(message.get("tool_calls"))):
         for piece in _tool_call(call, position):
             yield {"tool_calls": [piece]}, None
-    for piece in _opened(_objects([message.get("function_call")])):
-        yield {"function_call": piece}, None
-    for piece in _audio(message.get("audio")):
-        yield {"audio": piece}, None
+    for opened in _opened(_objects([message.get("function_call")])):
+        yield {"function_call": opened}, None
+    for spoken in _audio(message.get("audio")):
+        yield {"audio": spoken}, None
 
 
 def _first_delta(message: JsonObject) -> JsonObject:

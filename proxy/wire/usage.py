@@ -84,8 +84,10 @@ def without_usage(body: bytes) -> bytes:
 def with_usage(body: bytes, usage: Json) -> bytes:
     """The stream with `usage: null` in every chunk and `usage` in a last chunk of its own, before `[DONE]`.
 
-    Byte for byte the same if some chunk reports usage already, wherever it does. `without_usage` is its inverse.
+    Byte for byte the same if `usage` is None, or if some chunk reports it already. `without_usage` is the inverse.
     """
+    if usage is None:
+        return body
     lines = body.splitlines(keepends=True)
     chunks = [chunk for line in lines if (chunk := _chunk(line)) is not None]
     if not chunks or any(chunk.get("usage") is not None for chunk in chunks):
