@@ -5,7 +5,7 @@ SHELL := /bin/sh
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST_FLAGS :=
+PYTEST_FLAGS := --numprocesses=auto
 SOURCES := $(shell find proxy -name '*.py' 2>/dev/null)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
