@@ -1,6 +1,7 @@
-"""How long a key takes, against reading and writing the same body with orjson: `python benchmarks/bench_canonical.py`.
+"""How long a key takes, against reading and writing the same body with orjson; and how long a miss takes to explain.
 
-Both run in turns, so that a busy machine slows them alike; figures are medians over the rounds.
+Run as `python benchmarks/bench_canonical.py`. Key and round trip take turns, so that a busy machine slows them alike;
+figures are medians over the rounds.
 """
 
 import json
@@ -13,6 +14,8 @@ from collections.abc import Callable
 import orjson
 
 from chatreel.canonical import identify, parse_body
+from chatreel.explain import miss_message
+from chatreel.model import Identity
 
 ROUNDS = 300
 RNG = random.Random(7)  # noqa: S311 - the same bodies in every run
@@ -40,10 +43,10 @@ def question() -> dict[str, object]:
     return {"model": "gpt-4o", "temperature": 0.2, "stream": True, "messages": messages, "tools": [tool("search", 2)]}
 
 
-def history() -> dict[str, object]:
-    """The request of an agent that has called tools for a while, about 200 KB."""
+def history(size: int = 200_000) -> dict[str, object]:
+    """The request of an agent that has called tools for a while, about `size` bytes."""
     messages: list[dict[str, object]] = [{"role": "system", "content": prose(200)}]
-    while len(json.dumps(messages)) < 185_000:
+    while len(json.dumps(messages)) < size - 15_000:
         arguments = json.dumps({"path": prose(2), "content": f'line "x"\n{prose(60)}'})
         call = {
             "id": f"call_{len(messages)}",
@@ -59,9 +62,8 @@ def history() -> dict[str, object]:
     return {"model": "gpt-4o", "messages": messages, "tools": [tool(f"tool_{i}", 5) for i in range(20)], "stream": True}
 
 
-def key(raw: bytes) -> str:
-    body = parse_body(raw)
-    return identify(upstream="https://api.openai.com", path="/v1/chat/completions", query="", body=body).key
+def key(raw: bytes) -> Identity:
+    return identify(upstream="https://api.openai.com", path="/v1/chat/completions", query="", body=parse_body(raw))
 
 
 def round_trip(raw: bytes) -> bytes:
@@ -81,6 +83,14 @@ def measure(raw: bytes) -> tuple[float, float]:
     return statistics.median(own), statistics.median(base)
 
 
+def explain() -> tuple[float, float]:
+    """Seconds to explain a miss among 200 recordings, and their mean size in bytes."""
+    documents = [key(orjson.dumps(history(20_000))).document for _ in range(200)]
+    asked = key(orjson.dumps(history(20_000)))
+    seconds = [timed(lambda _: miss_message(asked, documents, recorded_count=200), b"") for _ in range(20)]
+    return statistics.median(seconds), statistics.mean(map(len, documents))
+
+
 def main() -> None:
     sys.stdout.write("body      spelling    bytes       key   orjson   ratio\n")
     for name, body in (("question", question()), ("history", history())):
@@ -88,6 +98,8 @@ def main() -> None:
             own, base = measure(raw)
             row = f"{name:9} {spelling:8} {len(raw):8,} {own * 1e6:6,.0f} us {base * 1e6:5,.0f} us {own / base:6.1f}x\n"
             sys.stdout.write(row)
+    seconds, size = explain()
+    sys.stdout.write(f"a miss among 200 recordings of {size:,.0f} bytes explained: {seconds * 1e3:.0f} ms\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from chatreel.canonical.messages import canonical_messages
 from chatreel.canonical.normalizing import normalize
 from chatreel.canonical.pointers import parse_pointer, remove
 from chatreel.canonical.rules import CREDENTIAL_PARAMETERS, CREDENTIALS, DROPPED, KeyOptions
-from chatreel.canonical.values import Tree, canonical_value
+from chatreel.canonical.values import Tree, canonical_member, canonical_value
 from chatreel.errors import NotKeyable
 from chatreel.model import Identity, Json, JsonObject
 
@@ -69,7 +69,7 @@ def _canonical_body(body: JsonObject, options: KeyOptions) -> Tree:
         value = body[name]
         if value is None or name in _DROPPED_NAMES or (name in defaults and _equals(value, defaults[name])):
             continue
-        members[name] = canonical_messages(value) if name == "messages" else canonical_value(value)
+        members[name] = canonical_messages(value) if name == "messages" else canonical_member(name, value)
     return members
 
 

@@ -7,7 +7,7 @@ below.
 
 from chatreel.canonical.payloads import MEDIA, canonical_media
 from chatreel.canonical.rules import EMPTY_IN_HISTORY
-from chatreel.canonical.values import Tree, canonical_value
+from chatreel.canonical.values import Tree, canonical_member, canonical_value
 from chatreel.model import Json, JsonObject
 
 
@@ -49,7 +49,7 @@ def _message(message: JsonObject, names: CallNames) -> Tree:
         elif name == "content":
             members[name] = _content(value)
         else:
-            members[name] = canonical_media(value) if name in MEDIA else canonical_value(value)
+            members[name] = canonical_media(value) if name in MEDIA else canonical_member(name, value)
     if message.get("role") == "assistant":
         _drop_echo(members)
     return members
@@ -73,7 +73,7 @@ def _tool_calls(calls: Json, names: CallNames) -> Tree:
 
 def _tool_call(call: JsonObject, names: CallNames) -> Tree:
     return {
-        name: names.rename(value) if name == "id" else canonical_value(value)
+        name: names.rename(value) if name == "id" else canonical_member(name, value)
         for name, value in sorted(call.items())
         if value is not None and name != "index"
     }
@@ -92,7 +92,7 @@ def _content(content: Json) -> Tree:
 
 def _part(part: JsonObject) -> Tree:
     return {
-        name: canonical_media(value) if name in MEDIA else canonical_value(value)
+        name: canonical_media(value) if name in MEDIA else canonical_member(name, value)
         for name, value in sorted(part.items())
         if value is not None
     }

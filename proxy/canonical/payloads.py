@@ -2,7 +2,7 @@
 
 import hashlib
 
-from chatreel.canonical.values import Tree, canonical_value
+from chatreel.canonical.values import Tree, canonical_member, canonical_value
 from chatreel.model import Json
 
 MEDIA = frozenset({"image_url", "input_audio", "file", "video_url", "audio_url", "document_url", "audio"})
@@ -21,7 +21,7 @@ def canonical_media(node: Json) -> Tree:
         return _canonical_payload(node)
     if isinstance(node, dict):
         return {
-            name: _canonical_payload(child) if isinstance(child, str) else canonical_value(child)
+            name: _canonical_payload(child) if isinstance(child, str) else canonical_member(name, child)
             for name, child in sorted(node.items())
         }
     return canonical_value(node)

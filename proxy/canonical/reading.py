@@ -63,13 +63,14 @@ def _no_name_twice(raw: bytes, again: bytes) -> bool:
 
 def _all_exact(tree: Json) -> bool:
     """Say whether no number in `tree` can be an integer that lost digits."""
-    pending: list[Json] = [tree]
-    while pending:
-        node = pending.pop()
+    nodes: list[Json] = [tree]
+    for node in nodes:  # which grows on the way
+        if isinstance(node, str):
+            continue
         if isinstance(node, dict):
-            pending.extend(node.values())
+            nodes.extend(node.values())
         elif isinstance(node, list):
-            pending.extend(node)
+            nodes.extend(node)
         elif isinstance(node, float) and not -_INEXACT < node < _INEXACT:
             return False
     return True

@@ -34,16 +34,18 @@ def canonical_value(node: Json) -> Tree:
     return _canonical_number(node)
 
 
+def canonical_member(name: str, value: Json) -> Tree:
+    """Return the canonical form of `value`, which an object has under `name`."""
+    if name == "properties" and isinstance(value, dict):
+        return {inner: canonical_value(schema) for inner, schema in value.items()}
+    return canonical_value(value)
+
+
 def _canonical_object(node: dict[str, Json]) -> Tree:
     members: dict[str, Tree] = {}
     for name in sorted(node):
         child = node[name]
-        if isinstance(child, str):
-            members[name] = child
-        elif name == "properties" and isinstance(child, dict):
-            members[name] = {inner: canonical_value(schema) for inner, schema in child.items()}
-        else:
-            members[name] = canonical_value(child)
+        members[name] = child if isinstance(child, str) else canonical_member(name, child)
     return members
 
 

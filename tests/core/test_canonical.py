@@ -35,6 +35,7 @@ type Line = tuple[str, Callable[[Any], Request], Any, Any]
 HI: Any = {"role": "user", "content": "hi"}
 CALL: Any = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 DATE = Rule("date", "/messages/*/content", r"\d{4}-\d\d-\d\d")
+SEED = Rule("seed", "/seed", ".+")
 RUN = Rule("run", "/messages/*/content", r"run-\w+")
 
 
@@ -366,6 +367,14 @@ SAME: list[Line] = [
     ("rules work side by side", ruled, "run-1 at 2026-01-01 by run-2", "run-3 at 2026-01-02 by run-4"),
     ("the leftmost match counts", ruled, "run-1999-12-31", "run-2-12-31"),
     ("a rule that finds nothing leaves no trace", itself, ruled("a"), user("a")),
+    ("nor one that finds a number", itself, ruled([{"text": 1}]), user([{"text": 1}])),
+    ("nor one that finds no text", itself, replace(ruled("a"), options=KeyOptions(normalize=(SEED,))), user("a")),
+    (
+        "a rule is for texts",
+        itself,
+        replace(asks({"seed": 1}), options=KeyOptions(normalize=(SEED,))),
+        asks({"seed": 1}),
+    ),
 ]
 
 DIFFERENT: list[Line] = [
@@ -428,6 +437,11 @@ DIFFERENT: list[Line] = [
         {"response_format": {"json_schema": {"schema": BA}}},
     ),
     ("also of guided_json", asks, {"guided_json": AB}, {"guided_json": BA}),
+    ("also at the top", asks, AB, BA),
+    ("also in a message", hi, AB, BA),
+    ("also in a part", part, AB, BA),
+    ("also in a call", call, AB, BA),
+    ("also in media", part, {"file": AB}, {"file": BA}),
     ("also of format", asks, {"format": AB}, {"format": BA}),
     ("the order of required counts", parameters, {"required": ["a", "b"]}, {"required": ["b", "a"]}),
     ("the order of enum counts", parameters, {"enum": ["a", "b"]}, {"enum": ["b", "a"]}),
