@@ -37,6 +37,9 @@ class Exchange:
     reply: Reply | None = None
     """What the client gets without anybody being asked; `None` if the call goes upstream."""
     first_piece: float | None = None
+    """Seconds until the first piece of the body came from upstream."""
+    recording_id: int | None = None
+    """The recording that was served or made."""
     logged: bool = False
 
     @property

@@ -131,7 +131,8 @@ class Recorder:
         status = CacheStatus(hit=True, key=recording.identity.key, detail=detail)
         age = ("age", age_header(recording.recorded_at, time.time()))
         exchange.reply = answer.with_headers(("cache-status", str(status)), age)
-        self._log(exchange, Outcome.HIT, status=answer.status, recording=recording)
+        exchange.recording_id = recording.id
+        self._log(exchange, Outcome.HIT, status=answer.status, upstream_seconds=recording.duration)
         return exchange
 
     def _refuse(self, exchange: Exchange, error: ApiError) -> Exchange:
@@ -179,18 +180,15 @@ class Recorder:
             completion=dumps(reading.completion),
             cassette=self.session.cassette,
         )
-        await self.store.add(recording)
+        exchange.recording_id = (await self.store.add(recording)).id
         return replace(status, stored=True, detail="")
 
-    def _log(
-        self, exchange: Exchange, outcome: Outcome, *, status: int | None, recording: Recording | None = None
-    ) -> None:
+    def _log(self, exchange: Exchange, outcome: Outcome, *, status: int | None, upstream_seconds: float = 0.0) -> None:
         if exchange.logged:
             return
         exchange.logged = True
         latency = exchange.elapsed
-        saved = recording.duration - latency if recording else 0.0
-        self.session.tally.count(outcome, seconds_saved=saved)
+        self.session.tally.count(outcome, seconds_saved=upstream_seconds - latency)
         target = exchange.asked.target
         call = Call(
             call_id=exchange.call_id,
@@ -205,7 +203,7 @@ class Recorder:
             stream=exchange.streams,
             status=status,
             key=exchange.identity.key if exchange.identity else None,
-            recording_id=recording.id if recording else None,
+            recording_id=exchange.recording_id,
             latency=latency,
             first_piece=exchange.first_piece,
         )

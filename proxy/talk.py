@@ -21,13 +21,15 @@ def complain(text: str) -> None:
 def verdict(tally: Tally) -> None:
     """What a run came to, in one line: all that happened, and the outcomes that always matter even if they are 0."""
     always = (Outcome.HIT, Outcome.RECORDED, Outcome.REFUSED)
-    words = {Outcome.HIT: "hits"}
-    counts = [
-        f"{tally.outcomes[outcome]} {words.get(outcome, outcome.value)}"
-        for outcome in Outcome
-        if outcome in always or tally.outcomes[outcome]
-    ]
-    say(f"chatreel: {tally.calls} calls: {', '.join(counts)}; {tally.seconds_saved:.1f} seconds saved")
+    shown = [outcome for outcome in Outcome if outcome in always or tally.outcomes[outcome]]
+    counts = ", ".join(_counted(tally.outcomes[outcome], outcome) for outcome in shown)
+    calls = "1 call" if tally.calls == 1 else f"{tally.calls} calls"
+    say(f"chatreel: {calls}: {counts}; {tally.seconds_saved:.1f} seconds saved")
+
+
+def _counted(number: int, outcome: Outcome) -> str:
+    plural = "s" if outcome is Outcome.HIT and number != 1 else ""  # the others are participles
+    return f"{number} {outcome}{plural}"
 
 
 def start_logging(*, quiet: bool = False) -> None:

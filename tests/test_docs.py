@@ -79,7 +79,7 @@ def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
         recorded = shell(record, tmp_path, OPENAI_BASE_URL=f"{model.url}/v1")
         replayed = shell(replay, tmp_path, OPENAI_BASE_URL=f"{model.url}/v1")
     shown = next(block for block in blocks(README, "text") if block.startswith("chatreel: "))
-    assert "2 calls: 1 hits, 1 recorded, 0 refused" in recorded.stderr
+    assert "2 calls: 1 hit, 1 recorded, 0 refused" in recorded.stderr
     assert re.sub(r"[\d.]+ seconds", "", shown).strip() == re.sub(r"[\d.]+ seconds", "", replayed.stderr).strip()
     assert recorded.stdout == replayed.stdout
 

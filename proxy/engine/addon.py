@@ -98,7 +98,7 @@ class ChatreelAddon:
             length = flow.response.headers.get("content-length", "")
             route.tee = Tee(route.forwarded, length=int(length) if length.isdigit() else None)
             flow.response.stream = route.tee
-            flow.response.headers["cache-status"] = str(self._recorder.forward_status(route.exchange))
+            _add_cache_status(flow.response, self._recorder.forward_status(route.exchange))
 
     async def response(self, flow: http.HTTPFlow) -> None:
         route = _route_of(flow)
@@ -108,7 +108,7 @@ class ChatreelAddon:
         pieces = (Piece(time.perf_counter() - route.forwarded, len(body)),)
         result = await self._recorder.finish(route.exchange, _answered(flow.response, body, pieces))
         if isinstance(result, CacheStatus):
-            flow.response.headers["cache-status"] = str(result)
+            _add_cache_status(flow.response, result)
         else:
             flow.response = self._rules.refuse(result)
 
@@ -186,6 +186,12 @@ def _decoded(response: http.Response, body: bytes) -> bytes:
     except ValueError:
         return body
     return decoded if isinstance(decoded, bytes) else body
+
+
+def _add_cache_status(response: http.Response, status: CacheStatus) -> None:
+    """Last in the list, since we are the cache nearest to the client (RFC 9211, section 2)."""
+    earlier = response.headers.get("cache-status", "")
+    response.headers["cache-status"] = f"{earlier}, {status}" if earlier else str(status)
 
 
 def _answered(response: http.Response, body: bytes, pieces: tuple[Piece, ...]) -> Answered:

@@ -177,4 +177,4 @@ def test_the_client_does_not_retry_what_cannot_succeed(upstream: Upstream, store
         ):
             client.chat.completions.create(model="m", messages=MESSAGES)
         proxy.stop()
-        assert "1 calls: 0 hits, 0 recorded, 1 refused" in proxy.log
+        assert "1 call: 0 hits, 0 recorded, 1 refused" in proxy.log

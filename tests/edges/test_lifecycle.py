@@ -37,7 +37,7 @@ def test_a_signal_ends_it_cleanly_with_a_verdict(upstream: Upstream, store: str,
         ask(proxy.base_url, question())
         ask(proxy.base_url, question())
         assert proxy.stop(number) == 0
-        assert "2 calls: 1 hits, 1 recorded, 0 refused" in proxy.log
+        assert "2 calls: 1 hit, 1 recorded, 0 refused" in proxy.log
         assert proxy.stdout == ""
 
 

@@ -96,6 +96,14 @@ def test_every_answer_says_what_the_cache_did(upstream: Upstream, store: str) ->
     assert refused.headers["cache-status"] == "chatreel; detail=chatreel_no_recording"
 
 
+def test_the_status_of_a_cache_further_up_is_kept(upstream: Upstream, store: str) -> None:
+    upstream.reply_with(completion(headers={"cache-status": "edge; hit"}))
+    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+        assert (
+            ask(proxy.base_url, question()).headers["cache-status"].startswith("edge; hit, chatreel; fwd=miss; stored")
+        )
+
+
 def test_a_recording_in_one_wire_form_answers_in_the_other(upstream: Upstream, store: str) -> None:
     with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
         as_json = ask(proxy.base_url, question("a"))

@@ -40,7 +40,7 @@ def test_an_unchanged_program_is_recorded_and_then_replayed(upstream: Upstream, 
         *ask("a", "b", "a"), flags=("--upstream", upstream.url, "--mode", "cache", "--store", store), cwd=tmp_path
     )
     assert recorded.returncode == 0, recorded.stderr
-    assert "3 calls: 1 hits, 2 recorded, 0 refused" in recorded.stderr
+    assert "3 calls: 1 hit, 2 recorded, 0 refused" in recorded.stderr
     upstream.stop()
     replayed = run(
         *ask("a", "b", "a"), flags=("--upstream", upstream.url, "--mode", "replay", "--store", store), cwd=tmp_path

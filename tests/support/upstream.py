@@ -6,6 +6,7 @@ connection, so that "this never reached the network" is a number.
 
 import http.server
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,8 +30,8 @@ class Upstream:
     raises is raised again at the end of the block.
     """
 
-    def __init__(self) -> None:
-        """Reserve a port; nobody listens before the block is entered."""
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Reserve a port; nobody listens before the block is entered. With `tls` it speaks HTTPS."""
         self.calls: list[Request] = []
         """Every request that arrived whole, in order."""
         self.connections = 0
@@ -44,7 +45,8 @@ class Upstream:
         self._reserved = reserve()
         self._port = port_of(self._reserved)
         self._server: _Server | None = None
-        self.url = url_of(self._reserved)
+        self.tls = tls
+        self.url = url_of(self._reserved) if tls is None else url_of(self._reserved).replace("http:", "https:")
         """`http://127.0.0.1:PORT`, the same after a restart."""
 
     def __enter__(self) -> Self:
@@ -136,6 +138,15 @@ class _Server(Server):
         self.upstream = upstream
         self.cut: set[Any] = set()
         """The connections that end with a reset."""
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The handshake is left to the thread of the connection."""
+        connection, address = super().get_request()
+        if self.upstream.tls:
+            number = self.numbers.pop(connection)
+            connection = self.upstream.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            self.numbers[connection] = number
+        return connection, address
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection whose handler has ended; a cut one without the FIN that would precede the RST."""
