@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+
 from support.calls import ask, error_of, question
 from support.program import running_chatreel
 from support.upstream import Upstream
