@@ -31,7 +31,7 @@ def store_url(text: str) -> URL:
 def open_engine(url: URL) -> Engine:
     """The engine of a store that exists, is of this version, and can be read and written. Raises `StoreError`."""
     path = Path(str(url.database))
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)  # prompts do not belong into error messages
     event.listen(engine, "connect", _prepare)
     with ExitStack() as undo:
         undo.callback(engine.dispose)
