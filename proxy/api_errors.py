@@ -59,5 +59,6 @@ class ApiError:
     @property
     def body(self) -> bytes:
         kind = self.problem.value
-        error = {"message": self.message, "type": kind.type, "param": self.param, "code": kind.code}
+        message = self.message.encode(errors="replace").decode()  # a path may hold bytes that are no text
+        error = {"message": message, "type": kind.type, "param": self.param, "code": kind.code}
         return orjson.dumps({"error": error})

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from chatreel.decide import Action
+from chatreel.decide import Action, Found
 from chatreel.model import Identity, JsonObject, Mode, Piece, WireForm
 from chatreel.replay import asks_for_usage
 from chatreel.reply import Reply
@@ -32,14 +32,15 @@ class Exchange:
     started: float = field(default_factory=time.perf_counter)
     body: JsonObject = field(default_factory=dict)
     identity: Identity | None = None
+    found: Found = Found.MISS
+    recording_id: int | None = None
+    """Served or made by this call."""
     reason: str = ""
     """Why it is not stored, refused or failed."""
     reply: Reply | None = None
     """What the client gets without anybody being asked; `None` if the call goes upstream."""
     first_piece: float | None = None
     """Seconds until the first piece of the body came from upstream."""
-    recording_id: int | None = None
-    """The recording that was served or made."""
     logged: bool = False
 
     @property

@@ -12,7 +12,10 @@ from chatreel.decide import Directives
 
 CACHE_NAME = "chatreel"
 
-_DIRECTIVE = re.compile(r"""([A-Za-z-]+)(?:=(?:"([^"]*)"|([^\s,]*)))?""")
+_PARTS = re.compile(r'(?:"[^"]*"|[^,])+')
+_DIRECTIVE = re.compile(r"""([\w!#$%&'*+.^`|~-]+)(?:=(?:"([^"]*)"|([^\s,"]*)))?""", re.ASCII)
+_LONGEST = 2**31
+"""Seconds; whatever is longer counts as this (RFC 9111, section 1.2.2)."""
 _FLAGS: Mapping[str, str] = MappingProxyType(
     {"only-if-cached": "only_if_cached", "no-cache": "no_cache", "no-store": "no_store"}
 )
@@ -21,12 +24,13 @@ _FLAGS: Mapping[str, str] = MappingProxyType(
 def request_directives(cache_control: str) -> tuple[Directives, str]:
     """Directives of a request, and what was malformed in them (empty if nothing was).
 
-    Unknown directives are ignored, as RFC 9111 section 5.2 asks; a malformed one changes nothing but the warning.
+    Unknown directives are ignored, as RFC 9111 section 5.2 asks; a malformed one changes nothing but the warning. Of
+    several `max-age` the strictest counts (section 4.2.1).
     """
     flags: dict[str, bool] = {}
-    max_age: int | None = None
+    ages: list[int] = []
     malformed = ""
-    for part in filter(None, map(str.strip, cache_control.split(","))):
+    for part in filter(None, map(str.strip, _PARTS.findall(cache_control))):
         match = _DIRECTIVE.fullmatch(part)
         if not match:
             malformed = part
@@ -37,10 +41,14 @@ def request_directives(cache_control: str) -> tuple[Directives, str]:
         elif name == "max-age":
             value = match[2] or match[3] or ""
             if value.isascii() and value.isdigit():
-                max_age = int(value)
+                ages.append(_seconds(value))
             else:
                 malformed = part
-    return Directives(**flags, max_age=max_age), malformed
+    return Directives(**flags, max_age=min(ages, default=None)), malformed
+
+
+def _seconds(digits: str) -> int:
+    return min(int(digits.lstrip("0")[:11] or "0"), _LONGEST)  # int() refuses thousands of digits
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,8 @@ class Recorder:
         except NotKeyable as error:
             exchange.body = _readable(asked.body)
             exchange.reason = str(error)
-            exchange.action = decide(mode, directives, Found.UNKEYABLE)
+            exchange.found = Found.UNKEYABLE
+            exchange.action = decide(mode, directives, exchange.found)
             if exchange.action is Action.REFUSE:
                 return self._refuse(
                     exchange, ApiError(Problem.NOT_KEYABLE, f"this request has no safe cache key: {error}")
@@ -100,9 +101,11 @@ class Recorder:
         """What can be said of a forwarded call before its answer is complete."""
         key = exchange.identity.key if exchange.identity else ""
         if exchange.action is Action.RECORD:
-            fwd = "request" if exchange.mode is Mode.RECORD else "miss"
+            fwd = "request" if exchange.mode is Mode.RECORD else exchange.found.value
             return CacheStatus(fwd=fwd, key=key, detail="recording")
-        return CacheStatus(fwd="bypass", detail="unkeyable" if exchange.reason else exchange.mode.value)
+        return CacheStatus(
+            fwd="bypass", detail="unkeyable" if exchange.found is Found.UNKEYABLE else exchange.mode.value
+        )
 
     async def _look_up(self, exchange: Exchange, identity: Identity, directives: Directives) -> Exchange:
         try:
@@ -111,7 +114,8 @@ class Recorder:
             logger.warning("the store cannot be read, so nothing is replayed: %s", error)
             found = None
         age = time.time() - found.recorded_at if found else None
-        exchange.action = decide(self.session.mode, directives, found_of(age, directives))
+        exchange.found = found_of(age, directives)
+        exchange.action = decide(self.session.mode, directives, exchange.found)
         if exchange.action is Action.REPLAY and found:
             return self._replay(exchange, found)
         if exchange.action is Action.REFUSE:
@@ -132,7 +136,7 @@ class Recorder:
         age = ("age", age_header(recording.recorded_at, time.time()))
         exchange.reply = answer.with_headers(("cache-status", str(status)), age)
         exchange.recording_id = recording.id
-        self._log(exchange, Outcome.HIT, status=answer.status, upstream_seconds=recording.duration)
+        self._log(exchange, Outcome.HIT, status=answer.status, saved=recording.duration - exchange.elapsed)
         return exchange
 
     def _refuse(self, exchange: Exchange, error: ApiError) -> Exchange:
@@ -180,15 +184,16 @@ class Recorder:
             completion=dumps(reading.completion),
             cassette=self.session.cassette,
         )
-        exchange.recording_id = (await self.store.add(recording)).id
+        stored = await self.store.add(recording)
+        exchange.recording_id = stored.id
         return replace(status, stored=True, detail="")
 
-    def _log(self, exchange: Exchange, outcome: Outcome, *, status: int | None, upstream_seconds: float = 0.0) -> None:
+    def _log(self, exchange: Exchange, outcome: Outcome, *, status: int | None, saved: float = 0.0) -> None:
         if exchange.logged:
             return
         exchange.logged = True
         latency = exchange.elapsed
-        self.session.tally.count(outcome, seconds_saved=upstream_seconds - latency)
+        self.session.tally.count(outcome, seconds_saved=saved)
         target = exchange.asked.target
         call = Call(
             call_id=exchange.call_id,

@@ -20,6 +20,7 @@ _RESERVED = frozenset({"v1", "openai", "chat", "_chatreel"})
 """First path segments of the default upstream and of the control API."""
 _DEFAULT_PREFIXES = ("/v1/", "/openai/")
 """What the default upstream serves besides chat completions: the API itself, and Azure's deployments."""
+_VERSION = re.compile(r"\A/v1(?=/|\Z)")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -67,27 +68,30 @@ class Target:
 def parse_upstream(text: str) -> Upstream:
     """Read `[NAME=]URL`. Raises `ConfigError` that says which part is wrong."""
     name, separator, url = text.partition("=")
-    if not separator or "://" in name:
+    named = separator and "://" not in name
+    if not named:
         name, url = "", text
-    if name and (not _NAME.fullmatch(name) or name in _RESERVED):
+    elif not _NAME.fullmatch(name) or name in _RESERVED:
         raise ConfigError(
             f"upstream {text!r}: the name {name!r} cannot be used. Names are letters, digits, - and _, "
             f"start with a letter, and are none of {', '.join(sorted(_RESERVED))}."
         )
-    parts = urlsplit(url)
     try:
-        port = parts.port
+        parts = urlsplit(url)
+        port = _PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
     except ValueError as error:
         raise ConfigError(f"upstream {text!r}: {error}") from error
-    if parts.scheme not in _PORTS or not parts.hostname:
+    if parts.scheme not in _PORTS or not parts.hostname or not port:
         raise ConfigError(
             f"upstream {text!r} is not a URL such as https://api.openai.com/v1 or local=http://127.0.0.1:8000"
         )
-    if parts.query or parts.fragment or parts.username:
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        # The text is not repeated: it may hold a password, and this message ends in logs.
         raise ConfigError(
-            f"upstream {text!r}: give scheme, host, port and path only; credentials travel with each request"
+            f"the upstream at {parts.hostname}: give scheme, host, port and path only; "
+            "credentials travel with each request"
         )
-    return Upstream(name, parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
+    return Upstream(name, parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
 
 
 class Upstreams:
@@ -99,6 +103,8 @@ class Upstreams:
         self.addresses = frozenset((upstream.host, upstream.port) for upstream in upstreams)
         if len(self.named) < sum(bool(upstream.name) for upstream in upstreams):
             raise ConfigError("two upstreams have the same name: " + ", ".join(upstream.name for upstream in upstreams))
+        if lost := [upstream.origin for upstream in upstreams[1:] if not upstream.name]:
+            raise ConfigError(f"only the first upstream can do without a name; give NAME={lost[0]}")
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> "Upstreams":
@@ -117,5 +123,5 @@ class Upstreams:
 
 def _target(upstream: Upstream, path: str, query: str) -> Target:
     if upstream.base_path:
-        path = upstream.base_path + path.removeprefix("/v1")
+        path = upstream.base_path + _VERSION.sub("", path)
     return Target(upstream, path, query)

@@ -1,6 +1,7 @@
 """Opening a store: the engine, the file's permissions, and whether what is there is a chatreel store at all."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
@@ -19,16 +20,9 @@ _PRAGMAS = (
 
 def store_url(text: str) -> URL:
     """`--store` as given: a database URL, or the path of an SQLite file. Raises `StoreError`."""
-    if "://" not in text:
-        return URL.create("sqlite", database=str(Path(text).expanduser()))
-    try:
-        url = make_url(text)
-    except ArgumentError as error:
-        raise StoreError(
-            f"{text!r} is not a store: give a file, or a URL such as sqlite:////home/me/calls.db"
-        ) from error
-    if url.get_backend_name() != "sqlite":
-        raise StoreError(f"a store on {url.get_backend_name()} is not supported yet; give a file for SQLite")
+    url = _parsed(text)
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise StoreError(f"a store on {url.drivername} is not supported yet; give a file for SQLite")
     if url.database in (None, "", ":memory:"):
         raise StoreError("the store has to be a file: chatreel keeps recordings, memory would lose them")
     return url
@@ -37,10 +31,27 @@ def store_url(text: str) -> URL:
 def open_engine(url: URL) -> Engine:
     """The engine of a store that exists, is of this version, and can be read and written. Raises `StoreError`."""
     path = Path(str(url.database))
+    engine = create_engine(url, hide_parameters=True)  # prompts do not belong into error messages
+    event.listen(engine, "connect", _prepare)
+    with ExitStack() as undo:
+        undo.callback(engine.dispose)
+        _make_ready(engine, path)
+        undo.pop_all()
+    return engine
+
+
+def _parsed(text: str) -> URL:
+    try:
+        return make_url(text) if "://" in text else URL.create("sqlite", database=str(Path(text).expanduser()))
+    except (ArgumentError, RuntimeError) as error:  # RuntimeError: the ~ of somebody who has no home
+        raise StoreError(
+            f"{text!r} is not a store: give a file, or a URL such as sqlite:////home/me/calls.db"
+        ) from error
+
+
+def _make_ready(engine: Engine, path: Path) -> None:
     try:
         _create_private(path)
-        engine = create_engine(url)
-        event.listen(engine, "connect", _prepare)
         with engine.begin() as connection:
             _ensure_schema(connection, path)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -49,7 +60,6 @@ def open_engine(url: URL) -> Engine:
     except (OSError, DBAPIError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise StoreError(f"the store {path} cannot be used: {reason}. Name another one with --store.") from error
-    return engine
 
 
 def _create_private(path: Path) -> None:
@@ -67,6 +77,8 @@ def _prepare(connection: object, _entry: ConnectionPoolEntry) -> None:
 
 
 def _ensure_schema(connection: Connection, path: Path) -> None:
+    # Others may open the same new file at this moment: one makes the tables, all of them or none.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
     tables = inspect(connection).get_table_names()
     if not tables:
         metadata.create_all(connection)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import zstandard
 from sqlalchemy import Connection, Row, bindparam, func, select
 
+from chatreel.errors import StoreError
 from chatreel.model import Identity, Recording, WireForm
 from chatreel.store import payloads
 from chatreel.store.schema import payloads as payload_table
@@ -65,7 +67,10 @@ def load(connection: Connection, recording_id: int) -> Recording:
     """One recording, whole. Raises `StoreError` if its bytes are damaged, `NoResultFound` if there is none."""
     row = connection.execute(_BY_ID, {"id": recording_id}).one()
     contents = payloads.get(connection, (row.document, row.request, row.body, row.completion))
-    return _recording(row, contents)
+    try:
+        return _recording(row, contents)
+    except (ValueError, zstandard.ZstdError) as error:
+        raise StoreError(f"recording {recording_id} is damaged: {error}") from error
 
 
 def documents_near(

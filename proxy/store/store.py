@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from cachetools import LRUCache
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from chatreel.errors import StoreError
 from chatreel.model import Mode, Outcome, Recording
@@ -125,8 +125,11 @@ class Store:
     async def _wait[T](self, future: Future[T]) -> T:
         try:
             return await asyncio.wrap_future(future)
-        except SQLAlchemyError as error:
-            raise StoreError(f"the store failed: {error}") from error
+        except StoreError:
+            raise
+        except Exception as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            raise StoreError(f"the store failed: {reason}") from error
 
 
 def _memory_size(recording: Recording) -> int:

@@ -46,7 +46,9 @@ class Writer:
                     self._jobs.put(None)
                     break
                 batch.append(job)
-            self._commit(batch)
+            # A result for a future that somebody has cancelled would be an error, and the end of this thread.
+            if wanted := [job for job in batch if job[1].set_running_or_notify_cancel()]:
+                self._commit(wanted)
 
     def _commit(self, batch: list[_Job]) -> None:
         try:

@@ -1,0 +1,51 @@
+"""Repeats of one key are told apart by mode, and a session counts what happened."""
+
+import pytest
+
+from chatreel.model import Mode, Outcome
+from chatreel.session import Session, Tally
+
+
+def test_replay_hands_takes_out_in_recorded_order_and_then_the_last_one_again() -> None:
+    session = Session(Mode.REPLAY)
+    assert [session.choose_take("k", (3, 5, 9)) for _ in range(5)] == [3, 5, 9, 9, 9]
+
+
+def test_replay_counts_each_key_by_itself() -> None:
+    session = Session(Mode.REPLAY)
+    turns = [session.choose_take(key, takes) for key, takes in [("a", (1, 2)), ("b", (3, 4)), ("a", (1, 2))]]
+    assert turns == [1, 3, 2]
+
+
+def test_replay_goes_on_to_a_take_that_was_added_meanwhile() -> None:
+    session = Session(Mode.REPLAY)
+    assert [session.choose_take("k", takes) for takes in [(1,), (1,), (1, 2), (1, 2, 3)]] == [1, 1, 2, 3]
+
+
+def test_two_sessions_do_not_share_their_turns() -> None:
+    first, second = Session(Mode.REPLAY), Session(Mode.REPLAY)
+    first.choose_take("k", (1, 2))
+    assert second.choose_take("k", (1, 2)) == 1
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.REPLAY])
+def test_every_other_mode_serves_the_newest(mode: Mode) -> None:
+    session = Session(mode)
+    assert [session.choose_take("k", takes) for takes in [(1, 2), (1, 2), (1, 2, 7)]] == [2, 2, 7]
+
+
+def test_a_tally_counts_outcomes_and_adds_up_the_seconds_saved() -> None:
+    tally = Tally()
+    tally.count(Outcome.HIT, seconds_saved=1.5)
+    tally.count(Outcome.HIT, seconds_saved=2.0)
+    tally.count(Outcome.REFUSED)
+    assert tally.calls == 3
+    assert tally.outcomes == {Outcome.HIT: 2, Outcome.REFUSED: 1}
+    assert tally.outcomes[Outcome.FAILED] == 0
+    assert tally.seconds_saved == 3.5
+
+
+def test_a_replay_slower_than_its_recording_costs_nothing() -> None:
+    tally = Tally()
+    tally.count(Outcome.HIT, seconds_saved=-9.0)
+    assert (tally.calls, tally.seconds_saved) == (1, 0.0)
