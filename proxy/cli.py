@@ -39,6 +39,11 @@ Upstream = Annotated[
 ]
 Mode = Annotated[str | None, typer.Option(help="cache, replay, record, once or passthrough (or VCR's names).")]
 Store = Annotated[str | None, typer.Option(help="File that holds the recordings.")]
+Pace = Annotated[str | None, typer.Option(help="Of replayed streams: instant, recorded, or N times faster.")]
+AskUsage = Annotated[
+    bool | None,
+    typer.Option("--ask-usage/--no-ask-usage", help="Ask upstreams for usage at the end of recorded streams."),
+]
 MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
 
 
@@ -69,6 +74,8 @@ def serve(
     store: Store = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
     max_body: MaxBody = None,
+    pace: Pace = None,
+    ask_usage: AskUsage = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
     from chatreel.config import load_settings
@@ -81,6 +88,8 @@ def serve(
         store=store,
         ready_file=ready_file,
         max_body=max_body,
+        pace=pace,
+        ask_usage=ask_usage,
     )
     talk.start_logging()
     asyncio.run(_serve(settings))
@@ -93,13 +102,21 @@ def run(
     mode: Mode = None,
     store: Store = None,
     max_body: MaxBody = None,
+    pace: Pace = None,
+    ask_usage: AskUsage = None,
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
     from chatreel.run import default_upstream, run_command
 
     settings = load_settings(
-        upstream=tuple(upstream or ()) or default_upstream(), mode=mode, port=0, store=store, max_body=max_body
+        upstream=tuple(upstream or ()) or default_upstream(),
+        mode=mode,
+        port=0,
+        store=store,
+        max_body=max_body,
+        pace=pace,
+        ask_usage=ask_usage,
     )
     talk.start_logging(quiet=True)
     raise typer.Exit(asyncio.run(run_command(command, settings)))

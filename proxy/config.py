@@ -19,6 +19,7 @@ from pydantic_settings import (
 from chatreel.decide import mode_named
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
+from chatreel.pace import INSTANT, parse_pace
 from chatreel.upstreams import DEFAULT_URL, parse_upstream
 
 
@@ -34,6 +35,10 @@ def _default_store() -> str:
 def _words(value: object) -> object:
     """An environment variable holds several upstreams separated by spaces or commas."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _pace(value: object) -> object:
+    return parse_pace(str(value)) if isinstance(value, str | int | float) and value != INSTANT else value
 
 
 def _mode(value: object) -> object:
@@ -84,6 +89,10 @@ class Settings(BaseSettings):
     ready_file: Path | None = None
     max_body: ByteSize = ByteSize(24_000_000)
     """Largest request body; beyond it 413."""
+    pace: Annotated[float, BeforeValidator(_pace)] = INSTANT
+    """How many times faster than recorded a stream is replayed; `INSTANT` for at once."""
+    ask_usage: bool = False
+    """Ask upstreams for usage at the end of each recorded stream; a client that did not ask does not get any."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 

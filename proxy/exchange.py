@@ -6,9 +6,9 @@ from uuid import uuid4
 
 from chatreel.decide import Action, Found
 from chatreel.model import Identity, JsonObject, Mode, Piece, WireForm
-from chatreel.replay import asks_for_usage
 from chatreel.reply import Reply
 from chatreel.upstreams import Target
+from chatreel.wire.asking import asking_for_usage, asks_for_usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Exchange:
     """What the client gets without anybody being asked; `None` if the call goes upstream."""
     first_piece: float | None = None
     """Seconds until the first piece of the body came from upstream."""
+    adds_usage: bool = False
+    """Whether the upstream is asked for usage that the client did not ask for (Q28)."""
     logged: bool = False
 
     @property
@@ -57,6 +59,11 @@ class Exchange:
     def wants_usage(self) -> bool:
         """Whether the client asked for usage at the end of its stream (Q28)."""
         return asks_for_usage(self.body)
+
+    @property
+    def forwarded_body(self) -> bytes:
+        """What the upstream gets."""
+        return asking_for_usage(self.asked.body, self.body) if self.adds_usage else self.asked.body
 
     @property
     def model(self) -> str:

@@ -79,6 +79,8 @@ class Recording:
     """Arrival of `body`; the sizes add up to its length."""
     completion: bytes
     """The one `chat.completion` object that `body` amounts to, UTF-8 JSON."""
+    usage_added: bool = False
+    """Whether `body` reports usage only because chatreel asked for it: the client did not, and did not get it (Q28)."""
     cassette: str = ""
     id: int = 0
     """Row of the store; 0 before it is stored."""

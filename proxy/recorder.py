@@ -7,7 +7,7 @@ fail()              there will be no complete answer: log the call
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -18,6 +18,7 @@ from chatreel.errors import Malformed, NotKeyable, StoreError
 from chatreel.exchange import Answered, Asked, Exchange
 from chatreel.http_caching import CacheStatus, age_header, request_directives
 from chatreel.model import Identity, JsonObject, Mode, Outcome, Recording
+from chatreel.pace import INSTANT
 from chatreel.redact import kept_headers
 from chatreel.replay import replay
 from chatreel.reply import Reply, refusal
@@ -33,12 +34,28 @@ _NEIGHBOURS = 200
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What is the same for all calls of a recorder."""
+
+    speed: float = INSTANT
+    """Of replayed streams: see `chatreel.pace`."""
+    ask_usage: bool = False
+    """Ask upstreams for usage at the end of each recorded stream."""
+
+
+DEFAULT_HABITS = Habits()
+
+
 class Recorder:
     """Everything that needs the store and the clock, for the calls of one session."""
 
-    def __init__(self, store: Store, session: Session) -> None:
+    def __init__(self, store: Store, session: Session, habits: Habits = DEFAULT_HABITS) -> None:
         self.store = store
         self.session = session
+        self._habits = habits
+        self._without_usage: set[tuple[str, str]] = set()
+        """Origin and model of the upstreams that refuse to be asked for usage."""
 
     async def open(self, asked: Asked) -> Exchange:
         """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""
@@ -67,6 +84,10 @@ class Recorder:
                 )
             return exchange
         return await self._look_up(exchange, exchange.identity, directives)
+
+    def usage_refused(self, exchange: Exchange) -> None:
+        """The upstream answered once it was no longer asked for usage: it will not be asked again."""
+        self._without_usage.add((exchange.asked.target.upstream.origin, exchange.model))
 
     def turn_away(self, target: Target, error: ApiError) -> Reply:
         """Refuse a call whose body is not even looked at."""
@@ -121,7 +142,13 @@ class Recorder:
         if exchange.action is Action.REFUSE:
             exchange.reason = await self._explain_miss(exchange, identity)
             return self._refuse(exchange, ApiError(Problem.NO_RECORDING, exchange.reason))
+        exchange.adds_usage = self._adds_usage(exchange)
         return exchange
+
+    def _adds_usage(self, exchange: Exchange) -> bool:
+        asked = (exchange.asked.target.upstream.origin, exchange.model)
+        wanted = self._habits.ask_usage and exchange.streams and not exchange.wants_usage
+        return wanted and exchange.action is Action.RECORD and asked not in self._without_usage
 
     async def _find(self, identity: Identity) -> Recording | None:
         takes = await self.store.takes(self.session.cassette, identity.key)
@@ -130,7 +157,7 @@ class Recorder:
         return await self.store.load(self.session.choose_take(identity.key, takes))
 
     def _replay(self, exchange: Exchange, recording: Recording) -> Exchange:
-        answer = replay(recording, exchange.form, include_usage=exchange.wants_usage)
+        answer = replay(recording, exchange.form, include_usage=exchange.wants_usage, speed=self._habits.speed)
         detail = "converted" if answer.converted else ""
         status = CacheStatus(hit=True, key=recording.identity.key, detail=detail)
         age = ("age", age_header(recording.recorded_at, time.time()))
@@ -182,6 +209,7 @@ class Recorder:
             body=answered.body,
             pieces=answered.pieces,
             completion=dumps(reading.completion),
+            usage_added=exchange.adds_usage,
             cassette=self.session.cassette,
         )
         stored = await self.store.add(recording)

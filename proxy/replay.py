@@ -1,20 +1,28 @@
 """A recording as an answer: the bytes as they came, or the other wire form made from them."""
 
-from chatreel.model import JsonObject, Recording, WireForm
+from dataclasses import replace
+
+from chatreel.model import Recording, WireForm
+from chatreel.pace import INSTANT, paced
 from chatreel.reply import Reply
+from chatreel.wire.asking import asks_for_usage
 from chatreel.wire.codec import loads_object
 from chatreel.wire.convert import Answer, to_json, to_sse
 from chatreel.wire.reading import Reading, Verdict, read
 
 
-def asks_for_usage(request: JsonObject) -> bool:
-    """Whether a request says `stream_options: {"include_usage": true}` (Q28)."""
-    options = request.get("stream_options")
-    return isinstance(options, dict) and options.get("include_usage") is True
+def replay(recording: Recording, form: WireForm, *, include_usage: bool, speed: float = INSTANT) -> Reply:
+    """The recorded answer in the wire form that the client asks for, streams with the usage it asks for.
+
+    `speed`: how many times faster than recorded a stream goes out, `INSTANT` for at once (`chatreel.pace`).
+    """
+    reply = _reply(recording, form, include_usage=include_usage)
+    if form is WireForm.SSE and speed != INSTANT:
+        return replace(reply, parts=paced(reply.body, recording.pieces, speed))
+    return reply
 
 
-def replay(recording: Recording, form: WireForm, *, include_usage: bool) -> Reply:
-    """The recorded answer in the wire form that the client asks for, streams with the usage it asks for."""
+def _reply(recording: Recording, form: WireForm, *, include_usage: bool) -> Reply:
     if recording.form is form and not _differs_in_usage(recording, include_usage=include_usage):
         return Reply(recording.status, recording.headers, recording.body)
     answer = _convert(recording, form, include_usage=include_usage)
@@ -44,8 +52,8 @@ def _reading(recording: Recording) -> Reading:
 
 
 def _differs_in_usage(recording: Recording, *, include_usage: bool) -> bool:
-    """Whether a recorded stream ends with usage and this client did not ask for it, or the other way round (Q28)."""
+    """Whether the upstream was asked for usage at the end of its stream and this client does not ask, or vice versa."""
     if recording.form is WireForm.JSON:
         return False
-    recorded = b"include_usage" in recording.request and asks_for_usage(loads_object(recording.request))
-    return recorded is not include_usage
+    asked = b"include_usage" in recording.request and asks_for_usage(loads_object(recording.request))
+    return (asked or recording.usage_added) is not include_usage

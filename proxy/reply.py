@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from chatreel.api_errors import ApiError
 from chatreel.http_caching import CacheStatus
+from chatreel.pace import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,9 @@ class Reply:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     converted: bool = False
-    """Whether the recording travelled in the other wire form."""
+    """Whether this is not what was recorded, but made from it: the other wire form, or usage taken out or put in."""
+    parts: tuple[Part, ...] = ()
+    """When to send what of `body`; empty for all at once."""
 
     def with_headers(self, *headers: tuple[str, str]) -> "Reply":
         return replace(self, headers=self.headers + headers)

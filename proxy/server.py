@@ -12,7 +12,7 @@ from platformdirs import user_data_path
 from chatreel.config import Settings
 from chatreel.decide import mode_at_start
 from chatreel.errors import ServeError
-from chatreel.recorder import Recorder
+from chatreel.recorder import Habits, Recorder
 from chatreel.session import Session
 from chatreel.store import Store
 from chatreel.upstreams import Upstreams
@@ -40,7 +40,8 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
     store = Store(settings.store, memory_limit=int(settings.memory))
     try:
         session = Session(mode_at_start(settings.mode, recorded_before=await store.count("") > 0))
-        addon = ChatreelAddon(Recorder(store, session), upstreams, max_body=int(settings.max_body))
+        habits = Habits(speed=settings.pace, ask_usage=settings.ask_usage)
+        addon = ChatreelAddon(Recorder(store, session, habits), upstreams, max_body=int(settings.max_body))
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
         master = ProxyMaster(addon, host=settings.host, port=settings.port, certificates=certificates)
         host, port = await master.start()

@@ -21,11 +21,14 @@ from chatreel.engine.tee import Tee
 from chatreel.exchange import Answered, Asked, Exchange
 from chatreel.http_caching import CacheStatus
 from chatreel.model import Mode, Piece
+from chatreel.pace import Part
 from chatreel.recorder import Recorder
 from chatreel.reply import Reply, refusal
 from chatreel.upstreams import Target, Upstreams
 
 _ROUTE = "chatreel"
+_SAYS_NOTHING_OF_OPTIONS = frozenset({401, 402, 403, 404, 407, 408, 409, 413, 429})
+"""Statuses of an upstream that have reasons of their own; asking again would not mend them."""
 
 
 @dataclass(slots=True)
@@ -37,6 +40,8 @@ class Route:
     """`None` for whatever is not a chat completion."""
     forwarded: float = 0.0
     tee: Tee | None = None
+    asked_again: bool = False
+    """Whether the upstream refused to be asked for usage, and was asked without."""
 
 
 class ChatreelAddon:
@@ -45,7 +50,7 @@ class ChatreelAddon:
     def __init__(self, recorder: Recorder, upstreams: Upstreams, *, max_body: int) -> None:
         self._recorder = recorder
         self._upstreams = upstreams
-        self._rules = Rules(max_body, self._turn_away, lambda error: _response(refusal(error)))
+        self._rules = Rules(max_body, self._turn_away, lambda error: _response(refusal(error)), _parts_of)
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         if isinstance(nextlayer.context.layers[-1], modes.ReverseProxy):
@@ -70,7 +75,7 @@ class ChatreelAddon:
 
     async def request(self, flow: http.HTTPFlow) -> None:
         route = _route_of(flow)
-        if _handled(flow) or route is None or not _is_chat(flow, route.target):
+        if _handled(flow) or route is None or route.exchange or not _is_chat(flow, route.target):
             return
         flow.response = self._rules.refuse(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log"))
         asked = Asked(
@@ -85,6 +90,8 @@ class ChatreelAddon:
             return
         # A stream callable sees the bytes as they travel: compressed ones could be neither read nor paced (Q1).
         flow.request.headers["accept-encoding"] = "identity"
+        if exchange.adds_usage:
+            flow.request.content = exchange.forwarded_body
         route.forwarded = time.perf_counter()
         flow.response = None
 
@@ -95,8 +102,7 @@ class ChatreelAddon:
         if route.exchange is None:
             flow.response.stream = True  # nothing of ours: pass it on as it comes
         elif not route.exchange.reply and _is_stream(flow.response, route.exchange):
-            length = flow.response.headers.get("content-length", "")
-            route.tee = Tee(route.forwarded, length=int(length) if length.isdigit() else None)
+            route.tee = _tee(flow.response, route)
             flow.response.stream = route.tee
             _add_cache_status(flow.response, self._recorder.forward_status(route.exchange))
 
@@ -104,6 +110,8 @@ class ChatreelAddon:
         route = _route_of(flow)
         if route is None or route.exchange is None or route.exchange.logged or flow.response is None:
             return
+        if route.asked_again and flow.response.status_code < 300:
+            self._recorder.usage_refused(route.exchange)
         body = flow.response.get_content(strict=False) or b""
         pieces = (Piece(time.perf_counter() - route.forwarded, len(body)),)
         result = await self._recorder.finish(route.exchange, _answered(flow.response, body, pieces))
@@ -116,6 +124,8 @@ class ChatreelAddon:
         route = _route_of(flow)
         if route is None or route.exchange is None or route.tee is None or flow.response is None:
             return
+        if route.asked_again:
+            self._recorder.usage_refused(route.exchange)
         pieces = route.tee.pieces
         route.exchange.first_piece = pieces[0].at if pieces else None
         body = _decoded(flow.response, route.tee.body)
@@ -124,6 +134,17 @@ class ChatreelAddon:
         result = await self._recorder.finish(route.exchange, _answered(flow.response, body, pieces))
         if isinstance(result, ApiError):
             flow.kill()
+
+    def chat_rejected(self, flow: http.HTTPFlow) -> None:
+        """An upstream says 4xx: if the reason may be the usage we asked for, take the answer away and ask without."""
+        route = _route_of(flow)
+        if route is None or route.exchange is None or flow.response is None or not route.exchange.adds_usage:
+            return
+        if flow.response.status_code not in _SAYS_NOTHING_OF_OPTIONS:
+            route.exchange.adds_usage = False
+            route.asked_again = True
+            flow.request.content = route.exchange.forwarded_body
+            flow.response = None
 
     def error(self, flow: http.HTTPFlow) -> None:
         route = _route_of(flow)
@@ -169,14 +190,34 @@ def _route_of(flow: http.HTTPFlow) -> Route | None:
     return route if isinstance(route, Route) else None
 
 
+def _parts_of(flow: http.HTTPFlow) -> tuple[Part, ...]:
+    route = _route_of(flow)
+    reply = route.exchange.reply if route and route.exchange else None
+    return reply.parts if reply else ()
+
+
 def _is_chat(flow: http.HTTPFlow, target: Target) -> bool:
     return flow.request.method == "POST" and target.is_chat
 
 
 def _is_stream(response: http.Response, exchange: Exchange) -> bool:
-    """Whether to pass the response on chunk by chunk: by its label, or unlabelled when a stream was asked for (Q2)."""
+    """Whether to pass the response on chunk by chunk: by its label, or unlabelled when a stream was asked for (Q2).
+
+    An error is not (Q3): it is short, and it may be the reason to ask again.
+    """
+    if not 200 <= response.status_code <= 299:
+        return False
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type == "text/event-stream" or (exchange.streams and media_type != "application/json")
+
+
+def _tee(response: http.Response, route: Route) -> Tee:
+    length = response.headers.get("content-length", "")
+    hide_usage = route.exchange is not None and route.exchange.adds_usage
+    if hide_usage and length:  # the client gets fewer bytes than were announced
+        del response.headers["content-length"]
+        response.headers["transfer-encoding"] = "chunked"
+    return Tee(route.forwarded, length=int(length) if length.isdigit() else None, hide_usage=hide_usage)
 
 
 def _decoded(response: http.Response, body: bytes) -> bytes:

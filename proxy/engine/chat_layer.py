@@ -1,14 +1,18 @@
-"""mitmproxy's HTTP layer with three things changed, each of them impossible from a hook.
+"""mitmproxy's HTTP layer with five things changed, each of them impossible from a hook.
 
 - Before the end of a streamed response goes out, a hook of our own is awaited: the recording is stored before the
   client can have the whole answer.
 - A request body that is refused, or grows past the limit, is read to its end but not kept: the client gets its 413
   instead of a reset, and memory stays flat.
+- An upstream that refuses a request because of what we added to it is asked again without.
+- A replayed stream goes out at a pace, piece by piece, instead of in one write.
 - An upstream that fails before its response has begun is answered in the API's shape, not with a page of HTML.
 
 Written against mitmproxy 12.2 (`mitmproxy/proxy/layers/http/__init__.py`); pyproject.toml caps the version.
 """
 
+import time
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,8 +25,12 @@ from mitmproxy.proxy.layers.http import (
     ErrorCode,
     HttpLayer,
     HTTPMode,
+    HttpResponseHook,
     HttpStream,
     RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
@@ -31,6 +39,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from chatreel.api_errors import ApiError, Problem
+from chatreel.pace import Part
 
 type Commands = Generator[commands.Command, Any, None]
 
@@ -43,6 +52,14 @@ class ChatStreamEndHook(commands.StartHook):
     flow: http.HTTPFlow
 
 
+@dataclass
+class ChatRejectedHook(commands.StartHook):
+    """An upstream answered with a 4xx. Whoever takes `flow.response` away has the request asked again as it is then."""
+
+    name = "chat_rejected"
+    flow: http.HTTPFlow
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the layer has to know of the addon."""
@@ -52,6 +69,8 @@ class Rules:
     turn_away: Callable[[http.HTTPFlow], http.Response]
     """What a request gets whose body grew past the limit."""
     refuse: Callable[[ApiError], http.Response]
+    parts: Callable[[http.HTTPFlow], tuple[Part, ...]]
+    """How a replayed response goes out; empty for all at once."""
 
 
 class ChatHttpLayer(HttpLayer):
@@ -73,16 +92,26 @@ class ChatHttpStream(HttpStream):
         super().__init__(context, stream_id)
         self._rules = rules
         self._answering = False
+        self._forwarded = False
+        self._parts: deque[Part] = deque()
+        self._paced_since = 0.0
 
     def _handle_event(self, event: events.Event) -> Commands:
+        if isinstance(event, events.Wakeup):
+            if self._parts:  # the client may have left meanwhile
+                yield from self._send_due_parts()
+            return
+        if isinstance(event, RequestProtocolError):
+            self._parts.clear()
         inner = super()._handle_event(event)
         result: object = None
         with suppress(StopIteration):
             while True:
                 command = inner.send(result)
                 result = None
-                if isinstance(command, SendHttp) and isinstance(command.event, ResponseHeaders):
-                    self._answering = True
+                if isinstance(command, SendHttp):
+                    self._answering |= isinstance(command.event, ResponseHeaders)
+                    self._forwarded |= isinstance(command.event, RequestHeaders)
                 if (failure := self._failure(command)) is not None:
                     yield from self._answer(failure)
                 else:
@@ -96,6 +125,45 @@ class ChatHttpStream(HttpStream):
                 self.request_body_buf.clear()
                 return
         yield from super().state_consume_request_body(event)
+
+    def send_response(self, already_streamed: bool = False) -> Commands:
+        response = self.flow.response
+        if self._forwarded and response and 400 <= response.status_code <= 499:
+            # A hook ends only when the upstream's connection is done with this answer and can take the next request.
+            yield ChatRejectedHook(self.flow)
+            if self.flow.response is None:
+                yield from self._ask_again()
+                return
+        if not already_streamed and (parts := self._rules.parts(self.flow)):
+            yield from self._send_paced(parts)
+        else:
+            yield from super().send_response(already_streamed)
+
+    def _send_paced(self, parts: tuple[Part, ...]) -> Commands:
+        """Send the head now and each part when it is due; the flow ends with the last one."""
+        assert self.flow.response  # noqa: S101 - as in the method this one stands in for
+        yield HttpResponseHook(self.flow)
+        self.server_state = self.state_done  # no upstream has to be told if the client leaves
+        if (yield from self.check_killed(False)):
+            return
+        yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response), self.context.client)
+        self._parts = deque(parts)
+        self._paced_since = time.perf_counter()
+        yield from self._send_due_parts()
+
+    def _send_due_parts(self) -> Commands:
+        while self._parts:
+            wait = self._parts[0].at - (time.perf_counter() - self._paced_since)
+            if wait > 0:
+                yield commands.RequestWakeup(wait)
+                return
+            yield SendHttp(ResponseData(self.stream_id, self._parts.popleft().data), self.context.client)
+        yield from self.flow_done()
+
+    def _ask_again(self) -> Commands:
+        self.server_state = self.state_wait_for_response_headers
+        self.request_body_buf += self.flow.request.raw_content or b""
+        yield from super().state_consume_request_body(RequestEndOfMessage(self.stream_id))
 
     def state_stream_response_body(self, event: events.Event) -> Commands:
         if isinstance(event, ResponseEndOfMessage):

@@ -4,6 +4,7 @@ import re
 import time
 
 from chatreel.model import Piece
+from chatreel.wire.usage import UsageRemover
 
 _DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
 _DONE_LINES = (b"data: [DONE]", b"data:[DONE]")
@@ -17,10 +18,14 @@ class Tee:
     releases it.
     """
 
-    def __init__(self, forwarded: float, *, length: int | None = None) -> None:
-        """`forwarded`: when the request went upstream, on `time.perf_counter`. `length`: announced bytes, if any."""
+    def __init__(self, forwarded: float, *, length: int | None = None, hide_usage: bool = False) -> None:
+        """`forwarded`: when the request went upstream, on `time.perf_counter`. `length`: announced bytes, if any.
+
+        `hide_usage`: keep from the client the usage that it did not ask for; it is kept in the recording.
+        """
         self._forwarded = forwarded
         self._left = length
+        self._remover = UsageRemover() if hide_usage else None
         self._chunks: list[bytes] = []
         self._pieces: list[Piece] = []
         self._held = b""
@@ -29,7 +34,8 @@ class Tee:
 
     def __call__(self, data: bytes) -> bytes | list[bytes]:
         if not data:
-            held, self._held = self._held, b""
+            rest = self._remover.close() if self._remover else b""
+            held, self._held = self._held + rest, b""
             return held
         self._chunks.append(data)
         self._pieces.append(Piece(time.perf_counter() - self._forwarded, len(data)))
@@ -47,6 +53,8 @@ class Tee:
     def _pass(self, data: bytes) -> bytes:
         if self._left is not None:
             self._left -= len(data)
+        if self._remover:
+            data = self._remover.feed(data)
         waiting = self._held + data
         if self._ended or self._left == 0:
             self._ended = True

@@ -50,6 +50,7 @@ recordings = Table(
     Column("status", Integer, nullable=False),
     Column("headers", Text, nullable=False, comment="JSON: kept response headers as [name, value] pairs"),
     Column("form", String(8), nullable=False, comment="wire form: json or sse"),
+    Column("usage_added", Boolean, nullable=False, comment="usage was asked for by chatreel, not by the client"),
     Column("document", _DIGEST, ForeignKey("payloads.digest"), nullable=False),
     Column("request", _DIGEST, ForeignKey("payloads.digest"), nullable=False),
     Column("body", _DIGEST, ForeignKey("payloads.digest"), nullable=False),
