@@ -40,7 +40,9 @@ def test_clients_are_kept_from_retrying_what_cannot_get_better(problem: Problem)
         assert error.status in SDK_RETRIES or error.status >= 500, "else nobody would retry"
 
 
-@pytest.mark.parametrize("message", ["", 'quotes " and \\', "line\nend\x00", "café ☕", "bytes \udcff\udcfe that are no text"])
+@pytest.mark.parametrize(
+    "message", ["", 'quotes " and \\', "line\nend\x00", "café ☕", "bytes \udcff\udcfe that are no text"]
+)
 def test_any_message_can_be_written(message: str) -> None:
     said = json.loads(ApiError(Problem.INTERNAL, message).body)["error"]["message"]
     assert said == message.encode(errors="replace").decode()

@@ -1,6 +1,7 @@
 """A stream on its way to the client: everything at once, but its end only when it is stored."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -41,7 +42,7 @@ def cut_streams(draw: st.DrawFn) -> list[bytes]:
     whole = draw(STREAMS)
     cuts = sorted(draw(st.sets(st.integers(1, max(1, len(whole) - 1)))))
     bounds = [0, *(cut for cut in cuts if cut < len(whole)), len(whole)]
-    return [whole[start:end] for start, end in zip(bounds, bounds[1:], strict=False) if start < end]
+    return [whole[start:end] for start, end in pairwise(bounds) if start < end]
 
 
 def feed(tee: Tee, piece: bytes) -> bytes:
@@ -64,7 +65,7 @@ def may_become_done(line: bytes) -> bool:
 
 
 def passable(body: bytes) -> bytes:
-    """What of the bytes so far nobody has to wait for: all before `[DONE]`, or before a last line that may become it."""
+    """What nobody has to wait for: all before `[DONE]`, or before a last line that may become it."""
     if done := DONE_LINE.search(body):
         return body[: done.start()]
     last = re.split(rb"[\r\n]", body)[-1]
