@@ -114,6 +114,8 @@ class Upstreams:
         """Map the path and query a client asked for (origin form); `None` if nothing is served there."""
         path, _, query = request_target.partition("?")
         name, _, rest = path.removeprefix("/").partition("/")
+        if not path.startswith("/"):
+            return None
         if name in self.named:
             return _target(self.named[name], "/" + rest, query)
         if path.startswith(_DEFAULT_PREFIXES) or path.endswith(CHAT_SUFFIX):

@@ -70,7 +70,7 @@ def load(connection: Connection, recording_id: int) -> Recording:
     contents = payloads.get(connection, (row.document, row.request, row.body, row.completion))
     try:
         return _recording(row, contents)
-    except (ValueError, zstandard.ZstdError) as error:
+    except (TypeError, ValueError, zstandard.ZstdError) as error:
         raise StoreError(f"recording {recording_id} is damaged: {error}") from error
 
 

@@ -1,0 +1,199 @@
+"""Where a setting comes from, how it may be spelled, and that a wrong one is named."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatreel.config import Settings, load_settings
+from chatreel.errors import ConfigError
+from chatreel.model import Mode
+from chatreel.upstreams import DEFAULT_URL
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, and an environment that says nothing of chatreel."""
+    for name in os.environ:
+        if name.upper() == "CI" or name.upper().startswith("CHATREEL_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_a_word_the_defaults_hold(folder: Path) -> None:
+    settings = load_settings()
+    assert settings.upstream == (DEFAULT_URL,)
+    assert settings.mode is Mode.CACHE
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.max_body == 24_000_000
+    assert settings.memory == 256 * 2**20
+    assert settings.ready_file is None
+    assert Path(settings.store).name == "store.db"
+    assert not any(folder.iterdir()), "loading settings makes nothing"
+
+
+SOURCES = ["pyproject.toml", "chatreel.toml", "environment", "flag"]
+"""In rising order."""
+
+
+@pytest.mark.parametrize("strongest", range(1, len(SOURCES) + 1))
+def test_a_flag_beats_the_environment_beats_the_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, strongest: int
+) -> None:
+    """Each source gives a port of its own; the strongest of those that speak is heard."""
+    present = SOURCES[:strongest]
+    (folder / "pyproject.toml").write_text("[project]\nname = 'theirs'\n[tool.chatreel]\nport = 1\nhost = 'h'\n")
+    if "chatreel.toml" in present:
+        (folder / "chatreel.toml").write_text("port = 2\n")
+    if "environment" in present:
+        monkeypatch.setenv("CHATREEL_PORT", "3")
+    flags = {"port": 4} if "flag" in present else {}
+    settings = load_settings(**flags)
+    assert settings.port == strongest
+    assert settings.host == "h", "what the stronger do not mention stays"
+
+
+def test_a_pyproject_of_somebody_else_says_nothing(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text("[tool.other]\nport = 1\n")
+    assert load_settings().port == 8080
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("port", None), ("upstream", ()), ("mode", None), ("store", None), ("ready_file", None)],
+)
+def test_a_flag_that_was_not_given_decides_nothing(monkeypatch: pytest.MonkeyPatch, flag: str, value: Any) -> None:
+    monkeypatch.setenv("CHATREEL_PORT", "1")
+    assert load_settings(**{flag: value}).port == 1
+
+
+def test_port_0_is_a_flag_that_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATREEL_PORT", "1")
+    assert load_settings(port=0).port == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "setting", "value"),
+    [
+        ("CHATREEL_UPSTREAM", "https://h", "upstream", ("https://h",)),
+        ("CHATREEL_UPSTREAM", "https://h b=http://i:1/v1", "upstream", ("https://h", "b=http://i:1/v1")),
+        ("CHATREEL_UPSTREAM", "https://h, b=http://i", "upstream", ("https://h", "b=http://i")),
+        ("CHATREEL_UPSTREAM", " https://h\n", "upstream", ("https://h",)),
+        ("chatreel_upstream", "https://h", "upstream", ("https://h",)),
+        *(("CHATREEL_MODE", mode.value, "mode", mode) for mode in Mode),
+        ("CHATREEL_MODE", "new_episodes", "mode", Mode.CACHE),
+        ("CHATREEL_MODE", "none", "mode", Mode.REPLAY),
+        ("CHATREEL_MODE", "all", "mode", Mode.RECORD),
+        ("CHATREEL_PORT", "0", "port", 0),
+        ("CHATREEL_PORT", "65535", "port", 65535),
+        ("CHATREEL_STORE", "sqlite:///calls.db", "store", "sqlite:///calls.db"),
+        ("CHATREEL_READY_FILE", "ready.json", "ready_file", Path("ready.json")),
+        ("CHATREEL_MAX_BODY", "64MB", "max_body", 64_000_000),
+        ("CHATREEL_MAX_BODY", "64MiB", "max_body", 64 * 2**20),
+        ("CHATREEL_MAX_BODY", "1000", "max_body", 1000),
+        ("CHATREEL_MEMORY", "0", "memory", 0),
+    ],
+)
+def test_the_environment_spells_a_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, setting: str, value: object
+) -> None:
+    monkeypatch.setenv(name, text)
+    assert getattr(load_settings(), setting) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "upstream"),
+    [
+        ("upstream = 'https://h'", ("https://h",)),
+        ("upstream = ['https://h', 'b=http://i']", ("https://h", "b=http://i")),
+        ("upstream = []", ()),
+    ],
+)
+def test_a_file_names_one_upstream_or_several(folder: Path, text: str, upstream: tuple[str, ...]) -> None:
+    (folder / "chatreel.toml").write_text(text)
+    assert load_settings().upstream == upstream
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        ({"mode": "sometimes"}, "setting 'mode': 'sometimes' is not a mode; choose one of cache, replay"),
+        ({"port": "many"}, "setting 'port': "),
+        ({"port": 65536}, "setting 'port': .*65535"),
+        ({"port": -1}, "setting 'port': .*0"),
+        ({"max_body": "lots"}, "setting 'max_body': "),
+        ({"memory": "-1"}, "setting 'memory': "),
+        ({"upstream": ("nowhere",)}, "setting 'upstream': upstream 'nowhere' is not a URL"),
+        ({"upstream": ("http://h", "v1=http://i")}, "setting 'upstream': .*name 'v1' cannot be used"),
+        ({"upstream": ("http://[::1",)}, "setting 'upstream': .*IPv6"),
+        ({"modus": "cache"}, "there is no setting 'modus'; the settings are upstream, mode, host"),
+    ],
+)
+def test_a_wrong_setting_is_named(flags: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint) as raised:
+        load_settings(**flags)
+    assert "Value error" not in str(raised.value)
+
+
+def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    (folder / "chatreel.toml").write_text("colour = 'red'\n")
+    monkeypatch.setenv("CHATREEL_MODE", "sometimes")
+    with pytest.raises(ConfigError) as raised:
+        load_settings(port=-1)
+    assert all(f"'{name}'" in str(raised.value) for name in ("colour", "mode", "port"))
+
+
+@pytest.mark.parametrize("name", ["CHATREEL_PORT", "CHATREEL_MODE", "CHATREEL_MAX_BODY"])
+def test_an_empty_variable_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "")
+    with pytest.raises(ConfigError, match=f"setting '{name.removeprefix('CHATREEL_').lower()}'"):
+        load_settings()
+
+
+@pytest.mark.parametrize("file", ["chatreel.toml", "pyproject.toml"])
+@pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe", b"port = 1\nport = 2"], ids=["cut", "no text", "twice"])
+def test_a_file_that_is_no_toml_is_named(folder: Path, file: str, content: bytes) -> None:
+    (folder / file).write_bytes(content)
+    with pytest.raises(ConfigError, match=r"chatreel\.toml or pyproject\.toml cannot be read"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("chatreel.toml", "modus = 'x'"), ("pyproject.toml", "[tool.chatreel]\nmodus = 'x'")]
+)
+def test_a_setting_that_does_not_exist_is_refused_in_every_file(folder: Path, file: str, text: str) -> None:
+    (folder / file).write_text(text)
+    with pytest.raises(ConfigError, match="there is no setting 'modus'"):
+        load_settings()
+
+
+@pytest.mark.parametrize(("value", "mode"), [("true", Mode.REPLAY), ("1", Mode.REPLAY), ("", Mode.CACHE)])
+def test_on_a_build_server_the_default_is_replay(monkeypatch: pytest.MonkeyPatch, value: str, mode: Mode) -> None:
+    monkeypatch.setenv("CI", value)
+    assert load_settings().mode is mode
+
+
+def test_a_mode_that_was_chosen_holds_on_a_build_server_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert load_settings(mode="record").mode is Mode.RECORD
+
+
+def test_settings_do_not_change_once_they_are_loaded() -> None:
+    settings = load_settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1
+
+
+def test_every_setting_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An impossible value is noticed under each name, or the name is not read."""
+    texts = {"host", "store", "ready_file"}
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"CHATREEL_{name.upper()}", "?")
+    with pytest.raises(ConfigError) as raised:
+        load_settings()
+    assert {name for name in Settings.model_fields if f"'{name}'" in str(raised.value)} == (
+        set(Settings.model_fields) - texts
+    )

@@ -1,0 +1,226 @@
+"""What is added comes back equal, nothing is stored twice, and what is damaged is a StoreError that names it."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatreel.errors import StoreError
+from chatreel.model import Identity, Piece, Recording, WireForm
+from chatreel.store import Store
+from support.database import rows
+from support.stores import add, load, opened, take, use
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+BYTES = st.binary(max_size=300) | st.integers(0, 5_000).map(lambda size: b"ab" * size)
+MICROSECONDS = st.integers(0, 10**10).map(lambda number: number / 1e6)
+RECORDINGS = st.builds(
+    Recording,
+    identity=st.builds(Identity, TEXT, BYTES),
+    upstream=TEXT,
+    path=TEXT,
+    model=TEXT,
+    recorded_at=st.floats(0, 1e11),
+    request=BYTES,
+    status=st.integers(100, 999),
+    headers=st.lists(st.tuples(TEXT, TEXT), max_size=4).map(tuple),
+    form=st.sampled_from(WireForm),
+    body=BYTES,
+    pieces=st.lists(st.builds(Piece, MICROSECONDS, st.integers(0, 2**40)), max_size=8).map(tuple),
+    completion=BYTES,
+    cassette=TEXT,
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(RECORDINGS, min_size=1, max_size=4))
+def test_what_is_added_comes_back_equal(recordings: list[Recording]) -> None:
+    """From the disk, in another process's place: a new store with nothing in memory."""
+    with TemporaryDirectory() as folder:
+        location = f"{folder}/store.db"
+        added = add(location, *recordings)
+
+        async def again(store: Store) -> list[Recording]:
+            return [await store.load(recording.id) for recording in added]
+
+        assert use(location, again) == added
+        assert added == [replace(recording, id=n) for n, recording in enumerate(recordings, 1)]
+
+
+def test_what_is_hot_is_the_same_as_what_is_on_disk(store: str) -> None:
+    async def work(opened_store: Store) -> tuple[Recording, Recording]:
+        added = await opened_store.add(take())
+        return added, await opened_store.load(added.id)
+
+    added, loaded = use(store, work)
+    assert loaded is added
+    assert load(store, added.id) == added
+
+
+def test_the_takes_of_a_key_are_in_the_order_of_recording(store: str) -> None:
+    add(store, take("a"), take("b"), take("a"))
+
+    async def work(opened_store: Store) -> list[tuple[int, ...]]:
+        found = [await opened_store.takes("", key) for key in ("a", "b", "none", "a")]
+        await opened_store.add(take("a"))
+        await opened_store.add(take("a", cassette="other"))
+        return [*found, await opened_store.takes("", "a"), await opened_store.takes("other", "a")]
+
+    assert use(store, work) == [(1, 3), (2,), (), (1, 3), (1, 3, 4), (5,)]
+
+
+def test_a_key_without_takes_is_looked_up_again(store: str) -> None:
+    """Another process may have recorded it."""
+
+    async def work(opened_store: Store) -> list[tuple[int, ...]]:
+        before = await opened_store.takes("", "k")
+        with opened(store) as other:
+            await other.add(take("k"))
+        return [before, await opened_store.takes("", "k")]
+
+    assert use(store, work) == [(), (1,)]
+
+
+def test_a_take_that_comes_in_while_another_is_looked_up_is_not_forgotten(store: str) -> None:
+    async def work(opened_store: Store) -> tuple[int, ...]:
+        await opened_store.add(take("k"))
+        await asyncio.gather(*(opened_store.takes("", "k") for _ in range(20)), opened_store.add(take("k")))
+        return await opened_store.takes("", "k")
+
+    assert use(store, work) == (1, 2)
+
+
+def test_each_content_is_stored_once(store: str) -> None:
+    add(store, take("a"), take("b"), take("c", request=b"{}"))
+    assert rows(store, "SELECT count(*) FROM recordings") == [(3,)]
+    assert rows(store, "SELECT count(*), count(DISTINCT digest) FROM payloads") == [(4, 4)]
+
+
+def test_large_contents_are_compressed_and_small_or_dense_ones_are_not(store: str) -> None:
+    dense = bytes(range(256))
+    add(store, take(body=b"abc" * 10_000, completion=dense))
+    found = rows(store, "SELECT size, codec, length(data) FROM payloads ORDER BY size")
+    assert [codec for _, codec, _ in found] == ["raw", "raw", "raw", "zstd"]
+    assert all(stored <= size for size, _, stored in found)
+    assert found[-1][0] == 30_000
+    assert found[-1][2] < 1_000
+
+
+def test_neighbours_are_the_newest_of_the_endpoint_those_of_the_model_first(store: str) -> None:
+    def near(document: bytes, **more: Any) -> Recording:
+        return take(identity=Identity("k", document), **more)
+
+    add(
+        store,
+        near(b"old"),
+        near(b"other model", model="n"),
+        near(b"new"),
+        near(b"elsewhere", path="/v2"),
+        near(b"elsewhere", upstream="https://i"),
+        near(b"elsewhere", cassette="c"),
+    )
+
+    async def work(opened_store: Store, limit: int) -> list[bytes]:
+        return await opened_store.documents_near(
+            "", upstream="https://h", path="/v1/chat/completions", model="m", limit=limit
+        )
+
+    assert use(store, lambda opened_store: work(opened_store, 200)) == [b"new", b"old", b"other model"]
+    assert use(store, lambda opened_store: work(opened_store, 1)) == [b"new"]
+
+
+def test_recordings_are_counted_by_cassette(store: str) -> None:
+    add(store, take("a"), take("a"), take("a", cassette="c"))
+
+    async def work(opened_store: Store) -> list[int]:
+        return [await opened_store.count(cassette) for cassette in ("", "c", "d")]
+
+    assert use(store, work) == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        ("UPDATE payloads SET data = x'00' WHERE digest = ?", "has another digest"),
+        ("UPDATE payloads SET data = x'28b52ffd', codec = 'zstd' WHERE digest = ?", "is damaged"),
+        ("UPDATE payloads SET codec = 'lzma' WHERE digest = ?", "cannot read"),
+        ("DELETE FROM payloads WHERE digest = ?", "has lost 1 payloads"),
+    ],
+)
+def test_a_damaged_payload_is_named(store: str, damage: str, complaint: str) -> None:
+    add(store, take())
+    ((digest,),) = rows(store, "SELECT body FROM recordings")
+    rows(store, damage, digest)
+    with pytest.raises(StoreError, match=complaint) as raised:
+        load(store, 1)
+    assert digest.hex() in str(raised.value)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data(), text=st.binary(min_size=130, max_size=400).map(lambda text: text + text))
+def test_no_flipped_bit_is_ever_served(data: st.DataObject, text: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        location = f"{folder}/store.db"
+        (added,) = add(location, take(body=text))
+        ((digest, stored),) = rows(
+            location, "SELECT digest, data FROM payloads JOIN recordings ON recordings.body = payloads.digest"
+        )
+        at, bit = data.draw(st.integers(0, len(stored) - 1)), data.draw(st.integers(0, 7))
+        damaged = stored[:at] + bytes([stored[at] ^ 1 << bit]) + stored[at + 1 :]
+        rows(location, "UPDATE payloads SET data = ? WHERE digest = ?", damaged, digest)
+        with suppress(StoreError):
+            assert load(location, 1) == added
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "pieces = x'00'",
+        "pieces = x'28b52ffd2003190000616263'",
+        "headers = '['",
+        "headers = '[[1]]'",
+        "headers = '[7]'",
+        "form = 'morse'",
+    ],
+)
+def test_a_damaged_row_is_named(store: str, damage: str) -> None:
+    add(store, take())
+    rows(store, f"UPDATE recordings SET {damage}")
+    with pytest.raises(StoreError, match="recording 1 is damaged"):
+        load(store, 1)
+
+
+def test_a_recording_that_is_not_there_is_a_store_error(store: str) -> None:
+    with pytest.raises(StoreError, match="store failed"):
+        load(store, 7)
+
+
+def test_memory_holds_what_fits_and_no_more(store: str) -> None:
+    """A recording that no memory could hold is read from the disk each time, the small ones stay."""
+
+    async def work(opened_store: Store) -> list[bool]:
+        small = [await opened_store.add(take(f"s{n}", body=b"x" * 1_000)) for n in range(10)]
+        large = await opened_store.add(take("large", body=b"x" * 50_000))
+        again = [await opened_store.load(recording.id) for recording in (small[0], small[-1], large)]
+        return [loaded is kept for loaded, kept in zip(again, (small[0], small[-1], large), strict=True)]
+
+    assert use(store, work, memory=10_000) == [False, True, False]
+
+
+@pytest.mark.parametrize("memory", [0, 1, 999])
+def test_a_store_without_memory_works(store: str, memory: int) -> None:
+    async def work(opened_store: Store) -> Recording:
+        return await opened_store.load((await opened_store.add(take())).id)
+
+    assert use(store, work, memory=memory) == take(id=1)
+
+
+def test_ids_only_ever_grow(store: str) -> None:
+    add(store, take("a"), take("b"))
+    rows(store, "DELETE FROM recordings")
+    assert add(store, take("c"))[0].id == 3

@@ -1,0 +1,107 @@
+"""What may be opened as a store, and what is refused and left as it was."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatreel.errors import StoreError
+from chatreel.store import Store
+from chatreel.store.database import store_url
+from support.database import rows
+from support.stores import add, take
+
+
+@pytest.mark.parametrize(
+    ("statements", "complaint"),
+    [
+        (["CREATE TABLE photographs (id INTEGER)"], "not a chatreel store"),
+        (["CREATE TABLE recordings (id INTEGER)"], "not a chatreel store"),
+        (["CREATE TABLE alembic_version (version_num TEXT)"], "revision None"),
+        (
+            ["CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('9999')"],
+            "revision 9999.*written by another version",
+        ),
+    ],
+)
+def test_what_is_no_store_of_this_version_is_refused_and_left_as_it_was(
+    store: str, statements: list[str], complaint: str
+) -> None:
+    for statement in statements:
+        rows(store, statement)
+    before = Path(store).read_bytes()
+    with pytest.raises(StoreError, match=complaint) as raised:
+        Store(store, memory_limit=0)
+    assert store in str(raised.value)
+    assert Path(store).read_bytes() == before
+    assert [path.name for path in Path(store).parent.iterdir()] == ["store.db"]
+
+
+@pytest.mark.parametrize(
+    ("location", "complaint"),
+    [
+        (":memory:", "has to be a file"),
+        ("sqlite://", "has to be a file"),
+        ("sqlite:///:memory:", "has to be a file"),
+        ("postgresql://u:hunter2@h/db", "postgresql is not supported yet"),
+        ("sqlite+aiosqlite:///x.db", "not supported yet"),
+        ("http://h/x.db", "not supported yet"),
+        ("://", "is not a store"),
+        ("~nobody-has-this-name/x.db", "is not a store"),
+    ],
+)
+def test_a_location_that_cannot_be_a_store_is_refused_before_anything_is_made(
+    location: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=complaint) as raised:
+        Store(location, memory_limit=0)
+    assert "hunter2" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        ("calls.db", "calls.db"),
+        ("~/calls.db", "HOME/calls.db"),
+        ("sqlite:///calls.db", "calls.db"),
+        ("sqlite:////srv/calls.db", "/srv/calls.db"),
+        ("sqlite+pysqlite:///calls.db", "calls.db"),
+        ("a?b=c#d.db", "a?b=c#d.db"),
+    ],
+)
+def test_a_path_or_a_url_names_the_file(location: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "HOME")
+    assert store_url(location).database == path
+
+
+def test_a_file_name_with_the_signs_of_a_url_is_that_file(tmp_path: Path) -> None:
+    location = str(tmp_path / "a?mode=memory&b%20c#d.db")
+    assert add(location, take())[0].id == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a?mode=memory&b%20c#d.db"]
+
+
+OPENING = """
+import sys
+from chatreel.store import Store
+
+print("ready", flush=True)
+sys.stdin.readline()
+Store(sys.argv[1], memory_limit=0).close()
+"""
+
+
+def test_processes_that_open_a_new_store_at_once_make_it_once(store: str) -> None:
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    openers = [subprocess.Popen([sys.executable, "-c", OPENING, store], **pipes) for _ in range(4)]
+    assert [opener.stdout.readline() for opener in openers if opener.stdout] == ["ready\n"] * 4
+    for opener in openers:
+        assert opener.stdin
+        opener.stdin.write("\n")
+        opener.stdin.flush()
+    said = [opener.communicate(timeout=60)[1] for opener in openers]
+    assert [opener.returncode for opener in openers] == [0, 0, 0, 0], "".join(said)
+    assert rows(store, "SELECT version_num FROM alembic_version") == [("0001",)]

@@ -1,0 +1,84 @@
+"""Stores as tests use them: opened for one piece of work, with recordings that differ in what matters to the test."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from chatreel.model import Identity, Mode, Outcome, Piece, Recording, WireForm
+from chatreel.store import Call, Store
+
+MEGABYTE = 1_000_000
+
+
+def take(key: str = "k", *, body: bytes = b'{"choices":[]}', **more: Any) -> Recording:
+    """A recording, by its key and body."""
+    plain = Recording(
+        identity=Identity(key, b'{"v":"v1"}'),
+        upstream="https://h",
+        path="/v1/chat/completions",
+        model="m",
+        recorded_at=1.7e9,
+        request=b'{"messages":[]}',
+        status=200,
+        headers=(("content-type", "application/json"),),
+        form=WireForm.JSON,
+        body=body,
+        pieces=(Piece(0.25, len(body)),),
+        completion=b"{}",
+    )
+    return replace(plain, **more)
+
+
+def call(call_id: str = "1", **more: Any) -> Call:
+    """A row of the log."""
+    plain = Call(
+        call_id=call_id,
+        started_at=1.7e9,
+        outcome=Outcome.HIT,
+        reason="",
+        mode=Mode.CACHE,
+        cassette="",
+        upstream="https://h",
+        path="/v1/chat/completions",
+        model="m",
+        stream=False,
+        status=200,
+        key="k",
+        recording_id=1,
+        latency=0.5,
+        first_piece=None,
+    )
+    return replace(plain, **more)
+
+
+@contextmanager
+def opened(location: str, *, memory: int = MEGABYTE) -> Iterator[Store]:
+    """A store until the end of the block."""
+    with closing(Store(location, memory_limit=memory)) as store:
+        yield store
+
+
+def use[T](location: str, work: Callable[[Store], Awaitable[T]], *, memory: int = MEGABYTE) -> T:
+    """What some work on a store comes to; the store is closed then."""
+
+    async def run() -> T:
+        with opened(location, memory=memory) as store:
+            return await work(store)
+
+    return asyncio.run(run())
+
+
+def add(location: str, *recordings: Recording) -> list[Recording]:
+    """Add to a store, one after the other; what was stored."""
+
+    async def work(store: Store) -> list[Recording]:
+        return [await store.add(recording) for recording in recordings]
+
+    return use(location, work)
+
+
+def load(location: str, recording_id: int) -> Recording:
+    """One recording, from the disk."""
+    return use(location, lambda store: store.load(recording_id))

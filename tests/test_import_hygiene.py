@@ -1,0 +1,120 @@
+"""What an import brings with it, and what a base install without the `proxy` extra can do."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.program import clean_environment
+
+PACKAGE = Path(__file__).parents[1] / "proxy"
+
+HEAVY = ("mitmproxy", "openai", "sqlalchemy", "pydantic", "typer", "rich", "httpx", "pytest")
+"""Top-level packages that cost time or come with an extra."""
+
+WITHOUT = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+"""A Python that lacks some packages."""
+
+
+def python(code: str, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a new interpreter, away from the repository."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *args],
+        cwd=cwd,
+        env=clean_environment() | {"HOME": str(cwd), "XDG_DATA_HOME": str(cwd / "data")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def modules(*but: str) -> list[str]:
+    """Names of all modules of the package but those of some subpackages."""
+    paths = [path.relative_to(PACKAGE).with_suffix("") for path in sorted(PACKAGE.rglob("*.py"))]
+    inside = [path for path in paths if path.parts[0] not in but and path.name != "__main__"]
+    return [".".join(("chatreel", *path.parts)).removesuffix(".__init__") for path in inside]
+
+
+@pytest.mark.parametrize(
+    ("statement", "may_bring"),
+    [
+        ("import chatreel", ()),
+        ("import chatreel.decide, chatreel.upstreams, chatreel.session, chatreel.redact", ()),
+        ("import chatreel.canonical, chatreel.wire.convert, chatreel.replay", ()),
+        ("import chatreel.config", ("pydantic",)),
+        ("import chatreel.store", ("sqlalchemy",)),
+        ("import chatreel.recorder", ("sqlalchemy",)),
+        ("import chatreel.server", ("sqlalchemy", "pydantic")),
+        ("import chatreel.run", ("sqlalchemy", "pydantic", "rich")),
+        ("import chatreel.engine, chatreel.demo", ()),
+        ("import chatreel.cli", ("typer", "rich")),
+    ],
+)
+def test_an_import_brings_only_what_it_needs(tmp_path: Path, statement: str, may_bring: tuple[str, ...]) -> None:
+    ended = python(f"{statement}\nimport sys\nprint(*(name for name in {HEAVY} if name in sys.modules))", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert set(ended.stdout.split()) <= set(may_bring)
+
+
+@pytest.mark.parametrize(
+    "args", [("--help",), ("serve", "--help"), ("run", "--help"), ("demo", "--help"), ("--version",)]
+)
+def test_help_and_version_wait_for_nothing_heavy(tmp_path: Path, args: tuple[str, ...]) -> None:
+    code = (
+        "import sys\nfrom chatreel.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code, ended\n"
+        f"print('LOADED', *(name for name in {HEAVY} if name in sys.modules))"
+    )
+    ended = python(code, *args, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    loaded = set(ended.stdout.splitlines()[-1].split()[1:])
+    assert loaded <= {"typer", "rich", "pydantic"}, "pydantic is what typer reads options with"
+    assert ended.stderr == ""
+
+
+def test_every_module_but_the_engines_imports_without_any_extra(tmp_path: Path) -> None:
+    names = modules("engine", "demo")
+    assert {"chatreel", "chatreel.cli", "chatreel.server", "chatreel.store.store"} <= set(names)
+    imports = "\n".join(f"import {name}" for name in names)
+    ended = python(WITHOUT.format(blocked={"mitmproxy", "openai"}) + imports, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("module", ["chatreel.engine.addon", "chatreel.engine.master"])
+def test_the_engine_is_what_the_extra_is_for(tmp_path: Path, module: str) -> None:
+    """Else the tests around this one would block a package that nobody needs."""
+    ended = python(WITHOUT.format(blocked={"mitmproxy"}) + f"import {module}", cwd=tmp_path)
+    assert "No module named 'mitmproxy" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("blocked", "args", "extra"),
+    [
+        ("mitmproxy", ("serve", "--port", "0"), "chatreel[proxy]"),
+        ("mitmproxy", ("run", "--", "true"), "chatreel[proxy]"),
+        ("openai", ("demo",), "chatreel[demo]"),
+    ],
+)
+def test_a_command_without_its_extra_says_which_one_is_missing(
+    tmp_path: Path, blocked: str, args: tuple[str, ...], extra: str
+) -> None:
+    code = WITHOUT.format(blocked={blocked}) + "from chatreel.cli import main\nmain()"
+    ended = python(code, *args, cwd=tmp_path)
+    assert ended.returncode == 3, ended.stderr
+    assert f"pip install '{extra}'" in ended.stderr
+    assert f"No module named '{blocked}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+    assert list(tmp_path.iterdir()) == [], "nothing was started, so nothing was made"
