@@ -45,7 +45,7 @@ def test_a_flag_beats_the_environment_beats_the_files(
 ) -> None:
     """Each source gives a port of its own; the strongest of those that speak is heard."""
     present = SOURCES[:strongest]
-    (folder / "pyproject.toml").write_text("[project]\nname = 'theirs'\n[tool.chatreel]\nport = 1\nhost = 'h'\n")
+    (folder / "pyproject.toml").write_text("[project]\nname = 'theirs'\n[tool.chatreel]\nport = 1\nhost = '::1'\n")
     if "chatreel.toml" in present:
         (folder / "chatreel.toml").write_text("port = 2\n")
     if "environment" in present:
@@ -53,7 +53,7 @@ def test_a_flag_beats_the_environment_beats_the_files(
     flags = {"port": 4} if "flag" in present else {}
     settings = load_settings(**flags)
     assert settings.port == strongest
-    assert settings.host == "h", "what the stronger do not mention stays"
+    assert settings.host == "::1", "what the stronger do not mention stays"
 
 
 def test_a_pyproject_of_somebody_else_says_nothing(folder: Path) -> None:
@@ -189,7 +189,7 @@ def test_settings_do_not_change_once_they_are_loaded() -> None:
 
 def test_every_setting_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """An impossible value is noticed under each name, or the name is not read."""
-    texts = {"host", "store", "ready_file"}
+    texts = {"store", "ready_file"}
     for name in Settings.model_fields:
         monkeypatch.setenv(f"CHATREEL_{name.upper()}", "?")
     with pytest.raises(ConfigError) as raised:

@@ -106,7 +106,8 @@ def test_a_row_says_what_was_asked_of_whom(store: str) -> None:
 
 
 def test_a_recording_holds_the_call_as_it_was_but_no_header_that_is_private(store: str) -> None:
-    secret: dict[str, Any] = {"set-cookie": "__cf_bm=hunter2", "openai-organization": "hunter2", "x-request-id": "req_1"}
+    private = {"set-cookie": "__cf_bm=hunter2", "openai-organization": "hunter2"}
+    secret: dict[str, Any] = private | {"x-request-id": "req_1"}
     exchange, _ = call(store, Mode.CACHE, asked(), answered(**secret))
 
     async def load(recorder: Recorder) -> Any:

@@ -14,7 +14,7 @@ from support.program import Program, running_chatreel
 from support.replies import USAGE, event
 from support.upstream import Reply, Request, Upstream, error, stream
 
-ASKING = {"stream": True, "stream_options": {"include_usage": True}}
+ASKING: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 @pytest.fixture
