@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from chatreel.model import Identity, Piece, Recording, WireForm
-from chatreel.replay import asks_for_usage, replay
+from chatreel.replay import replay
+from chatreel.wire.asking import asks_for_usage
 from chatreel.wire.codec import dumps
 from chatreel.wire.reading import Verdict, read
 from support.calls import question
