@@ -62,3 +62,25 @@ class ApiError:
         message = self.message.encode(errors="replace").decode()  # a path may hold bytes that are no text
         error = {"message": message, "type": kind.type, "param": self.param, "code": kind.code}
         return orjson.dumps({"error": error})
+
+
+def too_large(limit: int) -> ApiError:
+    """`limit`: bytes."""
+    message = f"the request body is larger than {limit:,} bytes. Raise the limit with --max-body or CHATREEL_MAX_BODY."
+    return ApiError(Problem.TOO_LARGE, message)
+
+
+def unknown_path(path: str) -> ApiError:
+    return ApiError(
+        Problem.UNKNOWN_PATH,
+        f"nothing is served at {path.partition('?')[0]}. The base URL of the default upstream ends in /v1, that of an "
+        "upstream called NAME in /NAME/v1.",
+    )
+
+
+def not_replayable(method: str, path: str) -> ApiError:
+    return ApiError(
+        Problem.NOT_REPLAYABLE,
+        f"{method} {path} is not a chat completion, so there is no recording of it, and replay never reaches the "
+        "network. Use --mode cache to let it pass.",
+    )

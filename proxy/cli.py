@@ -71,6 +71,7 @@ def serve(
     mode: Mode = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.")] = None,
+    proxy_port: Annotated[int | None, typer.Option(help="Also be a forward proxy, on this port.")] = None,
     store: Store = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
     max_body: MaxBody = None,
@@ -85,6 +86,7 @@ def serve(
         mode=mode,
         host=host,
         port=port,
+        proxy_port=proxy_port,
         store=store,
         ready_file=ready_file,
         max_body=max_body,
@@ -145,6 +147,8 @@ async def _serve(settings: "Settings") -> None:
     async with running_proxy(settings) as proxy:
         talk.say(f"chatreel {chatreel.__version__}, mode {settings.mode.value}")
         talk.say(f"  base URL    {proxy.base_url}")
+        if proxy.proxy_url:
+            talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
         talk.say(f"  upstream    {' '.join(settings.upstream)}")
         talk.say(f"  recordings  {settings.store}")
         if settings.ready_file:

@@ -3,10 +3,10 @@
 import os
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     """0: any free port."""
+    proxy_port: int | None = Field(default=None, ge=0, le=65535)
+    """Of the forward proxy; 0: any free port, `None`: there is none."""
     store: str = Field(default_factory=_default_store)
     ready_file: Path | None = None
     max_body: ByteSize = ByteSize(24_000_000)
@@ -95,6 +97,12 @@ class Settings(BaseSettings):
     """Ask upstreams for usage at the end of each recorded stream; a client that did not ask does not get any."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Self:
+        if self.port and self.port == self.proxy_port:
+            raise ValueError(f"port and proxy_port are both {self.port}; the two proxies need a port each")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -123,4 +131,5 @@ def _explain(fault: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in fault["loc"] if not isinstance(part, int))
     if fault["type"] == "extra_forbidden":
         return f"there is no setting {name!r}; the settings are {', '.join(Settings.model_fields)}"
-    return f"setting {name!r}: {fault['msg'].removeprefix('Value error, ')}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"setting {name!r}: {message}" if name else str(message)

@@ -17,6 +17,8 @@ from chatreel.session import Session
 from chatreel.store import Store
 from chatreel.upstreams import Upstreams
 
+_AUTHORITY = "mitmproxy-ca-cert.pem"
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -24,6 +26,10 @@ class Proxy:
 
     base_url: str
     """Of the default upstream, as clients want it: it ends in `/v1`."""
+    proxy_url: str | None
+    """Of the forward proxy, if there is one."""
+    authority: Path
+    """Certificate that clients of the forward proxy have to trust, PEM."""
     session: Session
 
 
@@ -32,7 +38,8 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
     """Run a proxy on this event loop. Raises `ServeError`, `StoreError` or `ConfigError` if it cannot start."""
     try:
         from chatreel.engine.addon import ChatreelAddon
-        from chatreel.engine.master import ProxyMaster
+        from chatreel.engine.firewall import Firewall
+        from chatreel.engine.master import Listen, ProxyMaster
     except ImportError as error:
         raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
 
@@ -43,10 +50,11 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         habits = Habits(speed=settings.pace, ask_usage=settings.ask_usage)
         addon = ChatreelAddon(Recorder(store, session, habits), upstreams, max_body=int(settings.max_body))
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
-        master = ProxyMaster(addon, host=settings.host, port=settings.port, certificates=certificates)
-        host, port = await master.start()
+        listen = Listen(settings.host, settings.port, settings.proxy_port, upstreams.addresses)
+        master = ProxyMaster(addon, Firewall(session, upstreams), listen, certificates)
+        origin, *forward = await master.start()
         try:
-            yield Proxy(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1", session)
+            yield Proxy(f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, session)
         finally:
             await master.stop()
     finally:
@@ -55,7 +63,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
 
 def write_ready_file(path: Path, proxy: Proxy) -> None:
     """Tell whoever started us where we listen, all at once: a reader never sees half a file."""
-    document = {"base_url": proxy.base_url, "proxy_url": None, "pid": os.getpid()}
+    document = {"base_url": proxy.base_url, "proxy_url": proxy.proxy_url, "pid": os.getpid()}
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(orjson.dumps(document))
     partial.replace(path)

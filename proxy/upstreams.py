@@ -106,6 +106,13 @@ class Upstreams:
         if lost := [upstream.origin for upstream in upstreams[1:] if not upstream.name]:
             raise ConfigError(f"only the first upstream can do without a name; give NAME={lost[0]}")
 
+    def intercepted(self, scheme: str, host: str, port: int, request_target: str) -> Target | None:
+        """The target of a request that a forward proxy has read; `None` if its host is no upstream's."""
+        if (host, port) not in self.addresses:
+            return None
+        path, _, query = request_target.partition("?")
+        return Target(Upstream("", scheme, host, port, ""), path, query)
+
     @classmethod
     def parse(cls, texts: Sequence[str]) -> "Upstreams":
         return cls([parse_upstream(text) for text in texts or (DEFAULT_URL,)])

@@ -1,47 +1,39 @@
 """mitmproxy's hooks, told to the recorder, and its answers, done to the flow.
 
 mitmproxy logs an exception in a hook and lets the request go on to the live upstream. Hence three bolts: a request
-points nowhere until it has been routed, it carries a refusal until the recorder has decided, and no connection is
-opened to an address that is not a configured upstream, nor to any address in `replay`.
+points nowhere until it has been routed, it carries a refusal until the recorder has decided, and the firewall
+(`chatreel.engine.firewall`) opens no connection that the mode and the configuration do not allow.
 """
 
 import time
-from dataclasses import dataclass
 
 from mitmproxy import http
-from mitmproxy.net import encoding
-from mitmproxy.proxy import layer, server_hooks
-from mitmproxy.proxy.layers import modes
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers import ClientTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.mode_specs import ReverseMode
 
-from chatreel.api_errors import ApiError, Problem
+from chatreel.api_errors import ApiError, Problem, not_replayable, too_large, unknown_path
 from chatreel.control import control_reply
 from chatreel.engine.chat_layer import ChatHttpLayer, Rules
-from chatreel.engine.tee import Tee
-from chatreel.exchange import Answered, Asked, Exchange
+from chatreel.engine.messages import (
+    add_cache_status,
+    answered_in_pieces,
+    answered_whole,
+    asked_of,
+    is_stream,
+    response_of,
+    tee_into,
+)
+from chatreel.engine.route import Route, parts_of, put_route, route_of
 from chatreel.http_caching import CacheStatus
-from chatreel.model import Mode, Piece
-from chatreel.pace import Part
+from chatreel.model import Mode
 from chatreel.recorder import Recorder
-from chatreel.reply import Reply, refusal
+from chatreel.reply import refusal
 from chatreel.upstreams import Target, Upstreams
 
-_ROUTE = "chatreel"
 _SAYS_NOTHING_OF_OPTIONS = frozenset({401, 402, 403, 404, 407, 408, 409, 413, 429})
 """Statuses of an upstream that have reasons of their own; asking again would not mend them."""
-
-
-@dataclass(slots=True)
-class Route:
-    """What the addon knows about a flow; it travels in the flow's metadata."""
-
-    target: Target
-    exchange: Exchange | None = None
-    """`None` for whatever is not a chat completion."""
-    forwarded: float = 0.0
-    tee: Tee | None = None
-    asked_again: bool = False
-    """Whether the upstream refused to be asked for usage, and was asked without."""
 
 
 class ChatreelAddon:
@@ -50,43 +42,41 @@ class ChatreelAddon:
     def __init__(self, recorder: Recorder, upstreams: Upstreams, *, max_body: int) -> None:
         self._recorder = recorder
         self._upstreams = upstreams
-        self._rules = Rules(max_body, self._turn_away, lambda error: _response(refusal(error)), _parts_of)
+        self._rules = Rules(max_body, self._turn_away, lambda error: response_of(refusal(error)), parts_of)
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        if isinstance(nextlayer.context.layers[-1], modes.ReverseProxy):
-            nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.transparent, self._rules)
-
-    def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        allowed = () if self._recorder.session.mode is Mode.REPLAY else self._upstreams.addresses
-        if data.server.address not in allowed:
-            data.server.error = f"chatreel opens no connection to {data.server.address} in this mode and configuration"
+        """Put our HTTP layer where the engine would put its own. What is tunnelled never asks for one."""
+        match nextlayer.context.layers[-1]:
+            case modes.ReverseProxy() | ClientTLSLayer():
+                nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.transparent, self._rules)
+            case modes.HttpProxy():
+                nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.regular, self._rules)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if _handled(flow):
+        if not _is_open(flow):
             return
-        reply = control_reply(flow.request.method, flow.request.path, self._recorder.session)
-        target = self._upstreams.target(flow.request.path)
-        if reply:
-            flow.response = _response(reply)
-        elif target is None:
-            flow.response = self._rules.refuse(_unknown_path(flow.request.path))
+        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            request = flow.request
+            if target := self._upstreams.intercepted(request.scheme, request.host, request.port, request.path):
+                self._admit(flow, target)
+            return
+        if reply := control_reply(flow.request.method, flow.request.path, self._recorder.session):
+            flow.response = response_of(reply)
+        elif target := self._upstreams.target(flow.request.path):
+            self._admit(flow, target)
+            _point_at(flow.request, target)
         else:
-            self._route(flow, target)
+            flow.response = self._rules.refuse(unknown_path(flow.request.path))
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        route = _route_of(flow)
-        if _handled(flow) or route is None or route.exchange or not _is_chat(flow, route.target):
+        route = route_of(flow)
+        if not _is_open(flow) or route is None or route.exchange or not route.is_chat:
             return
         flow.response = self._rules.refuse(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log"))
-        asked = Asked(
-            target=route.target,
-            body=flow.request.get_content(strict=False) or b"",
-            cache_control=flow.request.headers.get("cache-control", ""),
-        )
-        exchange = await self._recorder.open(asked)
+        exchange = await self._recorder.open(asked_of(flow.request, route))
         route.exchange = exchange
         if exchange.reply:
-            flow.response = _response(exchange.reply)
+            flow.response = response_of(exchange.reply)
             return
         # A stream callable sees the bytes as they travel: compressed ones could be neither read nor paced (Q1).
         flow.request.headers["accept-encoding"] = "identity"
@@ -96,48 +86,40 @@ class ChatreelAddon:
         flow.response = None
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        route = _route_of(flow)
+        route = route_of(flow)
         if route is None or flow.response is None:
             return
         if route.exchange is None:
             flow.response.stream = True  # nothing of ours: pass it on as it comes
-        elif not route.exchange.reply and _is_stream(flow.response, route.exchange):
-            route.tee = _tee(flow.response, route)
-            flow.response.stream = route.tee
-            _add_cache_status(flow.response, self._recorder.forward_status(route.exchange))
+        elif not route.exchange.reply and is_stream(flow.response, route.exchange):
+            route.tee = tee_into(flow.response, route)
+            add_cache_status(flow.response, self._recorder.forward_status(route.exchange))
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        route = _route_of(flow)
+        route = route_of(flow)
         if route is None or route.exchange is None or route.exchange.logged or flow.response is None:
             return
-        if route.asked_again and flow.response.status_code < 300:
-            self._recorder.usage_refused(route.exchange)
-        body = flow.response.get_content(strict=False) or b""
-        pieces = (Piece(time.perf_counter() - route.forwarded, len(body)),)
-        result = await self._recorder.finish(route.exchange, _answered(flow.response, body, pieces))
+        self._learn(route, flow.response)
+        result = await self._recorder.finish(route.exchange, answered_whole(flow.response, route))
         if isinstance(result, CacheStatus):
-            _add_cache_status(flow.response, result)
+            add_cache_status(flow.response, result)
         else:
             flow.response = self._rules.refuse(result)
 
     async def chat_stream_end(self, flow: http.HTTPFlow) -> None:
-        route = _route_of(flow)
+        route = route_of(flow)
         if route is None or route.exchange is None or route.tee is None or flow.response is None:
             return
-        if route.asked_again:
-            self._recorder.usage_refused(route.exchange)
-        pieces = route.tee.pieces
-        route.exchange.first_piece = pieces[0].at if pieces else None
-        body = _decoded(flow.response, route.tee.body)
-        if len(body) != sum(piece.size for piece in pieces):
-            pieces = (Piece(pieces[-1].at, len(body)),)
-        result = await self._recorder.finish(route.exchange, _answered(flow.response, body, pieces))
+        self._learn(route, flow.response)
+        answered = answered_in_pieces(flow.response, route.tee)
+        route.exchange.first_piece = answered.pieces[0].at if answered.pieces else None
+        result = await self._recorder.finish(route.exchange, answered)
         if isinstance(result, ApiError):
             flow.kill()
 
     def chat_rejected(self, flow: http.HTTPFlow) -> None:
         """An upstream says 4xx: if the reason may be the usage we asked for, take the answer away and ask without."""
-        route = _route_of(flow)
+        route = route_of(flow)
         if route is None or route.exchange is None or flow.response is None or not route.exchange.adds_usage:
             return
         if flow.response.status_code not in _SAYS_NOTHING_OF_OPTIONS:
@@ -147,119 +129,45 @@ class ChatreelAddon:
             flow.response = None
 
     def error(self, flow: http.HTTPFlow) -> None:
-        route = _route_of(flow)
+        route = route_of(flow)
         if route is None or route.exchange is None or flow.error is None:
             return
         reason = flow.error.msg
         told = route.tee is None and not reason.startswith("Client disconnected")
         self._recorder.fail(route.exchange, reason, status=502 if told else None)
 
-    def _route(self, flow: http.HTTPFlow, target: Target) -> None:
-        """Point the request at its upstream, or refuse what is refused whatever its body says."""
+    def _admit(self, flow: http.HTTPFlow, target: Target) -> None:
+        """Give the request a route, or refuse what is refused whatever its body says."""
         request = flow.request
-        chat = _is_chat(flow, target)
-        flow.metadata[_ROUTE] = Route(target)
-        if not chat and self._recorder.session.mode is Mode.REPLAY:
-            flow.response = self._rules.refuse(_not_replayable(request))
-            return
+        route = put_route(flow, target)
         length = request.headers.get("content-length", "")
-        if chat and length.isdigit() and int(length) > self._rules.max_body:
+        if not route.is_chat and self._recorder.session.mode is Mode.REPLAY:
+            flow.response = self._rules.refuse(not_replayable(request.method, request.path))
+        elif route.is_chat and length.isdigit() and int(length) > self._rules.max_body:
             flow.response = self._turn_away(flow)
-            return
-        upstream = target.upstream
-        request.scheme = upstream.scheme
-        request.host = upstream.host
-        request.port = upstream.port
-        request.host_header = upstream.authority
-        request.path = target.path_and_query
-        request.stream = not chat
+        else:
+            request.stream = not route.is_chat
 
     def _turn_away(self, flow: http.HTTPFlow) -> http.Response:
         """Refuse a body past the limit, whether it was announced or grew."""
-        error = _too_large(self._rules.max_body)
-        route = _route_of(flow)
-        return _response(self._recorder.turn_away(route.target, error) if route else refusal(error))
+        error = too_large(self._rules.max_body)
+        route = route_of(flow)
+        return response_of(self._recorder.turn_away(route.target, error) if route else refusal(error))
+
+    def _learn(self, route: Route, response: http.Response) -> None:
+        if route.exchange and route.asked_again and response.status_code < 300:
+            self._recorder.usage_refused(route.exchange)
 
 
-def _handled(flow: http.HTTPFlow) -> bool:
-    return bool(flow.response or flow.error or not flow.live)
+def _is_open(flow: http.HTTPFlow) -> bool:
+    """Whether nobody has answered or ended the flow yet."""
+    return flow.live and not flow.response and not flow.error
 
 
-def _route_of(flow: http.HTTPFlow) -> Route | None:
-    route = flow.metadata.get(_ROUTE)
-    return route if isinstance(route, Route) else None
-
-
-def _parts_of(flow: http.HTTPFlow) -> tuple[Part, ...]:
-    route = _route_of(flow)
-    reply = route.exchange.reply if route and route.exchange else None
-    return reply.parts if reply else ()
-
-
-def _is_chat(flow: http.HTTPFlow, target: Target) -> bool:
-    return flow.request.method == "POST" and target.is_chat
-
-
-def _is_stream(response: http.Response, exchange: Exchange) -> bool:
-    """Whether to pass the response on chunk by chunk: by its label, or unlabelled when a stream was asked for (Q2).
-
-    An error is not (Q3): it is short, and it may be the reason to ask again.
-    """
-    if not 200 <= response.status_code <= 299:
-        return False
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type == "text/event-stream" or (exchange.streams and media_type != "application/json")
-
-
-def _tee(response: http.Response, route: Route) -> Tee:
-    length = response.headers.get("content-length", "")
-    hide_usage = route.exchange is not None and route.exchange.adds_usage
-    if hide_usage and length:  # the client gets fewer bytes than were announced
-        del response.headers["content-length"]
-        response.headers["transfer-encoding"] = "chunked"
-    return Tee(route.forwarded, length=int(length) if length.isdigit() else None, hide_usage=hide_usage)
-
-
-def _decoded(response: http.Response, body: bytes) -> bytes:
-    """The body without its content coding; as it came if the coding is unknown or broken, to be judged by its text."""
-    try:
-        decoded = encoding.decode(body, response.headers.get("content-encoding", "identity"))
-    except ValueError:
-        return body
-    return decoded if isinstance(decoded, bytes) else body
-
-
-def _add_cache_status(response: http.Response, status: CacheStatus) -> None:
-    """Last in the list, since we are the cache nearest to the client (RFC 9211, section 2)."""
-    earlier = response.headers.get("cache-status", "")
-    response.headers["cache-status"] = f"{earlier}, {status}" if earlier else str(status)
-
-
-def _answered(response: http.Response, body: bytes, pieces: tuple[Piece, ...]) -> Answered:
-    return Answered(response.status_code, tuple(response.headers.items(multi=True)), body, pieces)
-
-
-def _response(reply: Reply) -> http.Response:
-    headers = tuple((name.encode(), value.encode()) for name, value in reply.headers)
-    return http.Response.make(reply.status, reply.body, headers)
-
-
-def _too_large(limit: int) -> ApiError:
-    message = f"the request body is larger than {limit:,} bytes. Raise the limit with --max-body or CHATREEL_MAX_BODY."
-    return ApiError(Problem.TOO_LARGE, message)
-
-
-def _unknown_path(path: str) -> ApiError:
-    return ApiError(
-        Problem.UNKNOWN_PATH,
-        f"nothing is served at {path.partition('?')[0]}. The base URL of the default upstream ends in /v1, that of an "
-        "upstream called NAME in /NAME/v1.",
-    )
-
-
-def _not_replayable(request: http.Request) -> ApiError:
-    return ApiError(
-        Problem.NOT_REPLAYABLE,
-        f"{request.method} {request.path} is not a chat completion, so there is no recording of it, and replay never "
-        "reaches the network. Use --mode cache to let it pass.",
-    )
+def _point_at(request: http.Request, target: Target) -> None:
+    upstream = target.upstream
+    request.scheme = upstream.scheme
+    request.host = upstream.host
+    request.port = upstream.port
+    request.host_header = upstream.authority
+    request.path = target.path_and_query

@@ -3,6 +3,9 @@
 import asyncio
 import errno
 import os
+import re
+import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 from mitmproxy.addons.next_layer import NextLayer
@@ -10,27 +13,45 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.master import Master
 from mitmproxy.options import Options
+from mitmproxy.proxy.mode_servers import ServerInstance
+from mitmproxy.proxy.mode_specs import ProxyMode
 
 from chatreel.engine.addon import ChatreelAddon
+from chatreel.engine.firewall import Firewall
 from chatreel.errors import ServeError
 
 _NOWHERE = "http://127.0.0.1:9"
 """Reverse mode needs a target. Each request is given its own; one that slipped through would end at this one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen, and for whom."""
+
+    host: str
+    port: int
+    """Of the reverse proxy; 0: any free one."""
+    proxy_port: int | None = None
+    """Of the forward proxy; `None`: there is none."""
+    intercepted: frozenset[tuple[str, int]] = frozenset()
+    """Hosts and ports whose TLS the forward proxy opens; all others are tunnelled untouched."""
+
+
 class ProxyMaster:
     """The engine, from listening to stopped."""
 
-    def __init__(self, addon: ChatreelAddon, *, host: str, port: int, certificates: Path) -> None:
+    def __init__(self, addon: ChatreelAddon, firewall: Firewall, listen: Listen, certificates: Path) -> None:
         """`certificates`: folder for the engine's own certificate authority."""
+        self._listen = listen
         self._server = Proxyserver()
         self._master = Master(Options(), event_loop=asyncio.get_running_loop())
-        self._master.addons.add(addon, self._server, NextLayer(), TlsConfig())
+        self._master.addons.add(firewall, addon, self._server, NextLayer(), TlsConfig())
         self._master.options.update(
-            mode=[f"reverse:{_NOWHERE}"],
-            listen_host=host,
-            listen_port=port,
+            mode=[f"{mode}@{_bracketed(listen.host)}:{port}" for mode, port in self._modes()],
+            allow_hosts=[f"^{re.escape(host)}:{port}$" for host, port in listen.intercepted],
             confdir=str(certificates),
+            # Nothing may be asked of an upstream before a request is known, not even its certificate.
+            upstream_cert=False,
             # Eager would connect when a client does: an unreachable upstream would then end replay, too.
             connection_strategy="lazy",
             # The engine trusts certifi; whoever sets this variable has roots of their own.
@@ -38,16 +59,16 @@ class ProxyMaster:
         )
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> tuple[str, int]:
-        """Listen; the address. Raises `ServeError`."""
+    async def start(self) -> list[str]:
+        """Listen; the origins, that of the forward proxy second if there is one. Raises `ServeError`."""
         await self._server.setup_servers()
-        addresses = self._server.listen_addrs()
-        if not addresses:
-            # mitmproxy goes on without its listener: nobody else would notice.
-            raise ServeError(self._why_not_listening())
+        for server in self._server.servers:
+            if not server.is_running:
+                # mitmproxy goes on without its listener: nobody else would notice.
+                raise ServeError(_why_not_listening(server))
         self._task = asyncio.create_task(self._master.run())
-        host, port, *_ = addresses[0]
-        return host, port
+        addresses = [server.listen_addrs[0] for server in self._server.servers]
+        return [f"http://{_bracketed(host)}:{port}" for host, port, *_ in addresses]
 
     async def stop(self) -> None:
         """Stop listening and close what is open."""
@@ -60,13 +81,28 @@ class ProxyMaster:
         self._master.should_exit.set()
         await self._task
 
-    def _why_not_listening(self) -> str:
-        options = self._master.options
-        where = f"{options.listen_host}:{options.listen_port}"
-        error = next((server.last_exception for server in self._server.servers), None)
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            return (
-                f"{where} is taken by another program. Stop it, or choose another port with --port (0: any free one)."
-            )
-        cause = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-        return f"cannot listen on {where}: {cause}"
+    def _modes(self) -> list[tuple[str, int]]:
+        listen = self._listen
+        reverse = (f"reverse:{_NOWHERE}", listen.port)
+        if listen.proxy_port is None:
+            return [reverse]
+        # The engine refuses two listeners that both ask for port 0: it takes them for the same.
+        return [reverse, ("regular", listen.proxy_port or _free_port(listen.host))]
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as found:
+        return int(found.getsockname()[1])
+
+
+def _why_not_listening(server: ServerInstance[ProxyMode]) -> str:
+    where = f"{server.mode.custom_listen_host}:{server.mode.custom_listen_port}"
+    error = server.last_exception
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"{where} is taken by another program. Stop it, or choose another port with --port (0: any free one)."
+    cause = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+    return f"cannot listen on {where}: {cause}"

@@ -58,6 +58,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_no_recording(upstream: Upstre
             client.stream("POST", f"{proxy.base_url}/chat/completions", json=question(stream=True)) as response,
         ):
             next(response.iter_raw())
+        proxy.wait_for_log("Client disconnected")
         gate.set()
         with httpx.Client(trust_env=False, timeout=30) as client:
             again = client.post(f"{proxy.base_url}/chat/completions", json=question(stream=True))

@@ -71,6 +71,7 @@ def test_a_taken_port_is_named_and_ends_with_its_own_exit_code(tmp_path: Path) -
         (("--upstream", "http://user:secret@x"), "credentials"),
         (("--port", "70000"), "port"),
         (("--max-body", "lots"), "max_body"),
+        (("--port", "8080", "--proxy-port", "8080"), "a port each"),
         (("--host", "0.0.0.0"), "loopback address"),
         (("--host", "example.org"), "loopback address"),
     ],

@@ -69,6 +69,14 @@ class Program:
         """All it has said on standard error so far."""
         return (self.folder / "stderr").read_text(encoding="utf-8", errors="replace")
 
+    def wait_for_log(self, text: str, limit: float = START_LIMIT) -> None:
+        """Return once the log contains `text`. Raises `TimeoutError`, with the log, after `limit` seconds."""
+        deadline = time.monotonic() + limit
+        while text not in self.log:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"Waited {limit} s for {text!r} in the log.\n{self.log}")
+            time.sleep(0.02)
+
     def stop(self, how: signal.Signals = signal.SIGTERM, limit: float = STOP_LIMIT) -> int:
         """Send `how`, wait, and return the exit code; after `limit` seconds the process group is killed.
 

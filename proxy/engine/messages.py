@@ -1,0 +1,80 @@
+"""Between mitmproxy's messages and our values."""
+
+import time
+
+from mitmproxy import http
+from mitmproxy.net import encoding
+
+from chatreel.engine.route import Route
+from chatreel.engine.tee import Tee
+from chatreel.exchange import Answered, Asked, Exchange
+from chatreel.http_caching import CacheStatus
+from chatreel.model import Piece
+from chatreel.reply import Reply
+
+
+def asked_of(request: http.Request, route: Route) -> Asked:
+    body = request.get_content(strict=False) or b""
+    return Asked(route.target, body, request.headers.get("cache-control", ""))
+
+
+def response_of(reply: Reply) -> http.Response:
+    headers = tuple((name.encode(), value.encode()) for name, value in reply.headers)
+    return http.Response.make(reply.status, reply.body, headers)
+
+
+def add_cache_status(response: http.Response, status: CacheStatus) -> None:
+    """Last in the list, since we are the cache nearest to the client (RFC 9211, section 2)."""
+    earlier = response.headers.get("cache-status", "")
+    response.headers["cache-status"] = f"{earlier}, {status}" if earlier else str(status)
+
+
+def is_stream(response: http.Response, exchange: Exchange) -> bool:
+    """Whether to pass the response on chunk by chunk: by its label, or unlabelled when a stream was asked for (Q2).
+
+    An error is not (Q3): it is short, and it may be the reason to ask again.
+    """
+    if not 200 <= response.status_code <= 299:
+        return False
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "text/event-stream" or (exchange.streams and media_type != "application/json")
+
+
+def tee_into(response: http.Response, route: Route) -> Tee:
+    """Have the response pass through a tee from now on."""
+    length = response.headers.get("content-length", "")
+    hide_usage = route.exchange is not None and route.exchange.adds_usage
+    if hide_usage and length:  # the client gets fewer bytes than were announced
+        del response.headers["content-length"]
+        response.headers["transfer-encoding"] = "chunked"
+    tee = Tee(route.forwarded, length=int(length) if length.isdigit() else None, hide_usage=hide_usage)
+    response.stream = tee
+    return tee
+
+
+def answered_whole(response: http.Response, route: Route) -> Answered:
+    """A response that was kept back until it was complete."""
+    body = response.get_content(strict=False) or b""
+    return _answered(response, body, (Piece(time.perf_counter() - route.forwarded, len(body)),))
+
+
+def answered_in_pieces(response: http.Response, tee: Tee) -> Answered:
+    """A response that has passed through a tee."""
+    pieces = tee.pieces
+    body = _decoded(response, tee.body)
+    if len(body) != sum(piece.size for piece in pieces):
+        pieces = (Piece(pieces[-1].at, len(body)),)
+    return _answered(response, body, pieces)
+
+
+def _answered(response: http.Response, body: bytes, pieces: tuple[Piece, ...]) -> Answered:
+    return Answered(response.status_code, tuple(response.headers.items(multi=True)), body, pieces)
+
+
+def _decoded(response: http.Response, body: bytes) -> bytes:
+    """The body without its content coding; as it came if the coding is unknown or broken, to be judged by its text."""
+    try:
+        decoded = encoding.decode(body, response.headers.get("content-encoding", "identity"))
+    except ValueError:
+        return body
+    return decoded if isinstance(decoded, bytes) else body

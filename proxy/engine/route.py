@@ -1,0 +1,47 @@
+"""What is known about a flow between its first hook and its last; it travels in the flow's metadata."""
+
+from dataclasses import dataclass
+
+from mitmproxy import http
+
+from chatreel.engine.tee import Tee
+from chatreel.exchange import Exchange
+from chatreel.pace import Part
+from chatreel.upstreams import Target
+
+_KEY = "chatreel"
+
+
+@dataclass(slots=True)
+class Route:
+    """Where a request goes, and what becomes of it."""
+
+    target: Target
+    is_chat: bool
+    """Whether it is a chat completion, not some other request to an upstream."""
+    exchange: Exchange | None = None
+    """`None` before the body has been read, and for whatever is no chat completion."""
+    forwarded: float = 0.0
+    """When the request went upstream, on `time.perf_counter`."""
+    tee: Tee | None = None
+    """Of a response that is passed on while it arrives."""
+    asked_again: bool = False
+    """Whether the upstream refused to be asked for usage, and was asked without."""
+
+
+def put_route(flow: http.HTTPFlow, target: Target) -> Route:
+    route = Route(target, is_chat=flow.request.method == "POST" and target.is_chat)
+    flow.metadata[_KEY] = route
+    return route
+
+
+def route_of(flow: http.HTTPFlow) -> Route | None:
+    route = flow.metadata.get(_KEY)
+    return route if isinstance(route, Route) else None
+
+
+def parts_of(flow: http.HTTPFlow) -> tuple[Part, ...]:
+    """How a replayed response goes out; empty for all at once."""
+    route = route_of(flow)
+    reply = route.exchange.reply if route and route.exchange else None
+    return reply.parts if reply else ()

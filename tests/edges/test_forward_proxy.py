@@ -1,0 +1,152 @@
+"""The forward proxy: TLS of upstreams is opened, recorded and replayed; everything else is tunnelled untouched."""
+
+import contextlib
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+
+from support.calls import ask, question
+from support.program import Program, running_chatreel
+from support.upstream import Upstream, stream
+
+
+class OnlyHttp2(ssl.SSLContext):
+    """httpx offers HTTP/1.1 first, and the proxy takes the client's first choice."""
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:  # noqa: ARG002 - the base class's signature
+        super().set_alpn_protocols(["h2"])
+
+
+@dataclass(frozen=True)
+class World:
+    """A CA that everybody trusts, an upstream and a stranger with certificates of it."""
+
+    authority: trustme.CA
+    upstream: Upstream
+    stranger: Upstream
+    folder: Path
+
+    @property
+    def roots(self) -> str:
+        path = self.folder / "roots.pem"
+        self.authority.cert_pem.write_to_path(str(path))
+        return str(path)
+
+    def trusting(self, *more: Path, http2: bool = False) -> ssl.SSLContext:
+        """A client's view: the world's CA, and what else it was told to trust."""
+        context = OnlyHttp2(ssl.PROTOCOL_TLS_CLIENT) if http2 else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.roots)
+        for path in more:
+            context.load_verify_locations(path)
+        return context
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    authority = trustme.CA()
+    contexts = []
+    for _ in range(2):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        contexts.append(context)
+    with Upstream(tls=contexts[0]) as upstream, Upstream(tls=contexts[1]) as stranger:
+        yield World(authority, upstream, stranger, tmp_path)
+
+
+def serving(world: World, mode: str, *flags: str) -> contextlib.AbstractContextManager[Program]:
+    data = world.folder / "data"
+    env = {"SSL_CERT_FILE": world.roots, "XDG_DATA_HOME": str(data)}
+    store = str(world.folder / "store.db")
+    more = ("--proxy-port", "0", "--mode", mode, "--store", store, *flags)
+    return running_chatreel("--upstream", world.upstream.url, *more, env=env)
+
+
+def client_of(proxy: Program, world: World, *, http2: bool = False, trust: bool = True) -> httpx.Client:
+    ours = world.folder / "data" / "chatreel" / "certificates" / "mitmproxy-ca-cert.pem"
+    context = world.trusting(*([ours] if trust else []), http2=http2)
+    return httpx.Client(proxy=proxy.ready["proxy_url"], verify=context, http2=http2, trust_env=False, timeout=30)
+
+
+@pytest.mark.parametrize("http2", [False, True])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_call_through_tls_is_recorded_and_replayed_offline(world: World, http2: bool, streaming: bool) -> None:
+    url = f"{world.upstream.url}/v1/chat/completions"
+    asked = question(stream=streaming)
+    with serving(world, "cache") as proxy, client_of(proxy, world, http2=http2) as client:
+        first = client.post(url, json=asked)
+        second = client.post(url, json=asked)
+    assert first.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
+    assert first.status_code == 200
+    assert first.content == second.content
+    assert second.headers["cache-status"].startswith("chatreel; hit")
+    assert len(world.upstream.calls) == 1
+    world.upstream.stop()
+    connections = world.upstream.connections
+    with serving(world, "replay") as proxy, client_of(proxy, world, http2=http2) as client:
+        assert client.post(url, json=asked).content == first.content
+        assert client.post(url, json=question("new")).json()["error"]["code"] == "chatreel_no_recording"
+    assert world.upstream.connections == connections
+
+
+def test_a_recording_made_by_base_url_answers_through_the_proxy(world: World) -> None:
+    """It is the same call: what counts is where it goes, not how it came."""
+    with serving(world, "cache") as proxy, client_of(proxy, world) as client:
+        first = ask(proxy.base_url, question())
+        second = client.post(f"{world.upstream.url}/v1/chat/completions", json=question())
+    assert first.content == second.content
+    assert len(world.upstream.calls) == 1
+
+
+@pytest.mark.parametrize("mode", ["cache", "replay"])
+def test_other_hosts_are_tunnelled_with_their_own_certificate(world: World, mode: str) -> None:
+    """The client does not trust our CA, so the handshake can only have been with the stranger itself."""
+    with serving(world, mode) as proxy, client_of(proxy, world, trust=False) as client:
+        response = client.post(f"{world.stranger.url}/v1/chat/completions", json=question())
+    assert response.status_code == 200
+    assert "cache-status" not in response.headers
+    assert len(world.stranger.calls) == 1
+
+
+def test_a_client_that_does_not_trust_us_gets_no_answer(world: World) -> None:
+    with (
+        serving(world, "cache") as proxy,
+        client_of(proxy, world, trust=False) as client,
+        pytest.raises(httpx.ConnectError),
+    ):
+        client.post(f"{world.upstream.url}/v1/chat/completions", json=question())
+    assert world.upstream.calls == []
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_a_replay_through_tls_keeps_its_pace(world: World, http2: bool) -> None:
+    """The pieces come one by one: the first is there while the second is not due for a long time yet."""
+    url = f"{world.upstream.url}/v1/chat/completions"
+    world.upstream.reply_with(stream(("one", "two"), gates=[None, None, lambda: time.sleep(0.5)]))
+    asked = question(stream=True)
+    with serving(world, "cache") as proxy, client_of(proxy, world, http2=http2) as client:
+        recorded = client.post(url, json=asked).content
+    world.upstream.stop()
+    with (
+        serving(world, "replay", "--pace", "0.25") as proxy,
+        client_of(proxy, world, http2=http2) as client,
+        client.stream("POST", url, json=asked) as response,
+    ):
+        started = time.perf_counter()
+        pieces = list(response.iter_raw())
+        seconds = time.perf_counter() - started
+    assert b"".join(pieces) == recorded
+    assert len(pieces) > 1
+    assert b"two" not in pieces[0]
+    assert seconds > 1.5
+
+
+def test_the_certificate_authority_is_its_owners_alone(world: World) -> None:
+    with serving(world, "cache"):
+        folder = world.folder / "data" / "chatreel" / "certificates"
+        assert folder.stat().st_mode & 0o777 == 0o700
