@@ -61,9 +61,9 @@ def test_a_failed_write_leaves_nothing_behind(store: str) -> None:
 
 def test_an_error_of_the_database_does_not_repeat_what_was_to_be_written(store: str) -> None:
     use(store, lambda opened_store: opened_store.count(""))
-    rows(store, "CREATE TRIGGER full BEFORE INSERT ON payloads BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    rows(store, "CREATE TRIGGER full BEFORE INSERT ON recordings BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
     with pytest.raises(StoreError, match="the store failed: the disk is full") as raised:
-        add(store, take(body=b"my secret"))
+        add(store, take(body=b"my secret", model="my secret"))
     assert "secret" not in str(raised.value)
     assert "secret" not in str(raised.value.__cause__)
 
@@ -134,7 +134,9 @@ def test_every_outcome_and_mode_can_be_logged(store: str) -> None:
     assert {mode for (mode,) in rows(store, "SELECT mode FROM calls")} == set(Mode)
 
 
-@pytest.mark.parametrize("bad", [call("1"), call("2", reason="\udc80")], ids=["logged before", "no text"])
+@pytest.mark.parametrize(
+    "bad", [call("1", reason="my secret"), call("2", reason="my secret\udc80")], ids=["logged before", "no text"]
+)
 def test_a_row_that_cannot_be_written_costs_a_warning_and_itself(
     store: str, bad: Call, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,3 +145,4 @@ def test_a_row_that_cannot_be_written_costs_a_warning_and_itself(
             opened_store.log(one)
     assert rows(store, "SELECT call_id FROM calls ORDER BY id") == [("1",), ("3",)]
     assert "could not be written" in caplog.text
+    assert "secret" not in caplog.text

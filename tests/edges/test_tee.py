@@ -88,6 +88,7 @@ def test_the_client_gets_every_byte_in_order_and_so_does_the_recording(pieces: l
 @example([b"data: [DONE]"])
 @example([b"data: x\r", b"\ndata:[DONE]\r\n\r\ndata: more\n\n"])
 @example([b"data: [", b"DONE]"])
+@example([b"xd", b"ata: [", b"DONE]"])
 def test_exactly_what_cannot_be_the_end_leaves_at_once(pieces: list[bytes]) -> None:
     """After every piece the client has all it may have, and nothing from the `[DONE]` line on."""
     tee = Tee(0.0)

@@ -65,7 +65,8 @@ def use[T](location: str, work: Callable[[Store], Awaitable[T]], *, memory: int 
 
     async def run() -> T:
         with opened(location, memory=memory) as store:
-            return await work(store)
+            async with asyncio.timeout(60):  # what waits for ever fails
+                return await work(store)
 
     return asyncio.run(run())
 
