@@ -147,16 +147,23 @@ class _Unlisted:
 def whole_message(message: JsonObject) -> JsonObject:
     """A complete message as a delta that says the same: list entries keep apart what is apart.
 
-    Tool calls are numbered by position (Q74), reasoning details too where their own numbers are not distinct (Q48).
+    Tool calls are numbered by position (Q74), reasoning details as well unless their own numbers are distinct (Q48).
     """
-    delta = dict(message)
-    for key, renumber in (("tool_calls", True), ("reasoning_details", False)):
-        entries = message.get(key)
-        if isinstance(entries, list) and (renumber or not _distinct(entries)):
-            delta[key] = [
-                entry | {"index": index} if isinstance(entry, dict) else entry for index, entry in enumerate(entries)
-            ]
-    return delta
+    delta = with_distinct_details(message)
+    calls = message.get("tool_calls")
+    return delta | {"tool_calls": _numbered(calls)} if isinstance(calls, list) else delta
+
+
+def with_distinct_details(message: JsonObject) -> JsonObject:
+    """The message, its reasoning details numbered from 0 if they were not told apart by `index` (Q48)."""
+    details = message.get("reasoning_details")
+    if not isinstance(details, list) or _distinct(details):
+        return message
+    return message | {"reasoning_details": _numbered(details)}
+
+
+def _numbered(entries: list[Json]) -> list[Json]:
+    return [entry | {"index": index} if isinstance(entry, dict) else entry for index, entry in enumerate(entries)]
 
 
 def _distinct(entries: list[Json]) -> bool:

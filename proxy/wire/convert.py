@@ -63,7 +63,8 @@ def to_sse(reading: Reading, seed: str, include_usage: bool | None) -> Answer:
 
 
 def _verbatim(reading: Reading) -> Answer:
-    return Answer(reading.status, JSON_TYPE if reading.body.lstrip()[:1] in b"{[" else TEXT_TYPE, reading.body)
+    is_json = reading.body.lstrip().startswith((b"{", b"["))
+    return Answer(reading.status, JSON_TYPE if is_json else TEXT_TYPE, reading.body)
 
 
 def _completion(reading: Reading) -> JsonObject:

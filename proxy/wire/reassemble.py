@@ -5,7 +5,7 @@ from typing import Final
 
 from chatreel.model import Json, JsonObject
 from chatreel.wire.api_errors import find_error
-from chatreel.wire.choices import ChoiceParts, whole_message
+from chatreel.wire.choices import ChoiceParts, whole_message, with_distinct_details
 from chatreel.wire.codec import loads, loads_object
 from chatreel.wire.fields import FirstNonEmpty, Last, Rule, Shallow
 from chatreel.wire.sse import Event, Origin
@@ -86,11 +86,19 @@ class Reassembler:
         """Of every choice, by index."""
         return [self._choices[index].finish_reason for index in sorted(self._choices)]
 
+    def choices(self) -> list[JsonObject]:
+        """What has arrived so far of every choice, by index (R5)."""
+        return [self._choices[index].value(index) for index in sorted(self._choices)]
+
     def completion(self) -> JsonObject:
-        """What has arrived so far, as one object. Members: R4 and R5, then `usage` if there was any (R10)."""
+        """What has arrived so far, as one object. Members: R4, `choices`, then `usage` if there was any (R10)."""
+        return self.around(self.choices())
+
+    def around(self, choices: list[JsonObject]) -> JsonObject:
+        """The completion with these choices: everything else about it has arrived."""
         said = {key: value for key, rule in self._envelope.items() if (value := rule.value()) is not None}
         whole = _DEFAULTS | {key: said.pop(key) for key in ("id", "created", "model") if key in said}
-        whole["choices"] = [self._choices[index].value(index) for index in sorted(self._choices)]
+        whole["choices"] = [*choices]
         usage = next((value for rule in self._usage.values() if (value := rule.value()) is not None), None)
         return whole | ({} if usage is None else {"usage": usage}) | said
 
@@ -160,7 +168,12 @@ def normalise(completion: JsonObject) -> JsonObject:
             numbered: JsonObject = {"index": position if index is None else index, "delta": delta}
             assembler.add_chunk({"choices": [whole | numbered]})
     assembler.add_chunk({key: value for key, value in completion.items() if key != "choices"})
-    return assembler.completion()
+    return assembler.around([_with_distinct_details(choice) for choice in assembler.choices()])
+
+
+def _with_distinct_details(choice: JsonObject) -> JsonObject:
+    message = choice["message"]
+    return choice | {"message": with_distinct_details(message)} if isinstance(message, dict) else choice
 
 
 def _error_of(data: bytes) -> Json:

@@ -18,6 +18,7 @@ _QUOTED: Final = b'"usage"'
 _DATA: Final = re.compile(rb"(?:\xef\xbb\xbf)?data:[ ]?")
 _COMMENT: Final = re.compile(rb"(?:\xef\xbb\xbf)?:")
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
+_NULL_MEMBER: Final = re.compile(rf',[ \t\r\n]*"{_MEMBER}"[ \t\r\n]*:[ \t\r\n]*null')
 _DECODER: Final = json.JSONDecoder()
 
 # A chunk without choices that has usage and, besides, only these, exists for the usage alone (Q28).
@@ -115,10 +116,11 @@ def _ended(body: bytes) -> bytes:
 
 
 def _block_without(block: list[bytes]) -> list[bytes]:
-    kept = [line for line in block if _QUOTED not in line or not _is_usage_chunk(_chunk(line))]
-    if len(kept) < len(block) and not any(_DATA.match(line) for line in kept):
-        return [line for line in kept if _COMMENT.match(line)]
-    return [_line_without(line) for line in kept]
+    read = [(line, _chunk(line) if _QUOTED in line else None) for line in block]
+    kept = [(line, chunk) for line, chunk in read if not _is_usage_chunk(chunk)]
+    if len(kept) < len(block) and not any(_DATA.match(line) for line, _ in kept):
+        return [line for line, _ in kept if _COMMENT.match(line)]
+    return [_edit(line, _without_member) if chunk and _MEMBER in chunk else line for line, chunk in kept]
 
 
 def _is_usage_chunk(chunk: JsonObject | None) -> bool:
@@ -140,12 +142,6 @@ def _chunk(line: bytes) -> JsonObject | None:
         return None
 
 
-def _line_without(line: bytes) -> bytes:
-    if _QUOTED not in line or _chunk(line) is None:
-        return line
-    return _edit(line, _without_member)
-
-
 def _line_with_null(line: bytes) -> bytes:
     chunk = _chunk(line)
     return line if chunk is None or _MEMBER in chunk else _edit(line, _with_null)
@@ -161,6 +157,8 @@ def _edit(line: bytes, change: Callable[[str], str]) -> bytes:
 
 def _without_member(text: str) -> str:
     """JSON text of an object without its member `usage`; what separates the other members stays."""
+    if text.count(f'"{_MEMBER}"') == 1 and "\\u" not in text and _NULL_MEMBER.search(text):
+        return _NULL_MEMBER.sub("", text)  # the usual case, without taking the text apart: the member can be no other
     members = list(_members(text))
     kept: list[str] = []
     for (_, _, before), (key, start, end) in zip([("", 0, 0), *members], members, strict=False):

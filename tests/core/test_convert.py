@@ -187,8 +187,9 @@ class TestErrors:
     def test_q3_an_error_status_goes_out_as_json_verbatim_in_both_forms(self, body: bytes) -> None:
         assert json_of(body, 429) == sse_of(body, 429) == Answer(429, "application/json", body)
 
-    def test_q7_what_is_not_json_does_not_claim_to_be(self) -> None:
-        assert json_of(b"<html>", 502) == sse_of(b"<html>", 502) == Answer(502, "text/plain; charset=utf-8", b"<html>")
+    @pytest.mark.parametrize("body", [b"<html>", b""])
+    def test_q7_what_is_not_json_does_not_claim_to_be(self, body: bytes) -> None:
+        assert json_of(body, 502) == sse_of(body, 502) == Answer(502, "text/plain; charset=utf-8", body)
 
     def test_q6_inside_a_200_a_json_client_gets_it_as_it_came(self) -> None:
         body = dumps({"error": FAULT})

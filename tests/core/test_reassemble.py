@@ -153,6 +153,18 @@ CHOICES: dict[str, tuple[Any, JsonObject]] = {
         ],
         {"logprobs": {"tokens": ["a", "b"], "token_logprobs": [-1, -2]}},
     ),
+    "Q52-logprobs-are-a-list": (
+        [chunk({"content": "a"}, logprobs=[-1]), chunk(finish="stop", logprobs=[-2])],
+        {"logprobs": [-1, -2]},
+    ),
+    "Q52-logprobs-change-their-shape": (
+        [
+            chunk({"content": "a"}, logprobs={"content": None}),
+            chunk({"content": "b"}, logprobs={"content": [logprob("b")], "model": "x"}),
+            chunk(finish="stop", logprobs={"content": None, "model": "y"}),
+        ],
+        {"logprobs": {"content": [logprob("b")], "model": "y"}},
+    ),
     "R9-other-members-of-a-choice": (
         [
             chunk({"content": "a"}, native_finish_reason=None, text="a", seed=7, token_ids=[1]),

@@ -104,6 +104,11 @@ DELTAS: dict[str, tuple[JsonObject, list[Any]]] = {
         said(None, function_call={"name": "f", "arguments": "{}"}),
         [SILENT, {"function_call": {"name": "f", "arguments": ""}}, {"function_call": {"arguments": "{}"}}],
     ),
+    "Q56-audio-of-an-odd-type": (said(None, audio="x"), [SILENT, {"audio": "x"}]),
+    "Q57-function-call-without-arguments": (
+        said(None, function_call={"name": "f"}),
+        [SILENT, {"function_call": {"name": "f", "arguments": ""}}],
+    ),
     "Q56-audio": (
         said(None, audio={"id": "a", "expires_at": 9, "data": "AAAA", "transcript": "Hi"}),
         [

@@ -55,6 +55,16 @@ CALLS: dict[str, tuple[Any, list[JsonObject]]] = {
         [[call("f", '{"a":"}"', index=0)], [call("", "}", index=0)], [call("g", "{}", index=0)]],
         [called(None, "f", '{"a":"}"}'), called(None, "g", "{}")],
     ),
+    "Q64-brackets-in-strings-do-not-count": (
+        [
+            [call("f", '{"a":"\\', index=0)],
+            [call("", '"}', index=0)],
+            [call("f", "]", index=0)],
+            [call("f", '\\\\"}', index=0)],
+            [call("g", "{}", index=0)],
+        ],
+        [called(None, "f", '{"a":"\\"}]\\\\"}'), called(None, "g", "{}")],
+    ),
     "Q65-index-starts-at-1": (
         [[call("f", "{}", index=1, id="c1")], [call("g", "{}", index=7, id="c2")]],
         [called("c1", "f", "{}"), called("c2", "g", "{}")],

@@ -36,6 +36,14 @@ WITHOUT: dict[str, tuple[bytes, bytes]] = {
     "nothing-to-do": (sse(TEXT, END), sse(TEXT, END)),
     "first-of-several-members": (b'data: {"usage": null, "a": 1}\n\n', b'data: {"a": 1}\n\n'),
     "in-the-middle": (b'data: {"a" : 1 , "usage" : {"x": [1, {}]} , "b":2 }\n\n', b'data: {"a" : 1 , "b":2 }\n\n'),
+    "a-vendors-null-beside-ours": (
+        b'data: {"x_groq":{"id":1,"usage":null},"usage":null}\n\n',
+        b'data: {"x_groq":{"id":1,"usage":null}}\n\n',
+    ),
+    "a-vendors-null-beside-a-member-spelled-with-escapes": (
+        b'data: {"x_groq":{"id":1,"usage":null},"\\u0075sage":null}\n\n',
+        b'data: {"x_groq":{"id":1,"usage":null}}\n\n',
+    ),
     "the-only-member": (b'data: { "usage":null }\n\n', b"data: {  }\n\n"),
     "twice-in-one-object": (b'data: {"usage":null,"usage":1,"a":2,"usage":3}\n\n', b'data: {"a":2}\n\n'),
     "spelling-is-kept": (b'data:{"a":1.50,"b":"\\u00e9","usage":0}\r\n\r\n', b'data:{"a":1.50,"b":"\\u00e9"}\r\n\r\n'),
