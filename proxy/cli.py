@@ -112,7 +112,7 @@ def run(
     from chatreel.run import default_upstream, run_command
 
     settings = load_settings(
-        upstream=tuple(upstream or ()) or default_upstream(),
+        upstream=tuple(upstream or ()),
         mode=mode,
         port=0,
         store=store,
@@ -121,7 +121,7 @@ def run(
         ask_usage=ask_usage,
     )
     talk.start_logging(quiet=True)
-    raise typer.Exit(asyncio.run(run_command(command, settings)))
+    raise typer.Exit(asyncio.run(run_command(command, default_upstream(settings))))
 
 
 @app.command()

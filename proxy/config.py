@@ -22,10 +22,13 @@ from chatreel.model import Mode
 from chatreel.pace import INSTANT, parse_pace
 from chatreel.upstreams import DEFAULT_URL, parse_upstream
 
+BASE_URL_VARIABLE = "CHATREEL_BASE_URL"
+"""Told to the programs that `run` runs; not a setting."""
+
 
 def _default_mode() -> Mode:
     """A build server must not spend money or depend on the network because somebody forgot a flag."""
-    return Mode.REPLAY if os.environ.get("CI") else Mode.CACHE
+    return Mode.CACHE if os.environ.get("CI", "").lower() in ("", "0", "false", "no") else Mode.REPLAY
 
 
 def _default_store() -> str:
@@ -119,12 +122,20 @@ class Settings(BaseSettings):
 
 def load_settings(**flags: Any) -> Settings:
     """Settings with the flags that were given (`None`: not given). Raises `ConfigError` naming each wrong setting."""
+    _refuse_unknown_variables()
     try:
         return Settings(**{name: value for name, value in flags.items() if value not in (None, ())})
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(dict(fault)) for fault in error.errors())) from error
     except ValueError as error:  # a TOML file that is none
         raise ConfigError(f"chatreel.toml or pyproject.toml cannot be read: {error}") from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"CHATREEL_{name.upper()}" for name in Settings.model_fields} | {BASE_URL_VARIABLE}
+    given = {name for name in os.environ if name.upper().startswith("CHATREEL_")}
+    if unknown := sorted(name for name in given if name.upper() not in known):
+        raise ConfigError(f"there is no setting {', '.join(unknown)}; the settings are {', '.join(sorted(known))}")
 
 
 def _explain(fault: dict[str, Any]) -> str:

@@ -87,10 +87,13 @@ def mode_at_start(mode: Mode, *, recorded_before: bool) -> Mode:
 
 
 def mode_for(mode: Mode, directives: Directives) -> Mode:
-    """A request's own treatment. `only-if-cached` wins over the others; `replay` can be tightened, never loosened."""
+    """A request's own treatment. `only-if-cached` wins over the others; `replay` can be tightened, never loosened.
+
+    Nor does a directive make `passthrough` store anything.
+    """
     if mode is Mode.REPLAY or directives.only_if_cached:
         return Mode.REPLAY
-    if directives.no_store:
+    if directives.no_store or mode is Mode.PASSTHROUGH:
         return Mode.PASSTHROUGH
     if directives.no_cache:
         return Mode.RECORD

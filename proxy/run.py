@@ -6,19 +6,23 @@ import signal
 from collections.abc import Mapping, Sequence
 
 from chatreel import talk
-from chatreel.config import Settings
+from chatreel.config import BASE_URL_VARIABLE, Settings
 from chatreel.exit_codes import ExitCode
 from chatreel.model import Mode
 from chatreel.server import running_proxy
+from chatreel.upstreams import parse_upstream
 
-BASE_URL_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "CHATREEL_BASE_URL")
+BASE_URL_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE", BASE_URL_VARIABLE)
 """Where clients look for the API: the official SDKs; LangChain, LiteLLM and older SDKs; whoever asks for ours."""
 
 
-def default_upstream() -> tuple[str, ...]:
-    """Whoever points their clients somewhere already means that API, not OpenAI's."""
+def default_upstream(settings: Settings) -> Settings:
+    """Whoever points their clients somewhere already means that API, unless chatreel was told of another one."""
     url = os.environ.get("OPENAI_BASE_URL", "")
-    return (url,) if url else ()
+    if not url or "upstream" in settings.model_fields_set:
+        return settings
+    parse_upstream(url)
+    return settings.model_copy(update={"upstream": (url,)})
 
 
 def client_environment(base_url: str, mode: Mode, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -26,7 +30,8 @@ def client_environment(base_url: str, mode: Mode, inherited: Mapping[str, str]) 
     environment = dict(inherited)
     environment.update(dict.fromkeys(BASE_URL_VARIABLES, base_url))
     for name in ("NO_PROXY", "no_proxy"):  # a proxy for the way out must not swallow the way to us
-        environment[name] = ",".join(filter(None, (environment.get(name, ""), "127.0.0.1")))
+        if (names := environment.get(name, "")) != "*":
+            environment[name] = ",".join(filter(None, (names, "127.0.0.1")))
     if mode is Mode.REPLAY:  # clients insist on a key; replay has no use for one
         environment.setdefault("OPENAI_API_KEY", "sk-chatreel-replay")
     return environment

@@ -16,6 +16,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from chatreel.api_errors import ApiError, Problem, not_replayable, too_large, unknown_path
 from chatreel.control import control_reply
 from chatreel.engine.chat_layer import ChatHttpLayer, Rules
+from chatreel.engine.decoding import BrokenCoding
 from chatreel.engine.messages import (
     add_cache_status,
     answered_in_pieces,
@@ -100,7 +101,12 @@ class ChatreelAddon:
         if route is None or route.exchange is None or route.exchange.logged or flow.response is None:
             return
         self._learn(route, flow.response)
-        result = await self._recorder.finish(route.exchange, answered_whole(flow.response, route))
+        try:
+            answered = answered_whole(flow.response, route)
+        except BrokenCoding as error:
+            self._recorder.fail(route.exchange, str(error), status=flow.response.status_code)
+            return
+        result = await self._recorder.finish(route.exchange, answered)
         if isinstance(result, CacheStatus):
             add_cache_status(flow.response, result)
         else:
@@ -111,6 +117,11 @@ class ChatreelAddon:
         if route is None or route.exchange is None or route.tee is None or flow.response is None:
             return
         self._learn(route, flow.response)
+        route.tee.close()
+        if route.tee.broken:
+            self._recorder.fail(route.exchange, route.tee.broken)
+            flow.kill()
+            return
         answered = answered_in_pieces(flow.response, route.tee)
         route.exchange.first_piece = answered.pieces[0].at if answered.pieces else None
         result = await self._recorder.finish(route.exchange, answered)

@@ -3,8 +3,8 @@
 import time
 
 from mitmproxy import http
-from mitmproxy.net import encoding
 
+from chatreel.engine.decoding import decoder
 from chatreel.engine.route import Route
 from chatreel.engine.tee import Tee
 from chatreel.exchange import Answered, Asked, Exchange
@@ -44,37 +44,30 @@ def tee_into(response: http.Response, route: Route) -> Tee:
     """Have the response pass through a tee from now on."""
     length = response.headers.get("content-length", "")
     hide_usage = route.exchange is not None and route.exchange.adds_usage
-    if hide_usage and length:  # the client gets fewer bytes than were announced
+    undo = decoder(response.headers.get("content-encoding", ""))
+    if undo:
+        del response.headers["content-encoding"]
+    if (undo or hide_usage) and length:  # the client does not get the bytes that were announced
         del response.headers["content-length"]
         response.headers["transfer-encoding"] = "chunked"
-    tee = Tee(route.forwarded, length=int(length) if length.isdigit() else None, hide_usage=hide_usage)
+    announced = int(length) if length.isdigit() else None
+    tee = Tee(route.forwarded, length=announced, hide_usage=hide_usage, decoder=undo)
     response.stream = tee
     return tee
 
 
 def answered_whole(response: http.Response, route: Route) -> Answered:
-    """A response that was kept back until it was complete."""
-    body = response.get_content(strict=False) or b""
+    """A response that was kept back until it was complete. Raises `BrokenCoding`."""
+    body = response.raw_content or b""
+    if undo := decoder(response.headers.get("content-encoding", "")):
+        body = undo.feed(body) + undo.close()
     return _answered(response, body, (Piece(time.perf_counter() - route.forwarded, len(body)),))
 
 
 def answered_in_pieces(response: http.Response, tee: Tee) -> Answered:
     """A response that has passed through a tee."""
-    pieces = tee.pieces
-    body = _decoded(response, tee.body)
-    if len(body) != sum(piece.size for piece in pieces):
-        pieces = (Piece(pieces[-1].at, len(body)),)
-    return _answered(response, body, pieces)
+    return _answered(response, tee.body, tee.pieces)
 
 
 def _answered(response: http.Response, body: bytes, pieces: tuple[Piece, ...]) -> Answered:
     return Answered(response.status_code, tuple(response.headers.items(multi=True)), body, pieces)
-
-
-def _decoded(response: http.Response, body: bytes) -> bytes:
-    """The body without its content coding; as it came if the coding is unknown or broken, to be judged by its text."""
-    try:
-        decoded = encoding.decode(body, response.headers.get("content-encoding", "identity"))
-    except ValueError:
-        return body
-    return decoded if isinstance(decoded, bytes) else body

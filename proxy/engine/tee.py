@@ -3,9 +3,11 @@
 import re
 import time
 
+from chatreel.engine.decoding import BrokenCoding, Decoder
 from chatreel.model import Piece
 from chatreel.wire.usage import UsageRemover
 
+_SENTINEL = b"[DONE]"
 _DONE = re.compile(rb"[\r\n]data: ?\[DONE\]")
 _DONE_LINES = (b"data: [DONE]", b"data:[DONE]")
 
@@ -18,50 +20,82 @@ class Tee:
     releases it.
     """
 
-    def __init__(self, forwarded: float, *, length: int | None = None, hide_usage: bool = False) -> None:
+    def __init__(
+        self,
+        forwarded: float,
+        *,
+        length: int | None = None,
+        hide_usage: bool = False,
+        decoder: Decoder | None = None,
+    ) -> None:
         """`forwarded`: when the request went upstream, on `time.perf_counter`. `length`: announced bytes, if any.
 
-        `hide_usage`: keep from the client the usage that it did not ask for; it is kept in the recording.
+        `hide_usage`: keep from the client the usage that it did not ask for; it is kept in the recording. `decoder`:
+        undo the content coding, for the client as well as for the recording (Q1).
         """
         self._forwarded = forwarded
         self._left = length
+        self._decoder = decoder
         self._remover = UsageRemover() if hide_usage else None
         self._chunks: list[bytes] = []
         self._pieces: list[Piece] = []
-        self._held = b""
+        self._held: list[bytes] = []
         self._before = b"\n"
         self._ended = False
+        self.broken = ""
+        """Why nothing more is passed on: the body is not what its coding says. Empty if it is."""
 
     def __call__(self, data: bytes) -> bytes | list[bytes]:
-        if not data:
-            rest = self._remover.close() if self._remover else b""
-            held, self._held = self._held + rest, b""
-            return held
-        self._chunks.append(data)
-        self._pieces.append(Piece(time.perf_counter() - self._forwarded, len(data)))
-        passing = self._pass(data)
-        return [passing] if passing else []  # b"" would end the client's stream
+        if data:
+            passing = self._pass(self._decoded(data), len(data))
+            return [passing] if passing else []  # b"" would end the client's stream
+        rest = self._remover.close() if self._remover else b""
+        held, self._held = [*self._held, rest], []
+        return b"".join(held)
 
     @property
     def body(self) -> bytes:
+        """What has arrived, content coding undone."""
         return b"".join(self._chunks)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
         return tuple(self._pieces)
 
-    def _pass(self, data: bytes) -> bytes:
+    def close(self) -> None:
+        """The message is complete; after this, `broken` is the last word. Comes before the end is asked for."""
+        if self._decoder and not self.broken:
+            try:
+                self._decoder.close()
+            except BrokenCoding as error:
+                self.broken = str(error)
+
+    def _decoded(self, data: bytes) -> bytes:
+        if self._decoder is None:
+            return data
+        if self.broken:
+            return b""
+        try:
+            return self._decoder.feed(data)
+        except BrokenCoding as error:
+            self.broken = str(error)
+            return b""
+
+    def _pass(self, data: bytes, arrived: int) -> bytes:
         if self._left is not None:
-            self._left -= len(data)
+            self._left -= arrived
+        if data:
+            self._chunks.append(data)
+            self._pieces.append(Piece(time.perf_counter() - self._forwarded, len(data)))
         if self._remover:
             data = self._remover.feed(data)
-        waiting = self._held + data
         if self._ended or self._left == 0:
             self._ended = True
-            self._held = waiting
+            self._held.append(data)  # joined once: some servers go on for long after their `[DONE]` (Q15)
             return b""
+        waiting = b"".join([*self._held, data])
         cut = self._cut(waiting)
-        self._held = waiting[cut:]
+        self._held = [waiting[cut:]]
         if cut:
             self._before = waiting[cut - 1 : cut]
         return waiting[:cut]
@@ -69,7 +103,7 @@ class Tee:
     def _cut(self, waiting: bytes) -> int:
         """Where the `[DONE]` line starts in what is waiting, or where a line starts that may yet become it."""
         text = self._before + waiting
-        if done := _DONE.search(text):
+        if _SENTINEL in text and (done := _DONE.search(text)):  # the plain search is by far the faster one
             self._ended = True
             return done.start()
         line = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1

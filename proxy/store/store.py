@@ -69,7 +69,11 @@ class Store:
     async def load(self, recording_id: int) -> Recording:
         if recording := self._hot.get(recording_id):
             return recording
-        recording = await self._read(lambda connection: recordings.load(connection, recording_id))
+        try:
+            recording = await self._read(lambda connection: recordings.load(connection, recording_id))
+        except StoreError:
+            self._takes.clear()  # it may have been deleted by another process: look again next time
+            raise
         self._keep(recording)
         return recording
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from chatreel.errors import StoreError
+
 type Work[T] = Callable[[Connection], T]
 type _Job = tuple[Work[Any], Future[Any]]
 
@@ -23,6 +25,7 @@ class Writer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._closed = False
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="chatreel-store-writer", daemon=True)
         self._thread.start()
@@ -30,11 +33,15 @@ class Writer:
     def submit[T](self, work: Work[T]) -> Future[T]:
         """Have `work` done inside a transaction; the future holds its result once that is committed, or its error."""
         future: Future[T] = Future()
+        if self._closed:
+            future.set_exception(StoreError("the store is closed"))
+            return future
         self._jobs.put((work, future))
         return future
 
     def close(self) -> None:
         """Write what is waiting, then end."""
+        self._closed = True
         self._jobs.put(None)
         self._thread.join()
 
