@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     """Largest request body; beyond it 413."""
     pace: Annotated[float, BeforeValidator(_pace)] = INSTANT
     """How many times faster than recorded a stream is replayed; `INSTANT` for at once."""
-    ask_usage: bool = False
+    ask_usage: bool = True
     """Ask upstreams for usage at the end of each recorded stream; a client that did not ask does not get any."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""

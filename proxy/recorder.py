@@ -40,7 +40,7 @@ class Habits:
 
     speed: float = INSTANT
     """Of replayed streams: see `chatreel.pace`."""
-    ask_usage: bool = False
+    ask_usage: bool = True
     """Ask upstreams for usage at the end of each recorded stream."""
 
 
@@ -163,6 +163,7 @@ class Recorder:
         age = ("age", age_header(recording.recorded_at, time.time()))
         exchange.reply = answer.with_headers(("cache-status", str(status)), age)
         exchange.recording_id = recording.id
+        self.session.served(recording.identity.key)
         self._log(exchange, Outcome.HIT, status=answer.status, saved=recording.duration - exchange.elapsed)
         return exchange
 

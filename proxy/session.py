@@ -40,6 +40,8 @@ class Session:
         """The recording to serve next, of the ids of all takes in recorded order (not empty)."""
         if self.mode is not Mode.REPLAY:
             return takes[-1]
-        turn = self._served[key]
+        return takes[min(self._served[key], len(takes) - 1)]
+
+    def served(self, key: str) -> None:
+        """A take of `key` has been served: the next one's turn. One that could not be served keeps its turn."""
         self._served[key] += 1
-        return takes[min(turn, len(takes) - 1)]

@@ -125,9 +125,9 @@ class Shallow(Last):
 
     def add(self, value: Json) -> None:
         if isinstance(self._value, dict) and isinstance(value, dict):
-            self._value = self._value | {key: item for key, item in value.items() if item is not None}
+            self._value.update((key, item) for key, item in value.items() if item is not None)
         else:
-            super().add(value)
+            super().add(dict(value) if isinstance(value, dict) else value)
 
 
 class Logprobs(Last):
@@ -154,12 +154,15 @@ class Logprobs(Last):
 
 
 def overlay(old: Json, new: Json, depth: int = _MERGE_DEPTH) -> Json:
-    """`new` laid over `old`: objects member by member, anything else replaced; null replaces nothing."""
+    """`new` laid over `old`: objects member by member, anything else replaced; null replaces nothing.
+
+    Objects in `old` are changed in place, for a stream may lay thousands of them over one another; `new` is not.
+    """
     if new is None:
         return old
-    if not (isinstance(old, dict) and isinstance(new, dict) and depth):
+    if not isinstance(new, dict) or not depth:
         return new
-    merged = dict(old)
+    merged = old if isinstance(old, dict) else {}
     for key, item in new.items():
         merged[key] = overlay(merged.get(key), item, depth - 1)
     return merged

@@ -6,32 +6,45 @@ from chatreel.model import Mode, Outcome
 from chatreel.session import Session, Tally
 
 
+def turn(session: Session, key: str, takes: tuple[int, ...]) -> int:
+    """Choose a take and serve it."""
+    chosen = session.choose_take(key, takes)
+    session.served(key)
+    return chosen
+
+
 def test_replay_hands_takes_out_in_recorded_order_and_then_the_last_one_again() -> None:
     session = Session(Mode.REPLAY)
-    assert [session.choose_take("k", (3, 5, 9)) for _ in range(5)] == [3, 5, 9, 9, 9]
+    assert [turn(session, "k", (3, 5, 9)) for _ in range(5)] == [3, 5, 9, 9, 9]
 
 
 def test_replay_counts_each_key_by_itself() -> None:
     session = Session(Mode.REPLAY)
-    turns = [session.choose_take(key, takes) for key, takes in [("a", (1, 2)), ("b", (3, 4)), ("a", (1, 2))]]
+    turns = [turn(session, key, takes) for key, takes in [("a", (1, 2)), ("b", (3, 4)), ("a", (1, 2))]]
     assert turns == [1, 3, 2]
 
 
 def test_replay_goes_on_to_a_take_that_was_added_meanwhile() -> None:
     session = Session(Mode.REPLAY)
-    assert [session.choose_take("k", takes) for takes in [(1,), (1,), (1, 2), (1, 2, 3)]] == [1, 1, 2, 3]
+    assert [turn(session, "k", takes) for takes in [(1,), (1,), (1, 2), (1, 2, 3)]] == [1, 1, 2, 3]
+
+
+def test_a_take_that_could_not_be_served_keeps_its_turn() -> None:
+    session = Session(Mode.REPLAY)
+    session.choose_take("k", (1, 2))
+    assert session.choose_take("k", (1, 2)) == 1
 
 
 def test_two_sessions_do_not_share_their_turns() -> None:
     first, second = Session(Mode.REPLAY), Session(Mode.REPLAY)
-    first.choose_take("k", (1, 2))
+    turn(first, "k", (1, 2))
     assert second.choose_take("k", (1, 2)) == 1
 
 
 @pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.REPLAY])
 def test_every_other_mode_serves_the_newest(mode: Mode) -> None:
     session = Session(mode)
-    assert [session.choose_take("k", takes) for takes in [(1, 2), (1, 2), (1, 2, 7)]] == [2, 2, 7]
+    assert [turn(session, "k", takes) for takes in [(1, 2), (1, 2), (1, 2, 7)]] == [2, 2, 7]
 
 
 def test_a_tally_counts_outcomes_and_adds_up_the_seconds_saved() -> None:

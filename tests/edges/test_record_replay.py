@@ -1,13 +1,17 @@
 """The main job through the front door: record once, replay for ever, bytes equal."""
 
+import base64
 import gzip
+import random
 import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from support.calls import ask, question
+from support.database import rows
 from support.program import running_chatreel
 from support.upstream import Reply, Upstream, completion, stream
 
@@ -147,6 +151,32 @@ def test_a_compressed_answer_is_recorded_as_what_it_says(upstream: Upstream, sto
     assert first.content == second.content == plain.body
     assert "content-encoding" not in second.headers
     assert upstream.calls[0].headers["accept-encoding"] == "identity"
+
+
+def test_a_request_of_twenty_megabytes_travels_untouched(upstream: Upstream, store: str) -> None:
+    """A picture, a sound and a file in one request, as the API takes them inline."""
+    data = base64.b64encode(random.Random(1).randbytes(5_000_000)).decode()
+    parts: list[dict[str, Any]] = [
+        {"type": "text", "text": "What are these?"},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}", "detail": "low"}},
+        {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{data}"}},
+        {"type": "video_url", "video_url": {"url": "https://example.org/a.mp4"}},
+    ]
+    asked = question() | {"messages": [{"role": "user", "content": parts}]}
+    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+        first = ask(proxy.base_url, asked)
+        second = ask(proxy.base_url, asked)
+        parts[1]["image_url"]["url"] = f"data:image/png;base64,{data[:-8]}AAAAAAAA"
+        third = ask(proxy.base_url, asked)
+    assert first.status_code == third.status_code == 200
+    assert first.content == second.content
+    assert len(upstream.calls) == 2
+    assert len(upstream.calls[0].body) > 20_000_000
+    assert upstream.calls[1].json() == asked
+    sizes = "SELECT size FROM recordings JOIN payloads ON payloads.digest = recordings.{} ORDER BY recordings.id"
+    assert rows(store, sizes.format("request")) == [(len(call.body),) for call in upstream.calls]
+    assert all(size < 2_000 for (size,) in rows(store, sizes.format("document"))), "what is large enters it by digest"
 
 
 def test_the_store_is_its_owners_alone(upstream: Upstream, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ ASKING: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": Tr
 @pytest.fixture
 def proxy(upstream: Upstream, store: str) -> Iterator[Program]:
     upstream.reply_by(obliging)
-    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--ask-usage", "--store", store) as running:
+    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as running:
         yield running
 
 
@@ -143,11 +143,11 @@ def test_an_error_that_has_other_reasons_is_passed_on(proxy: Program, upstream: 
 @pytest.mark.parametrize(
     ("flags", "body"),
     [
-        (("--mode", "cache"), question(stream=True)),
-        (("--mode", "passthrough", "--ask-usage"), question(stream=True)),
-        (("--mode", "cache", "--ask-usage"), question()),
+        (("--mode", "cache", "--no-ask-usage"), question(stream=True)),
+        (("--mode", "passthrough"), question(stream=True)),
+        (("--mode", "cache"), question()),
     ],
-    ids=["the default", "passthrough", "no stream"],
+    ids=["switched off", "passthrough", "no stream"],
 )
 def test_where_nobody_asks(upstream: Upstream, store: str, flags: tuple[str, ...], body: dict[str, Any]) -> None:
     with running_chatreel("--upstream", upstream.url, "--store", store, *flags) as running:
