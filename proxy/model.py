@@ -58,6 +58,14 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Take:
+    """One of the recordings that a key holds, as far as choosing among them goes."""
+
+    id: int
+    form: WireForm
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One stored exchange. `body` is what the upstream sent, byte for byte, after content decoding."""
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from chatreel.model import Mode, Outcome
+from chatreel.model import Mode, Outcome, Take, WireForm
 
 
 @dataclass(slots=True)
@@ -34,14 +34,21 @@ class Session:
         self.mode = mode
         self.cassette = cassette
         self.tally = Tally()
-        self._served: Counter[str] = Counter()
+        self._served: Counter[tuple[str, WireForm | None]] = Counter()
 
-    def choose_take(self, key: str, takes: tuple[int, ...]) -> int:
-        """The recording to serve next, of the ids of all takes in recorded order (not empty)."""
+    def choose_take(self, key: str, takes: tuple[Take, ...], form: WireForm) -> Take:
+        """The recording to serve next, of all takes in recorded order (not empty).
+
+        Where both wire forms were recorded, those in the form that is asked for take turns among themselves (Q78).
+        """
+        alike = tuple(take for take in takes if take.form is form)
         if self.mode is not Mode.REPLAY:
-            return takes[-1]
-        return takes[min(self._served[key], len(takes) - 1)]
+            return (alike or takes)[-1]
+        turn = self._served[key, form] if alike else self._served[key, None]
+        among = alike or takes
+        return among[min(turn, len(among) - 1)]
 
-    def served(self, key: str) -> None:
-        """A take of `key` has been served: the next one's turn. One that could not be served keeps its turn."""
-        self._served[key] += 1
+    def served(self, key: str, form: WireForm) -> None:
+        """`key` has been answered in `form`: the next one's turn. One that could not be served keeps its turn."""
+        self._served[key, form] += 1
+        self._served[key, None] += 1

@@ -8,13 +8,13 @@ import zstandard
 from sqlalchemy import Connection, Row, bindparam, func, select
 
 from chatreel.errors import StoreError
-from chatreel.model import Identity, Recording, WireForm
+from chatreel.model import Identity, Recording, Take, WireForm
 from chatreel.store import payloads
 from chatreel.store.schema import payloads as payload_table
 from chatreel.store.schema import recordings
 
 _TAKES = (
-    select(recordings.c.id)
+    select(recordings.c.id, recordings.c.form)
     .where(recordings.c.cassette == bindparam("cassette"), recordings.c.key == bindparam("key"))
     .order_by(recordings.c.id)
 )
@@ -59,9 +59,10 @@ def insert(connection: Connection, recording: Recording) -> int:
     return int(result.scalar_one())
 
 
-def takes(connection: Connection, cassette: str, key: str) -> tuple[int, ...]:
-    """Ids of all takes of a key, in the order of recording."""
-    return tuple(connection.execute(_TAKES, {"cassette": cassette, "key": key}).scalars())
+def takes(connection: Connection, cassette: str, key: str) -> tuple[Take, ...]:
+    """All takes of a key, in the order of recording."""
+    rows = connection.execute(_TAKES, {"cassette": cassette, "key": key})
+    return tuple(Take(row.id, WireForm(row.form)) for row in rows)
 
 
 def load(connection: Connection, recording_id: int) -> Recording:

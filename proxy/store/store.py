@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from chatreel.errors import StoreError
-from chatreel.model import Mode, Outcome, Recording
+from chatreel.model import Mode, Outcome, Recording, Take
 from chatreel.store import recordings
 from chatreel.store.database import open_engine, store_url
 from chatreel.store.schema import calls
@@ -52,12 +52,12 @@ class Store:
         self._engine = open_engine(store_url(location))
         self._writer = Writer(self._engine)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
-        self._takes: LRUCache[tuple[str, str], tuple[int, ...]] = LRUCache(_KEYS_IN_MEMORY)
+        self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
         self._additions = 0
         self._hot: LRUCache[int, Recording] = LRUCache(memory_limit, getsizeof=_memory_size)
 
-    async def takes(self, cassette: str, key: str) -> tuple[int, ...]:
-        """Ids of all takes of a key, in the order of recording. That there is none is never remembered."""
+    async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
+        """All takes of a key, in the order of recording. That there is none is never remembered."""
         if known := self._takes.get((cassette, key)):
             return known
         additions = self._additions

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatreel.errors import StoreError
-from chatreel.model import Identity, Piece, Recording, WireForm
+from chatreel.model import Identity, Piece, Recording, Take, WireForm
 from chatreel.store import Store, recordings
 from support.database import rows
 from support.stores import add, load, opened, take, use
@@ -64,14 +64,28 @@ def test_what_is_hot_is_the_same_as_what_is_on_disk(store: str) -> None:
     assert load(store, added.id) == added
 
 
+async def ids(store: Store, cassette: str, key: str) -> tuple[int, ...]:
+    """Of the takes of a key."""
+    return tuple(one.id for one in await store.takes(cassette, key))
+
+
+def test_a_take_knows_its_wire_form(store: str) -> None:
+    add(store, take("k"), take("k", form=WireForm.SSE))
+
+    async def work(opened_store: Store) -> tuple[Take, ...]:
+        return await opened_store.takes("", "k")
+
+    assert use(store, work) == (Take(1, WireForm.JSON), Take(2, WireForm.SSE))
+
+
 def test_the_takes_of_a_key_are_in_the_order_of_recording(store: str) -> None:
     add(store, take("a"), take("b"), take("a"))
 
     async def work(opened_store: Store) -> list[tuple[int, ...]]:
-        found = [await opened_store.takes("", key) for key in ("a", "b", "none", "a")]
+        found = [await ids(opened_store, "", key) for key in ("a", "b", "none", "a")]
         await opened_store.add(take("a"))
         await opened_store.add(take("a", cassette="other"))
-        return [*found, await opened_store.takes("", "a"), await opened_store.takes("other", "a")]
+        return [*found, await ids(opened_store, "", "a"), await ids(opened_store, "other", "a")]
 
     assert use(store, work) == [(1, 3), (2,), (), (1, 3), (1, 3, 4), (5,)]
 
@@ -80,10 +94,10 @@ def test_a_key_without_takes_is_looked_up_again(store: str) -> None:
     """Another process may have recorded it."""
 
     async def work(opened_store: Store) -> list[tuple[int, ...]]:
-        before = await opened_store.takes("", "k")
+        before = await ids(opened_store, "", "k")
         with opened(store) as other:
             await other.add(take("k"))
-        return [before, await opened_store.takes("", "k")]
+        return [before, await ids(opened_store, "", "k")]
 
     assert use(store, work) == [(), (1,)]
 
@@ -94,7 +108,7 @@ def test_a_take_that_comes_in_while_another_is_looked_up_is_not_forgotten(
     """The look-up has read, but its answer arrives only when the newer take is stored."""
     has_read, may_answer = Event(), Event()
 
-    def slow(*args: Any) -> tuple[int, ...]:
+    def slow(*args: Any) -> tuple[Take, ...]:
         found = recordings.takes(*args)
         has_read.set()
         may_answer.wait(30)
@@ -106,7 +120,7 @@ def test_a_take_that_comes_in_while_another_is_looked_up_is_not_forgotten(
         await asyncio.to_thread(has_read.wait, 30)
         await opened_store.add(take("k"))
         may_answer.set()
-        return [await looking_up, await opened_store.takes("", "k")]
+        return [tuple(one.id for one in await looking_up), await ids(opened_store, "", "k")]
 
     add(store, take("k"))
     assert use(store, work) == [(1,), (1, 2)]

@@ -2,15 +2,47 @@
 
 import pytest
 
-from chatreel.model import Mode, Outcome
+from chatreel.model import Mode, Outcome, Take, WireForm
 from chatreel.session import Session, Tally
 
+JSON, SSE = WireForm.JSON, WireForm.SSE
 
-def turn(session: Session, key: str, takes: tuple[int, ...]) -> int:
+
+def choose(session: Session, key: str, ids: tuple[int, ...]) -> int:
+    """The next take, of takes that are all JSON, for a client that wants JSON."""
+    return session.choose_take(key, tuple(Take(number, JSON) for number in ids), JSON).id
+
+
+def turn(session: Session, key: str, ids: tuple[int, ...]) -> int:
     """Choose a take and serve it."""
-    chosen = session.choose_take(key, takes)
-    session.served(key)
+    chosen = choose(session, key, ids)
+    session.served(key, JSON)
     return chosen
+
+
+def test_where_both_wire_forms_were_recorded_each_has_its_own_turns() -> None:
+    session = Session(Mode.REPLAY)
+    takes = (Take(1, SSE), Take(2, JSON), Take(3, SSE))
+    order = [SSE, JSON, SSE, JSON]
+    chosen = []
+    for form in order:
+        chosen.append(session.choose_take("k", takes, form).id)
+        session.served("k", form)
+    assert chosen == [1, 2, 3, 2]
+
+
+def test_where_only_the_other_form_was_recorded_its_order_is_kept_whatever_is_asked_for() -> None:
+    session = Session(Mode.REPLAY)
+    takes = (Take(1, SSE), Take(2, SSE))
+    assert session.choose_take("k", takes, SSE).id == 1
+    session.served("k", SSE)
+    assert session.choose_take("k", takes, JSON).id == 2
+
+
+def test_the_newest_is_that_of_the_form_asked_for() -> None:
+    session = Session(Mode.CACHE)
+    takes = (Take(1, JSON), Take(2, JSON), Take(3, SSE))
+    assert [session.choose_take("k", takes, form).id for form in (JSON, SSE)] == [2, 3]
 
 
 def test_replay_hands_takes_out_in_recorded_order_and_then_the_last_one_again() -> None:
@@ -31,14 +63,14 @@ def test_replay_goes_on_to_a_take_that_was_added_meanwhile() -> None:
 
 def test_a_take_that_could_not_be_served_keeps_its_turn() -> None:
     session = Session(Mode.REPLAY)
-    session.choose_take("k", (1, 2))
-    assert session.choose_take("k", (1, 2)) == 1
+    choose(session, "k", (1, 2))
+    assert choose(session, "k", (1, 2)) == 1
 
 
 def test_two_sessions_do_not_share_their_turns() -> None:
     first, second = Session(Mode.REPLAY), Session(Mode.REPLAY)
     turn(first, "k", (1, 2))
-    assert second.choose_take("k", (1, 2)) == 1
+    assert choose(second, "k", (1, 2)) == 1
 
 
 @pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.REPLAY])

@@ -3,9 +3,6 @@
 The recordings live beside the repository. Where they are absent, these tests are skipped, and say so.
 """
 
-import base64
-import gzip
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from chatreel.model import JsonObject, WireForm
 from chatreel.wire.codec import loads
@@ -24,30 +20,13 @@ from chatreel.wire.rechunk import rechunk, with_ids
 from chatreel.wire.sse import SSEParser, encode, parse
 from chatreel.wire.usage import with_usage, without_usage
 from support import official_client, response_schema
+from support.resources import needs_shared, traffic
 from support.streams import SIZES, feed
+from support.vcr import chat_interactions
 
-TRAFFIC = Path(__file__).parents[2].parent / "shared" / "recordings" / "traffic"
 SEED = "v1:seed"
 
-pytestmark = pytest.mark.skipif(not TRAFFIC.is_dir(), reason="the recordings are not beside the repository")
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Safe loading that survives what programs wrote into YAML: foreign objects read as the text in them (V5)."""
-
-
-def _text_of(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> str:
-    if isinstance(node, yaml.SequenceNode):
-        return str(loader.construct_object(node.value[0], deep=True)) if node.value else ""
-    return str(node.value)
-
-
-def _bytes_of(_loader: yaml.SafeLoader, node: yaml.Node) -> bytes:
-    return base64.b64decode(node.value)
-
-
-_PlainLoader.add_multi_constructor("tag:yaml.org,2002:python/object", _text_of)
-_PlainLoader.add_constructor("!binary", _bytes_of)  # Ruby's (V17)
+pytestmark = needs_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +51,9 @@ class Case:
 
 
 def _cases() -> Iterator[Case]:
-    for path in sorted(TRAFFIC.rglob("*")):
-        if not path.is_file() or "_licenses" in path.parts or path.suffix == ".md":
-            continue
-        yield from _of_file(path)
+    for path in traffic(".yaml", ".yml", ".json", ".txt", ".sse"):
+        if "_licenses" not in path.parts:
+            yield from _of_file(path)
 
 
 def _of_file(path: Path) -> Iterator[Case]:
@@ -84,32 +62,11 @@ def _of_file(path: Path) -> Iterator[Case]:
     elif "__fixtures__" in path.parts:
         yield Case(path.name, path.read_bytes())
     else:
-        document = yaml.load(path.read_text(), Loader=_PlainLoader)
-        found = document.get("interactions") or document.get("http_interactions") or [document]
-        for number, interaction in enumerate(found):
-            request = interaction["request"]
-            if "chat/completions" in (request.get("uri") or request.get("url") or ""):
-                yield _case(f"{path.stem}#{number}", interaction["response"])
+        for number, one in enumerate(chat_interactions(path)):
+            yield Case(f"{path.stem}#{number}", one.body, one.status, lenient=True)
 
 
-def _case(name: str, response: dict[str, Any]) -> Case:
-    status = response.get("status") or response.get("status_code") or 200
-    code = status["code"] if isinstance(status, dict) else status
-    return Case(name, _body(response), code, lenient=True)
-
-
-def _body(response: dict[str, Any]) -> bytes:
-    if "parsed_body" in response:  # V3
-        return json.dumps(response["parsed_body"]).encode()
-    body = response.get("body", response.get("content", b""))
-    if isinstance(body, dict) and "base64_string" in body:
-        return base64.b64decode(body["base64_string"])
-    text = body.get("string") if isinstance(body, dict) else body
-    raw = text if isinstance(text, bytes) else (text or "").encode()
-    return gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw  # V1, V2
-
-
-CASES = list(_cases()) if TRAFFIC.is_dir() else []
+CASES = list(_cases())
 COMPLETE = [case for case in CASES if case.reading.verdict is Verdict.COMPLETE]
 STREAMS = [case for case in COMPLETE if case.reading.form is WireForm.SSE]
 
@@ -130,8 +87,8 @@ def _ids(cases: list[Case]) -> list[str]:
     return [case.name for case in cases]
 
 
-def test_the_census() -> None:
-    """How many there are of each kind: a change of this table is a change of behaviour."""
+def test_the_census(capsys: pytest.CaptureFixture[str]) -> None:
+    """How many there are of each kind, and what each becomes: a change of this table is a change of behaviour."""
     counts = Counter((case.reading.form.value, case.reading.verdict.value) for case in CASES)
     assert counts == {
         ("json", "complete"): 95,
@@ -141,6 +98,10 @@ def test_the_census() -> None:
         ("sse", "complete"): 60,
         ("sse", "error"): 4,
     }
+    with capsys.disabled():
+        print(f"\n  {len(COMPLETE):4d}  exact in the form they came in, converted into the other one")
+        refused = Counter(case.reading.reason for case in CASES if case not in COMPLETE)
+        print(*(f"  {count:4d}  refused: {reason}" for reason, count in refused.most_common()), sep="\n")
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in COMPLETE], ids=lambda case: case.name)

@@ -4,12 +4,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from chatreel.model import WireForm
+from chatreel.wire.reading import wire_form
 from chatreel.wire.usage import without_usage
 from support.database import rows
 from support.program import running_chatreel
@@ -42,6 +44,12 @@ class Exchange:
         """What the client should get: a stream without the usage that it did not ask for."""
         asked = b"include_usage" in self.request
         return self.body if asked or not self.body.lstrip().startswith(b"data:") else without_usage(self.body)
+
+    def in_other_form(self) -> "Exchange":
+        """The same question by a client that wants the other wire form."""
+        request = json.loads(self.request)
+        recorded_as_stream = wire_form(self.body) is WireForm.SSE
+        return replace(self, request=json.dumps({**request, "stream": not recorded_as_stream}).encode())
 
 
 def foreign_recordings() -> list[Exchange]:
@@ -111,6 +119,11 @@ def replay(upstream: Upstream, store: Path, exchanges: Sequence[Exchange]) -> No
             replayed = ask(client, exchange)
             assert replayed.content == exchange.shown, exchange.name
             assert replayed.headers["cache-status"].startswith("chatreel; hit; key="), exchange.name
+        for exchange in exchanges:
+            other = ask(client, exchange.in_other_form())
+            assert other.status_code == 200, exchange.name
+            assert other.headers["cache-status"].startswith("chatreel; hit"), exchange.name
+            assert wire_form(other.content) is not wire_form(exchange.body), exchange.name
 
 
 def test_our_own_examples_become_what_they_say(upstream: Upstream, tmp_path: Path) -> None:
