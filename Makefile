@@ -9,10 +9,10 @@ PYTEST_FLAGS := --numprocesses=auto
 SOURCES := $(shell find proxy -name '*.py' 2>/dev/null)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test serve check lint types lock clean
+.PHONY: help demo test serve check lint types bench fuzz lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/linked ## set up, then record and replay a dozen calls: no key, no network
 	@$(BIN)/chatreel demo
@@ -32,7 +32,14 @@ lint: $(VENV)/linked
 
 types: $(VENV)/linked
 	$(BIN)/mypy -p chatreel
-	$(BIN)/mypy tests
+	$(BIN)/mypy tests benchmarks
+
+bench: $(VENV)/linked ## what the key and the wire cost
+	$(BIN)/python benchmarks/bench_canonical.py
+	$(BIN)/python benchmarks/bench_wire.py
+
+fuzz: $(VENV)/linked ## a minute of mutated streams through every parser
+	$(BIN)/python benchmarks/fuzz_wire.py --seconds 60
 
 lock: $(VENV)/linked ## renew requirements.lock from pyproject.toml
 	$(INSTALL) uv

@@ -1,0 +1,27 @@
+"""The benchmarks and the fuzz target run; their figures are for people."""
+
+import subprocess
+import sys
+
+import pytest
+from support.program import clean_environment
+from support.resources import REPOSITORY
+
+
+def run(script: str, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(REPOSITORY / "benchmarks" / script), *args]
+    return subprocess.run(
+        command, env=clean_environment(), capture_output=True, text=True, timeout=240, check=False, cwd=REPOSITORY
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2026])
+def test_a_few_hundred_mutated_inputs_break_nothing(seed: int) -> None:
+    ended = run("fuzz_wire.py", "--seconds", "60", "--inputs", "300", "--seed", str(seed))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_cost_of_a_key_is_a_table() -> None:
+    ended = run("bench_canonical.py")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("body")
