@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from support.program import clean_environment
 from support.resources import REPOSITORY
 
