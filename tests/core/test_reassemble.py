@@ -380,17 +380,17 @@ def test_r11_members_of_a_message_come_in_one_order() -> None:
 class TestCumulativeMessage:
     """Q58: a `message` beside or instead of the deltas."""
 
-    def test_is_ignored_where_deltas_spoke(self) -> None:
+    def test_q58_is_ignored_where_deltas_spoke(self) -> None:
         first = chunk({"content": "Hel"}, message={"role": "assistant", "content": "Hel"})
         last = chunk({"content": "lo"}, finish="stop", message={"role": "assistant", "content": "Hello"})
         choice = whole(first, last)["choices"][0]
         assert choice["message"] == {"role": "assistant", "content": "Hello"}
 
-    def test_counts_where_no_delta_spoke(self) -> None:
+    def test_q58_counts_where_no_delta_spoke(self) -> None:
         frame = envelope([{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}])
         assert whole(chunk({"role": "assistant", "content": ""}), frame)["choices"][0]["message"]["content"] == "Hello"
 
-    def test_adds_what_no_delta_named(self) -> None:
+    def test_q58_adds_what_no_delta_named(self) -> None:
         last = chunk({"content": "a"}, finish="stop", message={"content": "a", "annotations": [CITED]})
         assert whole(last)["choices"][0]["message"]["annotations"] == [CITED]
 
