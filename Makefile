@@ -20,8 +20,8 @@ demo: $(VENV)/linked ## set up, then record and replay a dozen calls: no key, no
 test: $(VENV)/linked ## set up, then the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-serve: $(VENV)/linked ## set up, then the proxy on 127.0.0.1:8080
-	@$(BIN)/chatreel serve
+serve: $(VENV)/linked ## set up, then the proxy on 127.0.0.1:8080 (ARGS="--mode replay ...")
+	@$(BIN)/chatreel serve $(ARGS)
 
 check: lint types ## linters, import contracts, types
 

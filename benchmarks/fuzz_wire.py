@@ -8,7 +8,6 @@ elsewhere makes no difference, that what goes in comes out. Prints what became o
 
 import argparse
 import faulthandler
-import json
 import re
 import resource
 import signal
@@ -20,8 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import count, pairwise
-from pathlib import Path
+from itertools import count
 from random import Random
 
 import brotli
@@ -37,11 +35,8 @@ from chatreel.wire.reassemble import normalise, reassemble
 from chatreel.wire.rechunk import rechunk, with_ids
 from chatreel.wire.sse import SSEParser, parse
 from chatreel.wire.usage import UsageRemover, without_usage
+from fuzz_inputs import corpus, cut, flipped, made, repeated, shortened, truncated
 
-ROOT = Path(__file__).parents[1]
-RECORDINGS = ROOT.parent / "shared" / "recordings" / "traffic"
-LARGEST = 256 * 1024
-"""Bytes of an input."""
 BUDGET = 4.0
 """Seconds of processor time that a target may take for one input."""
 MEMORY = 1536 * 2**20
@@ -49,93 +44,9 @@ MEMORY = 1536 * 2**20
 DECODED = 16 * 2**20
 """Bytes that a decoder may make of an input."""
 
-TOKENS = [
-    *(
-        b"\n",
-        b"\r",
-        b"\r\n",
-        b"\n\n",
-        b"\r\n\r\n",
-        b"\xef\xbb\xbf",
-        b"\xe2\x80\xa8",
-        b"\xc2\x85",
-        b"\x00",
-        b"\xff",
-        b"\x0b\x0c",
-    ),
-    *(
-        b"data:",
-        b"data: ",
-        b" data: ",
-        b"\ndata: [DONE]\n\n",
-        b"data:[DONE] ",
-        b"event: error\n",
-        b"event:",
-        b": ping\n\n",
-    ),
-    *(
-        b"id: 1\n",
-        b"retry: 3000\n",
-        b"error: {}\n",
-        b'error: {"message":"no"}\n',
-        b"[DONE]",
-        b'{"error":{"message":"no"}}',
-    ),
-    *(b'"usage":null', b',"usage":{"total_tokens":1}', b'"usage"', b'"choices":[]', b'"choices":null', b'"delta":null'),
-    *(
-        b"[" * 2000,
-        b'{"a":' * 1100,
-        b"]" * 2000,
-        b"}" * 1100,
-        b"\\ud83d",
-        b"\\ude00",
-        b"\\u0000",
-        b"\\",
-        b'"',
-        b"{",
-        b"}",
-        b",",
-    ),
-]
-VALUES = [
-    *(b"null", b"true", b"0", b"-1", b"1", b"128", b"0.5", b"-0.0", b"1e308", b"1e999", b"NaN", b"9" * 25, b"9" * 5000),
-    *(
-        b'""',
-        b'"x"',
-        b'"stop"',
-        b'"error"',
-        b'"content_filter"',
-        b'"\\ud83d"',
-        b'"\\ude00"',
-        b'"[DONE]"',
-        b'"{"',
-        b'" "',
-    ),
-    *(b"[]", b"{}", b"[null]", b"[[]]", b"[{}]", b'{"":0}', b'{"index":0}', b'[{"index":0},{"index":0}]', b'["a","b"]'),
-]
-"""What is put in the place of a value."""
-KEYS = [
-    *(
-        b'"index"',
-        b'"id"',
-        b'"choices"',
-        b'"delta"',
-        b'"message"',
-        b'"content"',
-        b'"refusal"',
-        b'"role"',
-        b'"tool_calls"',
-    ),
-    *(b'"function"', b'"arguments"', b'"name"', b'"type"', b'"finish_reason"', b'"logprobs"', b'"usage"', b'"error"'),
-    *(b'"x_groq"', b'"reasoning_content"', b'"reasoning_details"', b'"annotations"', b'"audio"', b'"function_call"'),
-    *(b'"object"', b'"created"', b'"executed_tools"', b'"extra_content"', b'"images"', b'"custom"', b'"text"'),
-]
-_VALUE = re.compile(rb'(?<=[:\[,])\s*(?:null|true|false|-?\d[\d.eE+-]*|"(?:[^"\\]|\\.)*"(?!\s*:))')
-_KEY = re.compile(rb'"\w+"(?=\s*:)')
 _DONE_LINE = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]")
 
 type Outcome = str
-type Mutation = Callable[[Random, bytes, list[bytes]], bytes]
 type Target = Callable[[Random, bytes], Outcome]
 
 
@@ -147,122 +58,6 @@ def check(law: bool, what: str) -> None:
     """What holds for every input has to hold for this one."""
     if not law:
         raise AssertionError(what)
-
-
-# --- Inputs
-
-
-def corpus() -> list[bytes]:
-    """Bodies of requests and responses that have really travelled, or could have."""
-    bodies = [body for path in sorted((ROOT / "cassettes" / "examples").glob("*.json")) for body in of_cassette(path)]
-    if RECORDINGS.is_dir():
-        bodies += [body for path in sorted(RECORDINGS.rglob("*")) if path.is_file() for body in of_recording(path)]
-    return sorted({body for body in bodies if 0 < len(body) <= LARGEST})
-
-
-def of_cassette(path: Path) -> list[bytes]:
-    example = json.loads(path.read_bytes())
-    return [json.dumps(example["request"]).encode(), "".join(example["response"]["body"]).encode()]
-
-
-def of_recording(path: Path) -> list[bytes]:
-    sys.path.append(str(ROOT / "tests"))
-    from support import vcr
-
-    if "__fixtures__" in path.parts:
-        return [path.read_bytes()]
-    with suppress(vcr.Unreadable, UnicodeDecodeError):
-        return [body for found in vcr.chat_interactions(path) for body in (found.request_body, found.body)]
-    return []
-
-
-def flipped(rng: Random, body: bytes, _others: list[bytes]) -> bytes:
-    changed = bytearray(body)
-    for _ in range(rng.choice((1, 1, 3, 20))):
-        if changed:
-            changed[rng.randrange(len(changed))] = rng.randrange(256)
-    return bytes(changed)
-
-
-def shortened(rng: Random, body: bytes, _others: list[bytes]) -> bytes:
-    start, end = span(rng, body)
-    return body[:start] + body[end:]
-
-
-def repeated(rng: Random, body: bytes, _others: list[bytes]) -> bytes:
-    start, end = span(rng, body)
-    return body[:end] + body[start:end] * rng.choice((1, 2, 50)) + body[end:]
-
-
-def truncated(rng: Random, body: bytes, _others: list[bytes]) -> bytes:
-    return body[: rng.randint(0, len(body))]
-
-
-def spliced(rng: Random, body: bytes, others: list[bytes]) -> bytes:
-    other = rng.choice(others)
-    return body[: rng.randint(0, len(body))] + other[rng.randint(0, len(other)) :]
-
-
-def with_token(rng: Random, body: bytes, _others: list[bytes]) -> bytes:
-    place = rng.randint(0, len(body))
-    return body[:place] + rng.choice(TOKENS) * rng.choice((1, 1, 1, 30)) + body[place:]
-
-
-def with_line_ends(rng: Random, body: bytes, _others: list[bytes]) -> bytes:
-    return body.replace(rng.choice((b"\n\n", b"\n")), rng.choice((b"\r\n", b"\r", b"\n", b"\r\r", b"", b"\n\n\n")))
-
-
-def with_value(rng: Random, body: bytes, _others: list[bytes]) -> bytes:
-    return replaced(rng, body, _VALUE, VALUES)
-
-
-def with_key(rng: Random, body: bytes, _others: list[bytes]) -> bytes:
-    return replaced(rng, body, _KEY, KEYS)
-
-
-def replaced(rng: Random, body: bytes, pattern: re.Pattern[bytes], choices: list[bytes]) -> bytes:
-    """One place, or each with the same odds, which keeps the rest valid JSON."""
-    places = [found.span() for found in pattern.finditer(body)]
-    if not places:
-        return body
-    chosen = [rng.choice(places)] if rng.random() < 0.7 else [place for place in places if rng.random() < 0.05]
-    for start, end in reversed(chosen):
-        body = body[:start] + rng.choice(choices) + body[end:]
-    return body
-
-
-def span(rng: Random, body: bytes) -> tuple[int, int]:
-    start = rng.randint(0, len(body))
-    return start, min(len(body), start + rng.choice((1, 10, 100, 3000)))
-
-
-MUTATIONS: list[Mutation] = [flipped, shortened, repeated, truncated, spliced, with_token, with_line_ends]
-MUTATIONS += [with_value, with_key] * 3  # they get past the parser
-
-
-def made(rng: Random, bodies: list[bytes]) -> bytes:
-    """An input: now and then arbitrary, mostly a body with one thing done to it, or several."""
-    kind = rng.random()
-    if kind < 0.03:
-        return rng.randbytes(rng.randint(0, 300))
-    if kind < 0.1:
-        return b"".join(rng.choices(TOKENS + VALUES + KEYS, k=rng.randint(1, 40)))[:LARGEST]
-    body = rng.choice([body for body in bodies if b"data:" in body[:100]] if rng.random() < 0.5 else bodies)
-    for _ in range(rng.choice((1, 1, 2, 3, 8))):
-        body = rng.choice(MUTATIONS)(rng, body, bodies)[:LARGEST]
-    return body
-
-
-def cut(rng: Random, body: bytes) -> list[bytes]:
-    """The body in reads: all in one, or cut at random, or in reads of one size."""
-    if rng.random() < 0.3:
-        step = rng.choice((1, 2, 7, 1000)) if len(body) < 20_000 else rng.choice((100, 1000, 65536))
-        return [body[start : start + step] for start in range(0, len(body), step)]
-    places = sorted(rng.randint(0, len(body)) for _ in range(rng.choice((0, 1, 5, 50))))
-    return [piece for start, end in pairwise([0, *places, len(body)]) if (piece := body[start:end])]
-
-
-# --- Targets
 
 
 def parser(rng: Random, body: bytes) -> Outcome:
@@ -374,9 +169,6 @@ TARGETS: dict[str, Target] = {
     "Decoder": decoding,
     "parse_body": request_body,
 }
-
-
-# --- The run
 
 
 @contextmanager
