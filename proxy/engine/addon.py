@@ -5,12 +5,13 @@ points nowhere until it has been routed, it carries a refusal until the recorder
 (`chatreel.engine.firewall`) opens no connection that the mode and the configuration do not allow.
 """
 
+import re
 import time
 
 from mitmproxy import http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import ClientTLSLayer, modes
-from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from chatreel.api_errors import ApiError, Problem, not_replayable, too_large, unknown_path
@@ -37,6 +38,10 @@ _SAYS_NOTHING_OF_OPTIONS = frozenset({401, 402, 403, 404, 407, 408, 409, 413, 42
 """Statuses of an upstream that have reasons of their own; asking again would not mend them."""
 
 
+_METHOD = re.compile(rb"[A-Z]{3,20} ")
+"""How a request begins; no TLS record does."""
+
+
 class ChatreelAddon:
     """One recorder behind mitmproxy's hooks."""
 
@@ -52,6 +57,8 @@ class ChatreelAddon:
                 nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.transparent, self._rules)
             case modes.HttpProxy():
                 nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.regular, self._rules)
+            case HttpStream() if self._is_plain_call(nextlayer):
+                nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.transparent, self._rules)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not _is_open(flow):
@@ -146,6 +153,12 @@ class ChatreelAddon:
         reason = flow.error.msg
         told = route.tee is None and not reason.startswith("Client disconnected")
         self._recorder.fail(route.exchange, reason, status=502 if told else None)
+
+    def _is_plain_call(self, nextlayer: layer.NextLayer) -> bool:
+        """Whether a tunnel leads to an upstream without TLS, as some clients have it (undici, `curl --proxytunnel`)."""
+        address = nextlayer.context.server.address
+        is_upstream = address is not None and self._upstreams.is_at(*address[:2])
+        return is_upstream and _METHOD.match(nextlayer.data_client()) is not None
 
     def _admit(self, flow: http.HTTPFlow, target: Target) -> None:
         """Give the request a route, or refuse what is refused whatever its body says."""
