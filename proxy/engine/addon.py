@@ -14,7 +14,7 @@ from mitmproxy.proxy.layers import ClientTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from chatreel.api_errors import ApiError, Problem, not_replayable, too_large, unknown_path
+from chatreel.api_errors import ApiError, Problem, not_recorded, not_replayable, too_large, unknown_path
 from chatreel.control import control_reply
 from chatreel.engine.chat_layer import ChatHttpLayer, Rules
 from chatreel.engine.decoding import BrokenCoding
@@ -28,7 +28,7 @@ from chatreel.engine.messages import (
     tee_into,
 )
 from chatreel.engine.route import Route, parts_of, put_route, route_of
-from chatreel.http_caching import CacheStatus
+from chatreel.http_caching import CacheStatus, request_directives
 from chatreel.model import Mode
 from chatreel.recorder import Recorder
 from chatreel.reply import refusal
@@ -167,6 +167,8 @@ class ChatreelAddon:
         length = request.headers.get("content-length", "")
         if not route.is_chat and self._recorder.session.mode is Mode.REPLAY:
             flow.response = self._rules.refuse(not_replayable(request.method, request.path))
+        elif not route.is_chat and request_directives(request.headers.get("cache-control", ""))[0].only_if_cached:
+            flow.response = self._rules.refuse(not_recorded(request.method, request.path))
         elif route.is_chat and length.isdigit() and int(length) > self._rules.max_body:
             flow.response = self._turn_away(flow)
         else:

@@ -137,6 +137,16 @@ def test_one_request_can_ask_for_the_same_with_only_if_cached(upstream: Upstream
     assert upstream.connections == 0
 
 
+def test_only_if_cached_holds_for_what_is_never_recorded_too(upstream: Upstream, store: str) -> None:
+    with (
+        running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy,
+        http_client(proxy.base_url) as client,
+    ):
+        response = client.get("models", headers={"cache-control": "only-if-cached"})
+    assert error_of(response)["code"] == "chatreel_not_replayable"
+    assert upstream.connections == 0
+
+
 @pytest.mark.parametrize("host", ["localhost", "LocalHost", "LOCALHOST", "localhost."])
 def test_a_forward_proxy_knows_its_upstream_however_it_is_spelled(upstream: Upstream, store: str, host: str) -> None:
     named = upstream.url.replace("127.0.0.1", "localhost")
