@@ -81,7 +81,13 @@ class ChatreelAddon:
         if not _is_open(flow) or route is None or route.exchange or not route.is_chat:
             return
         flow.response = self._rules.refuse(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log"))
-        exchange = await self._recorder.open(asked_of(flow.request, route))
+        try:
+            asked = asked_of(flow.request, route, self._rules.max_body)
+        except BrokenCoding as error:
+            problem = ApiError(Problem.BAD_REQUEST, f"chatreel cannot read this request: {error}")
+            flow.response = response_of(self._recorder.turn_away(route.target, problem))
+            return
+        exchange = await self._recorder.open(asked)
         route.exchange = exchange
         if exchange.reply:
             flow.response = response_of(exchange.reply)
