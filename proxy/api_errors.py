@@ -84,3 +84,11 @@ def not_replayable(method: str, path: str) -> ApiError:
         f"{method} {path} is not a chat completion, so there is no recording of it, and replay never reaches the "
         "network. Use --mode cache to let it pass.",
     )
+
+
+def not_recorded(method: str, path: str) -> ApiError:
+    return ApiError(
+        Problem.NOT_REPLAYABLE,
+        f"{method} {path} is not a chat completion, so there is no recording of it, and the request forbids to ask the "
+        "upstream. Leave out `Cache-Control: only-if-cached` to let it pass.",
+    )

@@ -62,11 +62,14 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
 
 
 def write_ready_file(path: Path, proxy: Proxy) -> None:
-    """Tell whoever started us where we listen, all at once: a reader never sees half a file."""
+    """Tell whoever started us where we listen, all at once: a reader never sees half a file. Raises `ServeError`."""
     document = {"base_url": proxy.base_url, "proxy_url": proxy.proxy_url, "pid": os.getpid()}
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(orjson.dumps(document))
-    partial.replace(path)
+    try:
+        partial.write_bytes(orjson.dumps(document))
+        partial.replace(path)
+    except OSError as error:
+        raise ServeError(f"the ready file {path} cannot be written: {error.strerror}") from error
 
 
 def _private_folder(path: Path) -> Path:

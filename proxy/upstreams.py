@@ -100,7 +100,7 @@ class Upstreams:
     def __init__(self, upstreams: Sequence[Upstream]) -> None:
         self.default = upstreams[0]
         self.named = {upstream.name: upstream for upstream in upstreams if upstream.name}
-        self.addresses = frozenset((upstream.host, upstream.port) for upstream in upstreams)
+        self.addresses = frozenset(_address(upstream.host, upstream.port) for upstream in upstreams)
         if len(self.named) < sum(bool(upstream.name) for upstream in upstreams):
             raise ConfigError("two upstreams have the same name: " + ", ".join(upstream.name for upstream in upstreams))
         if lost := [upstream.origin for upstream in upstreams[1:] if not upstream.name]:
@@ -108,10 +108,14 @@ class Upstreams:
 
     def intercepted(self, scheme: str, host: str, port: int, request_target: str) -> Target | None:
         """The target of a request that a forward proxy has read; `None` if its host is no upstream's."""
-        if (host, port) not in self.addresses:
+        if not self.is_at(host, port):
             return None
         path, _, query = request_target.partition("?")
-        return Target(Upstream("", scheme, host, port, ""), path, query)
+        return Target(Upstream("", scheme, *_address(host, port), ""), path, query)
+
+    def is_at(self, host: str, port: int) -> bool:
+        """Whether an upstream lives there, in whatever way a client spells its name."""
+        return _address(host, port) in self.addresses
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> "Upstreams":
@@ -128,6 +132,11 @@ class Upstreams:
         if path.startswith(_DEFAULT_PREFIXES) or path.endswith(CHAT_SUFFIX):
             return _target(self.default, path, query)
         return None
+
+
+def _address(host: str, port: int) -> tuple[str, int]:
+    """Names are compared without case, and `h.` is `h`, said to be complete (RFC 4343; RFC 1034, section 3.1)."""
+    return host.lower().removesuffix("."), port
 
 
 def _target(upstream: Upstream, path: str, query: str) -> Target:

@@ -5,15 +5,16 @@ points nowhere until it has been routed, it carries a refusal until the recorder
 (`chatreel.engine.firewall`) opens no connection that the mode and the configuration do not allow.
 """
 
+import re
 import time
 
 from mitmproxy import http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import ClientTLSLayer, modes
-from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from chatreel.api_errors import ApiError, Problem, not_replayable, too_large, unknown_path
+from chatreel.api_errors import ApiError, Problem, not_recorded, not_replayable, too_large, unknown_path
 from chatreel.control import control_reply
 from chatreel.engine.chat_layer import ChatHttpLayer, Rules
 from chatreel.engine.decoding import BrokenCoding
@@ -27,7 +28,7 @@ from chatreel.engine.messages import (
     tee_into,
 )
 from chatreel.engine.route import Route, parts_of, put_route, route_of
-from chatreel.http_caching import CacheStatus
+from chatreel.http_caching import CacheStatus, request_directives
 from chatreel.model import Mode
 from chatreel.recorder import Recorder
 from chatreel.reply import refusal
@@ -35,6 +36,10 @@ from chatreel.upstreams import Target, Upstreams
 
 _SAYS_NOTHING_OF_OPTIONS = frozenset({401, 402, 403, 404, 407, 408, 409, 413, 429})
 """Statuses of an upstream that have reasons of their own; asking again would not mend them."""
+
+
+_METHOD = re.compile(rb"[A-Z]{3,20} ")
+"""How a request begins; no TLS record does."""
 
 
 class ChatreelAddon:
@@ -52,6 +57,8 @@ class ChatreelAddon:
                 nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.transparent, self._rules)
             case modes.HttpProxy():
                 nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.regular, self._rules)
+            case HttpStream() if self._is_plain_call(nextlayer):
+                nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.transparent, self._rules)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not _is_open(flow):
@@ -74,7 +81,13 @@ class ChatreelAddon:
         if not _is_open(flow) or route is None or route.exchange or not route.is_chat:
             return
         flow.response = self._rules.refuse(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log"))
-        exchange = await self._recorder.open(asked_of(flow.request, route))
+        try:
+            asked = asked_of(flow.request, route, self._rules.max_body)
+        except BrokenCoding as error:
+            problem = ApiError(Problem.BAD_REQUEST, f"chatreel cannot read this request: {error}")
+            flow.response = response_of(self._recorder.turn_away(route.target, problem))
+            return
+        exchange = await self._recorder.open(asked)
         route.exchange = exchange
         if exchange.reply:
             flow.response = response_of(exchange.reply)
@@ -147,6 +160,12 @@ class ChatreelAddon:
         told = route.tee is None and not reason.startswith("Client disconnected")
         self._recorder.fail(route.exchange, reason, status=502 if told else None)
 
+    def _is_plain_call(self, nextlayer: layer.NextLayer) -> bool:
+        """Whether a tunnel leads to an upstream without TLS, as some clients have it (undici, `curl --proxytunnel`)."""
+        address = nextlayer.context.server.address
+        is_upstream = address is not None and self._upstreams.is_at(*address[:2])
+        return is_upstream and _METHOD.match(nextlayer.data_client()) is not None
+
     def _admit(self, flow: http.HTTPFlow, target: Target) -> None:
         """Give the request a route, or refuse what is refused whatever its body says."""
         request = flow.request
@@ -154,6 +173,8 @@ class ChatreelAddon:
         length = request.headers.get("content-length", "")
         if not route.is_chat and self._recorder.session.mode is Mode.REPLAY:
             flow.response = self._rules.refuse(not_replayable(request.method, request.path))
+        elif not route.is_chat and request_directives(request.headers.get("cache-control", ""))[0].only_if_cached:
+            flow.response = self._rules.refuse(not_recorded(request.method, request.path))
         elif route.is_chat and length.isdigit() and int(length) > self._rules.max_body:
             flow.response = self._turn_away(flow)
         else:

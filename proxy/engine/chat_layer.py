@@ -1,4 +1,4 @@
-"""mitmproxy's HTTP layer with five things changed, each of them impossible from a hook.
+"""mitmproxy's HTTP layer with six things changed, each of them impossible from a hook.
 
 - Before the end of a streamed response goes out, a hook of our own is awaited: the recording is stored before the
   client can have the whole answer.
@@ -6,6 +6,7 @@
   instead of a reset, and memory stays flat.
 - An upstream that refuses a request because of what we added to it is asked again without.
 - A replayed stream goes out at a pace, piece by piece, instead of in one write.
+- An interim response (1xx) is not taken for the answer, which would leave the real one to the next request.
 - An upstream that fails before its response has begun is answered in the API's shape, not with a page of HTML.
 
 Written against mitmproxy 12.2 (`mitmproxy/proxy/layers/http/__init__.py`); pyproject.toml caps the version.
@@ -103,6 +104,10 @@ class ChatHttpStream(HttpStream):
             return
         if isinstance(event, RequestProtocolError):
             self._parts.clear()
+        if isinstance(event, ResponseHeaders) and _is_interim(event.response):
+            # The engine thinks it has the answer: on this connection the real one would be the next request's.
+            yield commands.CloseConnection(self.flow.server_conn)
+            event = _interim_error(event)
         inner = super()._handle_event(event)
         result: object = None
         with suppress(StopIteration):
@@ -188,6 +193,16 @@ class ChatHttpStream(HttpStream):
             ResponseEndOfMessage(self.stream_id),
         ):
             yield SendHttp(event, self.context.client)
+
+
+def _is_interim(response: http.Response) -> bool:
+    """Whether another response follows (RFC 9110, section 15.2); 101 is the last one that is HTTP."""
+    return 100 <= response.status_code <= 199 and response.status_code != 101
+
+
+def _interim_error(headers: ResponseHeaders) -> ResponseProtocolError:
+    message = f"it sent an interim response, status {headers.response.status_code}, which chatreel cannot pass on"
+    return ResponseProtocolError(headers.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR)
 
 
 def upstream_error(failure: ResponseProtocolError, request: http.Request) -> ApiError:

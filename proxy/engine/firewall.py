@@ -19,7 +19,8 @@ class Firewall:
         self._upstreams = upstreams
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        if data.server.address in self._upstreams.addresses:
+        address = data.server.address
+        if address and self._upstreams.is_at(*address[:2]):
             allowed = self._session.mode is not Mode.REPLAY
         else:
             allowed = not isinstance(data.client.proxy_mode, ReverseMode)

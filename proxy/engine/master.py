@@ -48,7 +48,7 @@ class ProxyMaster:
         self._master.addons.add(firewall, addon, self._server, NextLayer(), TlsConfig())
         self._master.options.update(
             mode=[f"{mode}@{_bracketed(listen.host)}:{port}" for mode, port in self._modes()],
-            allow_hosts=[f"^{re.escape(host)}:{port}$" for host, port in listen.intercepted],
+            allow_hosts=[rf"^{re.escape(host)}\.?:{port}$" for host, port in listen.intercepted],
             confdir=str(certificates),
             # Nothing may be asked of an upstream before a request is known, not even its certificate.
             upstream_cert=False,

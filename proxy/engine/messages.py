@@ -13,8 +13,11 @@ from chatreel.model import Piece
 from chatreel.reply import Reply
 
 
-def asked_of(request: http.Request, route: Route) -> Asked:
-    body = request.get_content(strict=False) or b""
+def asked_of(request: http.Request, route: Route, limit: int) -> Asked:
+    """The request, content coding undone. Raises `BrokenCoding`, also for a body of more than `limit` bytes."""
+    body = request.raw_content or b""
+    if undo := decoder(request.headers.get("content-encoding", ""), limit=limit):
+        body = undo.feed(body) + undo.close()
     return Asked(route.target, body, request.headers.get("cache-control", ""))
 
 

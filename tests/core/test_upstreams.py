@@ -245,6 +245,16 @@ def test_path_and_query_travel_as_they_were_spelled(asked: str) -> None:
     assert target is None or target.path_and_query == asked.removesuffix("?" if asked.count("?") == 1 else "")
 
 
+@pytest.mark.parametrize("host", ["api.example", "API.Example", "api.example.", "API.EXAMPLE."])
+def test_a_host_is_the_same_however_it_is_spelled(host: str) -> None:
+    """Else a forward proxy would take it for somebody else's, and let it pass."""
+    upstreams = Upstreams.parse(("https://api.example/v1",))
+    target = upstreams.intercepted("https", host, 443, "/v1/chat/completions")
+    assert target is not None
+    assert target.upstream.origin == "https://api.example"
+    assert upstreams.is_at(host, 443)
+
+
 def test_the_addresses_are_those_of_the_upstreams() -> None:
     assert FOUR.addresses == ADDRESSES
 

@@ -1,5 +1,6 @@
 """Bad input from clients and from upstreams: a clear error in the API's shape, nothing stored, the proxy lives on."""
 
+import gzip
 from collections.abc import Iterator
 
 import httpx
@@ -54,6 +55,21 @@ MALFORMED = {
     "model is a number": b'{"model":4,"messages":[]}',
     "stream is text": b'{"model":"m","messages":[],"stream":"yes"}',
 }
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [(gzip.compress(HUGE), "holds more than 24,000,000 bytes"), (b'{"model": "m", "messages": []}', "is not gzip")],
+    ids=["too large once decoded", "not what its coding says"],
+)
+def test_a_compressed_body_is_held_to_the_limit_and_to_its_coding(
+    proxy: Program, upstream: Upstream, body: bytes, message: str
+) -> None:
+    with http_client(proxy.base_url) as client:
+        response = client.post("chat/completions", content=body, headers={"content-encoding": "gzip"})
+    assert response.status_code == 400
+    assert message in error_of(response)["message"]
+    assert upstream.connections == 0
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())

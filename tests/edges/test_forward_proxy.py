@@ -1,11 +1,15 @@
 """The forward proxy: TLS of upstreams is opened, recorded and replayed; everything else is tunnelled untouched."""
 
 import contextlib
+import http.client
+import json
 import ssl
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -111,6 +115,32 @@ def test_other_hosts_are_tunnelled_with_their_own_certificate(world: World, mode
     assert response.status_code == 200
     assert "cache-status" not in response.headers
     assert len(world.stranger.calls) == 1
+
+
+def through_tunnel(proxy: Program, upstream: Upstream, body: dict[str, Any]) -> tuple[str, bytes]:
+    """`Cache-Status` and body of a call through CONNECT without TLS, as undici's `ProxyAgent` makes them."""
+    address = urlsplit(upstream.url)
+    tunnel = http.client.HTTPConnection(proxy.ready["proxy_url"].removeprefix("http://"), timeout=30)
+    tunnel.set_tunnel(address.hostname or "", address.port)
+    with contextlib.closing(tunnel):
+        tunnel.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
+        response = tunnel.getresponse()
+        return response.getheader("cache-status", ""), response.read()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_call_through_a_tunnel_without_tls_is_recorded(tmp_path: Path, streaming: bool) -> None:
+    asked = question(stream=streaming)
+    store = str(tmp_path / "store.db")
+    with (
+        Upstream() as upstream,
+        running_chatreel("--upstream", upstream.url, "--proxy-port", "0", "--store", store) as proxy,
+    ):
+        _, first = through_tunnel(proxy, upstream, asked)
+        status, second = through_tunnel(proxy, upstream, asked)
+        assert len(upstream.calls) == 1
+    assert status.startswith("chatreel; hit")
+    assert first == second
 
 
 def test_a_client_that_does_not_trust_us_gets_no_answer(world: World) -> None:

@@ -49,6 +49,14 @@ def test_the_ready_file_says_where_it_listens(upstream: Upstream, store: str) ->
         socket.create_connection((host, int(port))).close()
 
 
+def test_a_ready_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    ready = tmp_path / "missing" / "ready.json"
+    ended = chatreel("serve", "--port", "0", "--ready-file", str(ready), cwd=tmp_path)
+    assert ended.returncode == 3
+    assert f"{ready} cannot be written" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_taken_port_is_named_and_ends_with_its_own_exit_code(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

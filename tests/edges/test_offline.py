@@ -1,5 +1,8 @@
 """`replay` never reaches the network, whatever raises, runs out or is malformed."""
 
+import contextlib
+import http.client
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +134,29 @@ def test_one_request_can_ask_for_the_same_with_only_if_cached(upstream: Upstream
     with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
         response = ask(proxy.base_url, question(), cache_control="only-if-cached")
     assert response.status_code == 504
+    assert upstream.connections == 0
+
+
+def test_only_if_cached_holds_for_what_is_never_recorded_too(upstream: Upstream, store: str) -> None:
+    with (
+        running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy,
+        http_client(proxy.base_url) as client,
+    ):
+        response = client.get("models", headers={"cache-control": "only-if-cached"})
+    assert error_of(response)["code"] == "chatreel_not_replayable"
+    assert upstream.connections == 0
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "LOCALHOST", "localhost."])
+def test_a_forward_proxy_knows_its_upstream_however_it_is_spelled(upstream: Upstream, store: str, host: str) -> None:
+    named = upstream.url.replace("127.0.0.1", "localhost")
+    url = upstream.url.replace("127.0.0.1", host) + "/v1/chat/completions"
+    flags = ("--upstream", named, "--mode", "replay", "--store", store, "--proxy-port", "0")
+    with running_chatreel(*flags) as proxy:
+        forward = http.client.HTTPConnection(proxy.ready["proxy_url"].removeprefix("http://"), timeout=30)
+        with contextlib.closing(forward):
+            forward.request("POST", url, json.dumps(question()), {"content-type": "application/json"})
+            assert forward.getresponse().status == 504
     assert upstream.connections == 0
 
 

@@ -1,15 +1,17 @@
 """Upstreams that fail: the client gets a clear 502 or what it would have got directly, and nothing is stored."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from support.calls import ask, error_of, question
+from support.calls import ask, error_of, http_client, question
 from support.database import rows
 from support.faults import CONTENT, Fault, Faulty, refusing
 from support.program import Program, running_chatreel
+from support.upstream import Reply, Request, Upstream, echo
 
 BEFORE_ANY_ANSWER = [
     Fault.RESET_ON_CONNECT,
@@ -20,6 +22,7 @@ BEFORE_ANY_ANSWER = [
     Fault.CLOSE_IN_BODY,
     Fault.GARBAGE,
     Fault.BAD_LENGTH,
+    Fault.INTERIM,
 ]
 """Nothing of the answer has reached the client yet: a JSON body is passed on when it is whole."""
 
@@ -92,6 +95,27 @@ def test_a_stream_that_breaks_off_breaks_off_for_the_client_too(proxy: Program, 
         read_stream(client, base_of(proxy, fault), received)
     assert CONTENT.encode() in b"".join(received)
     assert recordings(store) == 0
+
+
+def test_no_question_is_given_the_answer_to_the_one_before(tmp_path: Path) -> None:
+    """What an upstream sends after an interim response belongs to nobody: the next question is asked anew."""
+    late = threading.Event()
+
+    def reply(asked: Request) -> Reply:
+        first = b"first" in asked.body
+        return Reply(status=103) if first and not late.is_set() else echo(asked)
+
+    with Upstream() as upstream:
+        upstream.reply_by(reply)
+        store = str(tmp_path / "store.db")
+        with (
+            running_chatreel("--upstream", upstream.url, "--store", store) as proxy,
+            http_client(proxy.base_url) as client,
+        ):
+            assert client.post("chat/completions", json=question("first")).status_code == 502
+            late.set()
+            assert client.post("chat/completions", json=question("second")).status_code == 200
+        assert len({call.connection for call in upstream.calls}) == 2
 
 
 def test_what_failed_stands_in_the_log_with_its_reason(proxy: Program, store: Path) -> None:
