@@ -75,7 +75,7 @@ def mode_named(name: str) -> Mode:
     try:
         return VCR_NAMES.get(name) or Mode(name)
     except ValueError:
-        known = ", ".join([*Mode, *VCR_NAMES])
+        known = ", ".join(dict.fromkeys([*Mode, *VCR_NAMES]))
         raise ValueError(f"{name!r} is not a mode; choose one of {known}") from None
 
 

@@ -23,19 +23,26 @@ def replay(recording: Recording, form: WireForm, *, include_usage: bool, speed: 
 
 
 def _reply(recording: Recording, form: WireForm, *, include_usage: bool) -> Reply:
-    if recording.form is form and not _differs_in_usage(recording, include_usage=include_usage):
-        return Reply(recording.status, recording.headers, recording.body)
+    if recording.form is form:
+        return Reply(recording.status, recording.headers, _same_form(recording, include_usage=include_usage))
     answer = _convert(recording, form, include_usage=include_usage)
     headers = tuple((name, value) for name, value in recording.headers if name != "content-type")
     return Reply(answer.status, (("content-type", answer.content_type), *headers), answer.body, converted=True)
+
+
+def _same_form(recording: Recording, *, include_usage: bool) -> bytes:
+    """The bytes as they came, but for usage at the end of a stream, which follows the client."""
+    if not _differs_in_usage(recording, include_usage=include_usage):
+        return recording.body
+    reading = read(recording.body, status=recording.status)
+    return to_sse(reading, recording.identity.key, include_usage).body
 
 
 def _convert(recording: Recording, form: WireForm, *, include_usage: bool) -> Answer:
     seed = recording.identity.key
     if form is WireForm.JSON:
         return to_json(_reading(recording), seed)
-    reading = _reading(recording) if recording.form is WireForm.JSON else read(recording.body, status=recording.status)
-    return to_sse(reading, seed, include_usage)
+    return to_sse(_reading(recording), seed, include_usage)
 
 
 def _reading(recording: Recording) -> Reading:

@@ -15,7 +15,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     converted: bool = False
-    """Whether this is not what was recorded, but made from it: the other wire form, or usage taken out or put in."""
+    """Whether the recording travelled in the other wire form."""
     parts: tuple[Part, ...] = ()
     """When to send what of `body`; empty for all at once."""
 

@@ -27,14 +27,14 @@ from chatreel.engine.messages import (
     response_of,
     tee_into,
 )
-from chatreel.engine.route import Route, parts_of, put_route, route_of
+from chatreel.engine.route import Route, is_over, parts_of, put_route, route_of
 from chatreel.http_caching import CacheStatus, request_directives
 from chatreel.model import Mode
 from chatreel.recorder import Recorder
 from chatreel.reply import refusal
 from chatreel.upstreams import Target, Upstreams
 
-_SAYS_NOTHING_OF_OPTIONS = frozenset({401, 402, 403, 404, 407, 408, 409, 413, 429})
+_SAYS_NOTHING_OF_OPTIONS = frozenset({401, 402, 403, 407, 408, 409, 413, 429})
 """Statuses of an upstream that have reasons of their own; asking again would not mend them."""
 
 
@@ -48,7 +48,7 @@ class ChatreelAddon:
     def __init__(self, recorder: Recorder, upstreams: Upstreams, *, max_body: int) -> None:
         self._recorder = recorder
         self._upstreams = upstreams
-        self._rules = Rules(max_body, self._turn_away, lambda error: response_of(refusal(error)), parts_of)
+        self._rules = Rules(max_body, self._turn_away, lambda error: response_of(refusal(error)), parts_of, is_over)
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Put our HTTP layer where the engine would put its own. What is tunnelled never asks for one."""
@@ -118,6 +118,7 @@ class ChatreelAddon:
             answered = answered_whole(flow.response, route)
         except BrokenCoding as error:
             self._recorder.fail(route.exchange, str(error), status=flow.response.status_code)
+            add_cache_status(flow.response, CacheStatus(fwd="miss", detail="not-stored-corrupt"))
             return
         result = await self._recorder.finish(route.exchange, answered)
         if isinstance(result, CacheStatus):

@@ -1,4 +1,4 @@
-"""mitmproxy's HTTP layer with six things changed, each of them impossible from a hook.
+"""mitmproxy's HTTP layer with eight things changed, each of them impossible from a hook.
 
 - Before the end of a streamed response goes out, a hook of our own is awaited: the recording is stored before the
   client can have the whole answer.
@@ -7,6 +7,8 @@
 - An upstream that refuses a request because of what we added to it is asked again without.
 - A replayed stream goes out at a pace, piece by piece, instead of in one write.
 - An interim response (1xx) is not taken for the answer, which would leave the real one to the next request.
+- A stream that has said `[DONE]` is over, also if its upstream keeps the connection open.
+- A body that ends with trailers is a body, not the end of the connection.
 - An upstream that fails before its response has begun is answered in the API's shape, not with a page of HTML.
 
 Written against mitmproxy 12.2 (`mitmproxy/proxy/layers/http/__init__.py`); pyproject.toml caps the version.
@@ -20,10 +22,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import http
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     ErrorCode,
+    Http1Client,
     HttpLayer,
     HTTPMode,
     HttpResponseHook,
@@ -41,6 +44,9 @@ from mitmproxy.proxy.layers.http import (
 
 from chatreel.api_errors import ApiError, Problem
 from chatreel.pace import Part
+
+_LINGER = 0.05
+"""Seconds for an upstream to end its message after `[DONE]`: nearly all do at once, some stay connected (Q15)."""
 
 type Commands = Generator[commands.Command, Any, None]
 
@@ -72,10 +78,12 @@ class Rules:
     refuse: Callable[[ApiError], http.Response]
     parts: Callable[[http.HTTPFlow], tuple[Part, ...]]
     """How a replayed response goes out; empty for all at once."""
+    is_over: Callable[[http.HTTPFlow], bool]
+    """Whether a streamed response has said that it is (`[DONE]`), while its message goes on."""
 
 
 class ChatHttpLayer(HttpLayer):
-    """Puts `ChatHttpStream` where mitmproxy puts its own stream."""
+    """Puts `ChatHttpStream` where mitmproxy puts its own stream, and survives trailers."""
 
     def __init__(self, context: Context, mode: HTTPMode, rules: Rules) -> None:
         super().__init__(context, mode)
@@ -84,6 +92,18 @@ class ChatHttpLayer(HttpLayer):
     def make_stream(self, stream_id: int) -> Commands:
         self.streams[stream_id] = ChatHttpStream(self.context.fork(), stream_id, self._rules)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
+
+    def event_to_child(self, child: layer.Layer | HttpStream, event: events.Event) -> Commands:
+        try:
+            yield from super().event_to_child(child, event)
+        except NotImplementedError:
+            # mitmproxy reads a chunked body with trailers to its end, and gives up there (RFC 9110, section 6.5).
+            reader = _http1_reader(child)
+            if reader is None or reader.stream_id is None:
+                raise
+            if stream := self.streams.get(reader.stream_id):
+                yield from self.event_to_child(stream, ResponseEndOfMessage(reader.stream_id))
+            yield commands.CloseConnection(reader.conn)
 
 
 class ChatHttpStream(HttpStream):
@@ -96,11 +116,11 @@ class ChatHttpStream(HttpStream):
         self._forwarded = False
         self._parts: deque[Part] = deque()
         self._paced_since = 0.0
+        self._lingering = False
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup):
-            if self._parts:  # the client may have left meanwhile
-                yield from self._send_due_parts()
+            yield from self._wake_up()
             return
         if isinstance(event, RequestProtocolError):
             self._parts.clear()
@@ -121,6 +141,14 @@ class ChatHttpStream(HttpStream):
                     yield from self._answer(failure)
                 else:
                     result = yield command
+
+    def _wake_up(self) -> Commands:
+        """A part of a paced replay is due, or an upstream lingers; the client may have left meanwhile."""
+        if self._parts:
+            yield from self._send_due_parts()
+        elif self._lingering and self.server_state == self.state_stream_response_body:
+            yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
+            yield commands.CloseConnection(self.flow.server_conn)  # whatever it says now is nobody's
 
     def state_consume_request_body(self, event: events.Event) -> Commands:
         if isinstance(event, RequestData):
@@ -176,6 +204,9 @@ class ChatHttpStream(HttpStream):
             if (yield from self.check_killed(False)):
                 return
         yield from super().state_stream_response_body(event)
+        if isinstance(event, ResponseData) and not self._lingering and self._rules.is_over(self.flow):
+            self._lingering = True
+            yield commands.RequestWakeup(_LINGER)
 
     def _failure(self, command: commands.Command) -> ResponseProtocolError | None:
         """The error in `command`, if it is one that the client can still be told about as an HTTP response."""
@@ -193,6 +224,13 @@ class ChatHttpStream(HttpStream):
             ResponseEndOfMessage(self.stream_id),
         ):
             yield SendHttp(event, self.context.client)
+
+
+def _http1_reader(handler: object) -> Http1Client | None:
+    """What reads HTTP/1 from an upstream, at the bottom of the layers that handle its connection."""
+    while handler is not None and not isinstance(handler, Http1Client):
+        handler = getattr(handler, "child_layer", None) or getattr(handler, "layer", None)
+    return handler
 
 
 def _is_interim(response: http.Response) -> bool:

@@ -40,6 +40,12 @@ def route_of(flow: http.HTTPFlow) -> Route | None:
     return route if isinstance(route, Route) else None
 
 
+def is_over(flow: http.HTTPFlow) -> bool:
+    """Whether a response that passes through a tee has said that it is over."""
+    route = route_of(flow)
+    return bool(route and route.tee and route.tee.is_over)
+
+
 def parts_of(flow: http.HTTPFlow) -> tuple[Part, ...]:
     """How a replayed response goes out; empty for all at once."""
     route = route_of(flow)

@@ -54,6 +54,11 @@ class Tee:
         return b"".join(held)
 
     @property
+    def is_over(self) -> bool:
+        """Whether the end is being held back: nothing that any client reads can follow."""
+        return self._ended
+
+    @property
     def body(self) -> bytes:
         """What has arrived, content coding undone."""
         return b"".join(self._chunks)

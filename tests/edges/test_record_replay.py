@@ -86,6 +86,19 @@ def test_a_stream_is_passed_on_piece_by_piece_while_it_is_recorded(upstream: Ups
     assert "three" in text
 
 
+def test_a_stream_is_over_at_done_even_if_its_upstream_stays_connected(upstream: Upstream, store: str) -> None:
+    never = threading.Event()
+    reply = stream(("one", "two"))
+    gates = [None] * len(reply.pieces or ()) + [never]
+    upstream.reply_with(stream(("one", "two"), gates=gates))
+    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+        first = ask(proxy.base_url, question(stream=True))
+        second = ask(proxy.base_url, question(stream=True))
+        never.set()
+    assert first.content == second.content == b"".join(reply.pieces or ())
+    assert second.headers["cache-status"].startswith("chatreel; hit")
+
+
 def test_every_answer_says_what_the_cache_did(upstream: Upstream, store: str) -> None:
     with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
         recorded = ask(proxy.base_url, question())

@@ -9,7 +9,7 @@ import pytest
 
 from support.calls import ask, error_of, http_client, question
 from support.database import rows
-from support.faults import CONTENT, Fault, Faulty, refusing
+from support.faults import BODY, CONTENT, Fault, Faulty, refusing
 from support.program import Program, running_chatreel
 from support.upstream import Reply, Request, Upstream, echo
 
@@ -31,7 +31,7 @@ IN_A_STREAM = [Fault.RESET_IN_STREAM, Fault.CLOSE_IN_STREAM, Fault.CLOSE_IN_CHUN
 
 @pytest.fixture(scope="module")
 def upstreams() -> Iterator[dict[Fault, Faulty]]:
-    running = {fault: Faulty(fault) for fault in [*BEFORE_ANY_ANSWER, *IN_A_STREAM]}
+    running = {fault: Faulty(fault) for fault in [*BEFORE_ANY_ANSWER, *IN_A_STREAM, Fault.TRAILERS]}
     for faulty in running.values():
         faulty.__enter__()
     yield running
@@ -116,6 +116,11 @@ def test_no_question_is_given_the_answer_to_the_one_before(tmp_path: Path) -> No
             late.set()
             assert client.post("chat/completions", json=question("second")).status_code == 200
         assert len({call.connection for call in upstream.calls}) == 2
+
+
+def test_trailers_cost_nobody_the_answer(proxy: Program) -> None:
+    answers = [ask(base_of(proxy, Fault.TRAILERS), question(f"with trailers {n}")) for n in range(2)]
+    assert [(answer.status_code, answer.content) for answer in answers] == [(200, BODY)] * 2
 
 
 def test_what_failed_stands_in_the_log_with_its_reason(proxy: Program, store: Path) -> None:

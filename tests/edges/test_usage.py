@@ -120,7 +120,7 @@ def test_an_upstream_that_refuses_the_option_is_asked_once_more_without_and_reme
     assert ask(proxy.base_url, question("one", stream=True)).content == first.content
 
 
-@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("status", [400, 404, 422])
 def test_a_request_that_is_wrong_without_the_option_too_gets_its_error(
     proxy: Program, upstream: Upstream, status: int
 ) -> None:
@@ -133,7 +133,7 @@ def test_a_request_that_is_wrong_without_the_option_too_gets_its_error(
     assert [asked(call) for call in upstream.calls] == [True, False, True]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429])
+@pytest.mark.parametrize("status", [401, 403, 429])
 def test_an_error_that_has_other_reasons_is_passed_on(proxy: Program, upstream: Upstream, status: int) -> None:
     upstream.reply_by(lambda _: error(status))
     assert ask(proxy.base_url, question(stream=True)).status_code == status

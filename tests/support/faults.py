@@ -47,6 +47,8 @@ class Fault(StrEnum):
     BAD_LENGTH = "bad content-length"
     INTERIM = "interim response"
     """A 103, which HTTP allows, and then the answer."""
+    TRAILERS = "trailers"
+    """A whole JSON body in chunks, and a trailer, which HTTP allows."""
     BAD_CHUNK_SIZE = "bad chunk size"
     STALL_BEFORE_HEADERS = "stall before headers"
     STALL_IN_BODY = "stall in body"
@@ -106,6 +108,12 @@ SCRIPTS = {
     Fault.BODY_TOO_LONG: Script(_json(len(BODY), BODY + b'{"more": true}'), End.CLOSE),
     Fault.INTERIM: Script(b"HTTP/1.1 103 Early Hints\r\n\r\n" + _json(len(BODY), BODY), End.CLOSE),
     Fault.BAD_LENGTH: Script(_json("many", BODY), End.CLOSE),
+    Fault.TRAILERS: Script(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        + chunk(BODY)
+        + b"0\r\nx-checked: yes\r\n\r\n",
+        End.STALL,
+    ),
     Fault.BAD_CHUNK_SIZE: Script(STREAM + b"xyz\r\ndata: {}\n\n\r\n", End.CLOSE),
     Fault.STALL_BEFORE_HEADERS: Script(b"", End.STALL),
     Fault.STALL_IN_BODY: Script(HALF, End.STALL),
