@@ -10,6 +10,7 @@ The pure core is told what happened and answers what to do; it knows no clock, s
     upstreams     client path -> URL of a configured API
     http_caching  Cache-Control, Cache-Status, Age
     redact        what may be stored
+    request       a request body, read, checked and identified
     explain       why a request was a miss (with textdiff)
     replay        a recording -> an answer in the wire form that was asked for
     session       which take comes next; what it all came to

@@ -9,19 +9,18 @@ import logging
 import time
 from dataclasses import dataclass, replace
 
-import orjson
-
-from chatreel import canonical, explain
+from chatreel import explain
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Directives, Found, decide, found_of, mode_for
 from chatreel.errors import Malformed, NotKeyable, StoreError
 from chatreel.exchange import Answered, Asked, Exchange
 from chatreel.http_caching import CacheStatus, age_header, request_directives
-from chatreel.model import Identity, JsonObject, Mode, Outcome, Recording
+from chatreel.model import Identity, Mode, Outcome, Recording
 from chatreel.pace import INSTANT
 from chatreel.redact import kept_headers
 from chatreel.replay import replay
 from chatreel.reply import Reply, refusal
+from chatreel.request import DEFAULT_KEYS, Keys, read_request, readable
 from chatreel.session import Session
 from chatreel.store import Call, Store
 from chatreel.upstreams import Target
@@ -42,6 +41,7 @@ class Habits:
     """Of replayed streams: see `chatreel.pace`."""
     ask_usage: bool = False
     """Ask upstreams for usage at the end of each recorded stream."""
+    keys: Keys = DEFAULT_KEYS
 
 
 DEFAULT_HABITS = Habits()
@@ -65,16 +65,16 @@ class Recorder:
         mode = mode_for(self.session.mode, directives)
         exchange = Exchange(asked, Action.FORWARD, mode)
         if mode is Mode.PASSTHROUGH:
-            exchange.body = _readable(asked.body)
+            exchange.body = readable(asked.body)
             return exchange
         try:
-            exchange.body = _checked(canonical.parse_body(asked.body))
-            exchange.identity = _identify(asked.target, exchange.body)
+            exchange.body = read_request(asked.body)
+            exchange.identity = self._habits.keys.identify(asked.target, exchange.body)
         except Malformed as error:
             exchange.reason = str(error)
             return self._refuse(exchange, ApiError(Problem.BAD_REQUEST, f"chatreel cannot read this request: {error}"))
         except NotKeyable as error:
-            exchange.body = _readable(asked.body)
+            exchange.body = readable(asked.body)
             exchange.reason = str(error)
             exchange.found = Found.UNKEYABLE
             exchange.action = decide(mode, directives, exchange.found)
@@ -242,28 +242,3 @@ class Recorder:
         )
         self.store.log(call)
         logger.info("%-9s %s %s %.0f ms %s", outcome, status or "---", call.model or "-", latency * 1e3, call.reason)
-
-
-def _identify(target: Target, body: JsonObject) -> Identity:
-    return canonical.identify(upstream=target.upstream.origin, path=target.path, query=target.query, body=body)
-
-
-def _checked(body: JsonObject) -> JsonObject:
-    """Raises `Malformed` unless the members that make a body a chat completion request have the specified types."""
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        raise Malformed("`messages` has to be an array of objects")
-    if not isinstance(body.get("model", ""), str | None):
-        raise Malformed("`model` has to be a string")
-    if not isinstance(body.get("stream"), bool | None):
-        raise Malformed("`stream` has to be true or false")
-    return body
-
-
-def _readable(raw: bytes) -> JsonObject:
-    """For the log only: the body as far as anybody can read it."""
-    try:
-        body = orjson.loads(raw)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}

@@ -13,6 +13,7 @@ from chatreel.config import Settings
 from chatreel.decide import mode_at_start
 from chatreel.errors import ServeError
 from chatreel.recorder import Habits, Recorder
+from chatreel.request import Keys
 from chatreel.session import Session
 from chatreel.store import Store
 from chatreel.upstreams import Upstreams
@@ -40,7 +41,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
     store = Store(settings.store, memory_limit=int(settings.memory))
     try:
         session = Session(mode_at_start(settings.mode, recorded_before=await store.count("") > 0))
-        habits = Habits(speed=settings.pace, ask_usage=settings.ask_usage)
+        habits = Habits(speed=settings.pace, ask_usage=settings.ask_usage, keys=Keys(settings.key_options))
         addon = ChatreelAddon(Recorder(store, session, habits), upstreams, max_body=int(settings.max_body))
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
         master = ProxyMaster(addon, host=settings.host, port=settings.port, certificates=certificates)

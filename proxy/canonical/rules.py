@@ -125,5 +125,5 @@ class KeyOptions:
         if self.sampling_defaults != "server":
             members["sampling_defaults"] = self.sampling_defaults
         if self.ignore:
-            members["ignore"] = list(self.ignore)
+            members["ignore"] = [*sorted({*self.ignore})]
         return members
