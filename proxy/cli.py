@@ -123,6 +123,21 @@ def run(
 
 
 @app.command()
+def rekey(
+    store: Store = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would change.")] = False,
+) -> None:
+    """Make the keys of all recordings anew, after a change of the rules. Stop proxies on this store first."""
+    from chatreel.config import load_settings
+    from chatreel.rekey import rekey_store, summary
+
+    report = rekey_store(load_settings(store=store), dry_run=dry_run)
+    for line in summary(report, dry_run=dry_run):
+        typer.echo(line)
+    raise typer.Exit(ExitCode.FAILED if report.kept else ExitCode.OK)
+
+
+@app.command()
 def demo(
     pace: Annotated[float, typer.Option(min=0.01, help="Times faster than a real model server.")] = 1.0,
 ) -> None:

@@ -128,13 +128,17 @@ class Settings(BaseSettings):
     """More members of the body that do not count: JSON pointers."""
     sampling_defaults: Literal["server", "spec"] = "server"
     """Whether `temperature` and `top_p` of 1 equal their absence: `spec` says yes, as the specification does."""
+    scope: Literal["shared", "credential"] = "shared"
+    """Who shares recordings: everybody, or only those who send the same credentials."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 
     @property
     def key_options(self) -> KeyOptions:
         """What of these settings decides which requests are the same call."""
-        return KeyOptions(sampling_defaults=self.sampling_defaults, ignore=self.ignore, normalize=self.normalize)
+        return KeyOptions(
+            sampling_defaults=self.sampling_defaults, ignore=self.ignore, normalize=self.normalize, scope=self.scope
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -28,6 +28,9 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 
+CANDIDATES = 64
+"""Recordings that a request is compared with: those that an index finds to be most like it."""
+
 FINALISTS = 16
 """Candidates that are compared word by word, after all have been compared member by member."""
 
@@ -39,6 +42,8 @@ MAX_LINES = 8
 
 MAX_LINE = 190
 """Characters of one of them, so that the whole message has less than 2,000."""
+
+STALE = "Some recordings were keyed by other rules than today's: `chatreel rekey` makes them be found again."
 
 MAX_POINTER = 80
 MAX_ROUTE = 100
@@ -132,10 +137,11 @@ def _changed_runs(asked: list[Json], recorded: list[Json]) -> Iterator[tuple[int
             yield head + new_start, head + new_end, head + old_start, head + old_end
 
 
-def miss_message(asked: Identity, candidates: Sequence[bytes], *, recorded_count: int) -> str:
+def miss_message(asked: Identity, candidates: Sequence[bytes], *, recorded_count: int, stale: bool = False) -> str:
     """Return what to tell the sender of a request that no recording matches, in at most 2,000 characters.
 
-    `candidates` are the documents to look for the nearest in, `recorded_count` is how many recordings there are in all.
+    `candidates` are the documents to look for the nearest in, `recorded_count` is how many recordings there are in all,
+    and `stale` says whether some of them may have keys that were made in another way.
     """
     lines = [f"No recording matches this request (key {asked.key[:15]})."]
     if not any(_route(document) == _route(asked.document) for document in candidates):
@@ -143,6 +149,8 @@ def miss_message(asked: Identity, candidates: Sequence[bytes], *, recorded_count
     found = nearest(asked.document, candidates)
     if found is not None:
         lines += _difference_lines(found[1], recorded_count)
+    if stale:
+        lines.append(STALE)
     lines.append("To record it, run once with `--mode cache` or `--mode record`.")
     return "\n".join(lines)
 

@@ -1,6 +1,8 @@
 """A request body, read, checked and identified: what the recorder does with a call before anybody is asked."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import orjson
 
@@ -8,9 +10,21 @@ from chatreel import canonical
 from chatreel.canonical import KeyOptions
 from chatreel.errors import Malformed
 from chatreel.model import Identity, JsonObject
-from chatreel.upstreams import Target
 
 DEFAULT_OPTIONS = KeyOptions()
+
+
+class Route(Protocol):
+    """What counts of a request besides its body: of one that comes in, and of a recording of one."""
+
+    @property
+    def upstream(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def query(self) -> str: ...
+    @property
+    def tenant(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +32,24 @@ class Keys:
     """How keys are made: the same for all calls of a proxy."""
 
     options: KeyOptions = DEFAULT_OPTIONS
+    secret: bytes = field(default=b"", repr=False)
+    """What credentials are hashed with, if recordings are not shared."""
 
-    def identify(self, target: Target, body: JsonObject) -> Identity:
+    def tenant(self, headers: Sequence[tuple[str, str]], query: str, body: JsonObject) -> str | None:
+        """Whose request it is, `None` where recordings are shared. `headers`: those that carry a credential."""
+        if self.options.scope == "shared":
+            return None
+        return canonical.tenant(self.secret, headers, query, body)
+
+    def identify(self, route: Route, body: JsonObject) -> Identity:
         """Key and canonical document of a request. Raises `NotKeyable`."""
         return canonical.identify(
-            upstream=target.upstream.origin, path=target.path, query=target.query, body=body, options=self.options
+            upstream=route.upstream,
+            path=route.path,
+            query=route.query,
+            body=body,
+            options=self.options,
+            tenant=route.tenant,
         )
 
 

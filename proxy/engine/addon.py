@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.layers.http import HTTPMode
 
 from chatreel.api_errors import ApiError, Problem
+from chatreel.canonical import credential_headers
 from chatreel.control import control_reply
 from chatreel.engine.chat_layer import ChatHttpLayer, Rules
 from chatreel.engine.tee import Tee
@@ -82,6 +83,7 @@ class ChatreelAddon:
             target=route.target,
             body=flow.request.get_content(strict=False) or b"",
             cache_control=flow.request.headers.get("cache-control", ""),
+            credentials=credential_headers(flow.request.headers.items(multi=True)),
         )
         exchange = await self._recorder.open(asked)
         route.exchange = exchange
