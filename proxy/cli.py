@@ -4,6 +4,7 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
 """
 
 import asyncio
+import json
 import signal
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from chatreel.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from chatreel.config import Settings
+
+CHAT_PATH = "/v1/chat/completions"
 
 app = typer.Typer(
     name="chatreel",
@@ -44,6 +47,7 @@ AskUsage = Annotated[
     bool | None,
     typer.Option("--ask-usage/--no-ask-usage", help="Ask upstreams for usage at the end of recorded streams."),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
 
 
@@ -120,6 +124,25 @@ def run(
     )
     talk.start_logging(quiet=True)
     raise typer.Exit(asyncio.run(run_command(command, settings)))
+
+
+@app.command()
+def explain(
+    subject: Annotated[
+        str, typer.Argument(help="Id of a call in the log, file of a request body, or -", metavar="FILE|CALL_ID|-")
+    ],
+    upstream: Upstream = None,
+    path: Annotated[str, typer.Option(help="Of a request body: path and query as clients ask for them.")] = CHAT_PATH,
+    store: Store = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain a request: its key, what counts in it, the nearest recordings and what differs."""
+    from chatreel import lookup
+    from chatreel.config import load_settings
+
+    settings = load_settings(upstream=tuple(upstream or ()), store=store)
+    explanation = asyncio.run(lookup.explain(settings, subject, path))
+    typer.echo(json.dumps(lookup.as_json(explanation)) if as_json else "\n".join(lookup.as_text(explanation)))
 
 
 @app.command()

@@ -238,4 +238,5 @@ class Recorder:
             request=exchange.asked.body if outcome is Outcome.REFUSED and exchange.identity else None,
         )
         self.store.log(call)
-        logger.info("%-9s %s %s %.0f ms %s", outcome, status or "---", call.model or "-", latency * 1e3, call.reason)
+        said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
+        logger.info("%-9s %s %s %.0f ms %s", outcome, status or "---", call.model or "-", latency * 1e3, said)

@@ -24,7 +24,7 @@ MAX_STORED = 16
 CROWDED = 32
 """Documents that may have a mark stored; one that so many have tells nothing about the next."""
 
-MAX_MARKS = 512
+MAX_MARKS = 1_024
 """Marks of a document, at most: the cost of a look-up."""
 
 MAX_TEXT = 16_000
@@ -33,10 +33,10 @@ MAX_TEXT = 16_000
 MAX_DOCUMENT = 40_000
 """Characters that are looked at of a document: what is not a message, then the messages from the last to the first."""
 
-SHORT = 32
+SHORT = 200
 """Words of a text up to which all its marks count."""
 
-WINDOW = 8
+WINDOW = 4
 """Of a longer text each run of so many marks gives its least."""
 
 # Scripts that put no spaces between words count by character.

@@ -24,7 +24,7 @@ _STORED = (
 _ALIKE = (
     select(_STORED.c.recording_id)
     .group_by(_STORED.c.recording_id)
-    .order_by(func.sum(1.0 / _STORED.c.frequency).desc(), _STORED.c.recording_id.desc())
+    .order_by(func.sum(1.0 / (_STORED.c.frequency * _STORED.c.frequency)).desc(), _STORED.c.recording_id.desc())
     .limit(bindparam("limit"))
 )
 """The rarer a mark that both have, the more it says."""

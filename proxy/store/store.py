@@ -70,6 +70,10 @@ class Store:
         """Recordings of the same upstream and path that are like a canonical document, the likeliest first."""
         return await self._read(lambda connection: neighbours.near(connection, cassette, document, limit))
 
+    async def call(self, call_id: str) -> Call | None:
+        """The row of the log with that id."""
+        return await self._read(lambda connection: log.find(connection, call_id))
+
     async def keyed_otherwise(self) -> bool:
         """Whether some recordings may have keys that were made in another way: they are not found."""
         return await self._read(lambda connection: recordings.keyed_otherwise(connection, self._keyed_by))
