@@ -1,17 +1,17 @@
 """Marks of a canonical document: a few numbers by which it is found again among many, also after a change somewhere.
 
-A mark is the digest of two neighbouring words. Short texts have all of their marks, long ones those that winnowing
-picks (Schleimer, Wilkerson, Aiken: "Winnowing: Local Algorithms for Document Fingerprinting", SIGMOD 2003): two texts
-that share a run of words share a mark of it, wherever the run stands. Which of a document's marks are worth storing
-depends on what else is stored: those that few have. Most of what a store holds are the same instructions and tools
-again and again; what tells one request from the others is seldom more than a sentence.
+A mark is the digest of a message, or of three neighbouring words. Short texts have the marks of all of their words,
+long ones those that winnowing picks (Schleimer, Wilkerson, Aiken: "Winnowing: Local Algorithms for Document
+Fingerprinting", SIGMOD 2003): two texts that share a run of words share a mark of it, wherever the run stands. Which of
+a document's marks are worth storing depends on what else is stored: those that few have. Most of what a store holds are
+the same instructions and tools again and again; what tells one request from the others is seldom more than a sentence.
 
 Everything here is a pure function of the document: no salt, no chance.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from functools import lru_cache
 from zlib import crc32
 
 import orjson
@@ -33,10 +33,10 @@ MAX_TEXT = 16_000
 MAX_DOCUMENT = 40_000
 """Characters that are looked at of a document: what is not a message, then the messages from the last to the first."""
 
-SHORT = 200
+SHORT = 160
 """Words of a text up to which all its marks count."""
 
-WINDOW = 4
+WINDOW = 8
 """Of a longer text each run of so many marks gives its least."""
 
 # Scripts that put no spaces between words count by character.
@@ -52,7 +52,7 @@ def marks(document: bytes, cassette: str) -> frozenset[int]:
     scope = orjson.dumps([cassette, members["upstream"], members["path"], members.get("tenant")])
     found: set[int] = set()
     for text in _texts(members["body"]):
-        found |= _marks_of(_WORD.findall(text), crc32(scope))
+        found |= _marks_of(text, crc32(scope))
     return frozenset(sorted(found)[:MAX_MARKS])
 
 
@@ -90,8 +90,11 @@ def _strings(node: Json) -> Iterator[str]:
         yield str(node)
 
 
-def _marks_of(words: list[str], seed: int) -> set[int]:
-    pairs = [crc32(f"{one} {other}".encode(), seed) for one, other in pairwise(words)]
-    if len(words) <= SHORT:
-        return set(pairs)
-    return {min(pairs[start : start + WINDOW]) for start in range(len(pairs) - WINDOW + 1)}
+@lru_cache(maxsize=256)  # what an application repeats in each call: its instructions, its tools, its history
+def _marks_of(text: str, seed: int) -> frozenset[int]:
+    words = _WORD.findall(text)
+    whole = crc32(" ".join(words).encode(), seed)
+    runs = [crc32(f"{a} {b} {c}".encode(), seed) for a, b, c in zip(words, words[1:], words[2:], strict=False)]
+    if len(words) > SHORT:
+        runs = [*map(min, *(runs[start:] for start in range(WINDOW)))]
+    return frozenset([whole, *runs])

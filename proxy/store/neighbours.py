@@ -58,8 +58,8 @@ class Neighbour:
 def index(connection: Connection, cassette: str, recording_id: int, document: bytes) -> None:
     """Make a recording findable."""
     found = sketch.marks(document, cassette)
-    rows = connection.execute(_FREQUENCIES, {"marks": [*found]})
-    chosen = sketch.worth_storing(found, {row.mark: row.frequency for row in rows})
+    rows = connection.execute(_FREQUENCIES, {"marks": [*found]}).all()
+    chosen = sketch.worth_storing(found, dict(map(tuple, rows)))
     if chosen:
         connection.execute(marks.insert(), [{"mark": mark, "recording_id": recording_id} for mark in chosen])
 

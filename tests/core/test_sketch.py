@@ -29,7 +29,7 @@ def prose(words: int, seed: int) -> str:
 NOTHING = marks(document(""), "")
 
 
-@pytest.mark.parametrize("length", [3, 20, SHORT, SHORT + 1, 2_000])
+@pytest.mark.parametrize("length", [7, 20, SHORT, SHORT + 1, 2_000])
 @pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
 def test_a_text_with_a_word_changed_has_marks_of_the_text(length: int, place: float) -> None:
     words = prose(length, 1).split()
@@ -40,8 +40,8 @@ def test_a_text_with_a_word_changed_has_marks_of_the_text(length: int, place: fl
 
 
 def test_a_long_text_that_has_a_run_of_words_of_another_has_a_mark_of_it() -> None:
-    """Wherever the run stands; winnowing promises it from `WINDOW` marks on, that is, from one word more."""
-    run = prose(WINDOW + 1, 2)
+    """Wherever the run stands; winnowing promises it from `WINDOW` marks on, that is, from two words more."""
+    run = prose(WINDOW + 2, 2)
     for number in range(20):
         one, other = (document(f"{prose(n, n)} {run} {prose(300, n + 1)}") for n in (150 + number, 300 + number))
         assert marks(one, "") & marks(other, "") - NOTHING
