@@ -146,6 +146,21 @@ def explain(
 
 
 @app.command()
+def suggest(
+    store: Store = None,
+    limit: Annotated[int, typer.Option(min=1, help="Misses to look at, the newest.")] = 1_000,
+    as_json: AsJson = False,
+) -> None:
+    """Look through the log for misses that only volatile text has caused, and propose the rules against them."""
+    from chatreel import advice
+    from chatreel.config import load_settings
+
+    found = asyncio.run(advice.advise(load_settings(store=store), limit))
+    talk.say(f"{found.misses:,} misses looked at, {found.helped:,} of them would have been hits")
+    typer.echo(json.dumps(advice.as_json(found)) if as_json else "\n".join(advice.as_toml(found)), nl=as_json)
+
+
+@app.command()
 def rekey(
     store: Store = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would change.")] = False,

@@ -1,6 +1,5 @@
 """The log of calls: rows in, rows out."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -52,11 +51,11 @@ def find(connection: Connection, call_id: str) -> Call | None:
     return _call(connection, row) if row else None
 
 
-def misses(connection: Connection, limit: int) -> Iterator[Call]:
-    """Yield the newest calls that no recording answered, the newest first, `limit` of them at most."""
+def misses(connection: Connection, cassette: str, limit: int) -> list[Call]:
+    """The newest calls of a cassette that no recording answered, the newest first, `limit` of them at most."""
     missed = calls.c.outcome.in_([Outcome.RECORDED, Outcome.REFUSED]) & calls.c.key.is_not(None)
-    for row in connection.execute(select(*_COLUMNS).where(missed).order_by(calls.c.id.desc()).limit(limit)).all():
-        yield _call(connection, row)
+    query = select(*_COLUMNS).where(missed, calls.c.cassette == cassette).order_by(calls.c.id.desc()).limit(limit)
+    return [_call(connection, row) for row in connection.execute(query).all()]
 
 
 def _call(connection: Connection, row: Row[Any]) -> Call:

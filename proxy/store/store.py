@@ -74,6 +74,10 @@ class Store:
         """The row of the log with that id."""
         return await self._read(lambda connection: log.find(connection, call_id))
 
+    async def misses(self, cassette: str, limit: int) -> list[Call]:
+        """The newest calls that no recording answered, the newest first."""
+        return await self._read(lambda connection: log.misses(connection, cassette, limit))
+
     async def keyed_otherwise(self) -> bool:
         """Whether some recordings may have keys that were made in another way: they are not found."""
         return await self._read(lambda connection: recordings.keyed_otherwise(connection, self._keyed_by))

@@ -31,7 +31,7 @@ VOLATILE: list[tuple[str, str, str]] = [
         "in /var/folders/zz/x1_abc/T/tmpab12_9zk/in.txt",
         "in /private/var/folders/a0/y2_def/T/tmpzzzzzzz1/in.txt",
     ),
-    ("tmp-path", r"in C:\Users\ann\AppData\Local\Temp\x", r"in D:\Users\bob\AppData\Local\Temp\x"),
+    ("tmp-path", r"in D:\Users\ann\AppData\Local\Temp\x", r"in E:\Users\bob\AppData\Local\Temp\x"),
     ("hex-id", "commit 0123456789abcdef0123456789abcdef01234567", "commit fedcba9876543210fedcba9876543210fedcba98"),
     ("hex-id", "trace 00f067aa0ba902b7", "trace 00f067aa0ba902b8"),
 ]
