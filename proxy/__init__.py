@@ -10,7 +10,10 @@ The pure core is told what happened and answers what to do; it knows no clock, s
     upstreams     client path -> URL of a configured API
     http_caching  Cache-Control, Cache-Status, Age
     redact        what may be stored
+    request       a request body, read, checked and identified
     explain       why a request was a miss (with textdiff)
+    sketch        marks by which a document is found among many like it
+    suggest       which rules would have made a miss a hit
     replay        a recording -> an answer in the wire form that was asked for
     session       which take comes next; what it all came to
 
@@ -22,6 +25,8 @@ The edges do it, each with one library.
     engine        the hooks, the stream layer, the master (mitmproxy)
     server        a proxy from opened store to last row written
     run, demo     a proxy around a command; a tour
+    lookup, advice, rekey
+                  explain, suggest and rekey: what a store and its log have to say, and keys made anew
     cli, talk     parse and report (typer, rich)
 
 Imports run one way, from the bottom of this page to its top; `lint-imports` holds that.

@@ -3,10 +3,10 @@
 import os
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, InstanceOf, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -16,6 +16,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from chatreel.canonical import KeyOptions, Rule, shipped_rules
+from chatreel.canonical.pointers import parse_pointer
 from chatreel.decide import mode_named
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
@@ -36,8 +38,34 @@ def _default_store() -> str:
 
 
 def _words(value: object) -> object:
-    """An environment variable holds several upstreams separated by spaces or commas."""
+    """An environment variable holds several values separated by spaces or commas."""
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _rules(value: object) -> object:
+    """Names of shipped rules, and tables: a rule of one's own, or `name` alone for a shipped one."""
+    entries = _words(value)
+    if not isinstance(entries, list | tuple):
+        raise ValueError("give a list of rules: names of shipped ones, or tables with name, pointer and pattern")  # noqa: TRY004 - pydantic wants a ValueError
+    return tuple(rule for entry in entries for rule in _rules_of(entry))
+
+
+def _rules_of(entry: object) -> tuple[Rule, ...]:
+    match entry:
+        case Rule():
+            return (entry,)
+        case str(name):
+            return shipped_rules(name)
+        case {"name": str(name), **others} if not others:
+            return shipped_rules(name)
+        case {"name": str(name), "pointer": str(pointer), "pattern": str(pattern), **others} if not others:
+            return (Rule(name, pointer, pattern),)
+    raise ValueError(f"{entry!r} is no rule: give the name of a shipped one, or name, pointer and pattern")
+
+
+def _pointer(text: str) -> str:
+    parse_pointer(text)
+    return text
 
 
 def _pace(value: object) -> object:
@@ -70,6 +98,7 @@ def _upstream(text: str) -> str:
 
 
 type UpstreamText = Annotated[str, BeforeValidator(_upstream)]
+type PointerText = Annotated[str, AfterValidator(_pointer)]
 
 
 class Settings(BaseSettings):
@@ -98,6 +127,14 @@ class Settings(BaseSettings):
     """How many times faster than recorded a stream is replayed; `INSTANT` for at once."""
     ask_usage: bool = True
     """Ask upstreams for usage at the end of each recorded stream; a client that did not ask does not get any."""
+    normalize: Annotated[tuple[InstanceOf[Rule], ...], NoDecode, BeforeValidator(_rules)] = ()
+    """Volatile text that does not count: names of shipped rules, and tables with name, pointer and pattern."""
+    ignore: Annotated[tuple[PointerText, ...], NoDecode, BeforeValidator(_words)] = ()
+    """More members of the body that do not count: JSON pointers."""
+    sampling_defaults: Literal["server", "spec"] = "server"
+    """Whether `temperature` and `top_p` of 1 equal their absence: `spec` says yes, as the specification does."""
+    scope: Literal["shared", "credential"] = "shared"
+    """Who shares recordings: everybody, or only those who send the same credentials."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 
@@ -106,6 +143,13 @@ class Settings(BaseSettings):
         if self.port and self.port == self.proxy_port:
             raise ValueError(f"port and proxy_port are both {self.port}; the two proxies need a port each")
         return self
+
+    @property
+    def key_options(self) -> KeyOptions:
+        """What of these settings decides which requests are the same call."""
+        return KeyOptions(
+            sampling_defaults=self.sampling_defaults, ignore=self.ignore, normalize=self.normalize, scope=self.scope
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from chatreel.canonical import without_credentials
 from chatreel.decide import Action, Found
 from chatreel.model import Identity, JsonObject, Mode, Piece, WireForm
 from chatreel.reply import Reply
@@ -18,6 +19,8 @@ class Asked:
     target: Target
     body: bytes
     cache_control: str = ""
+    credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Headers that carry a secret: hashed where recordings are not shared, and never stored or logged."""
 
 
 @dataclass(slots=True)
@@ -31,6 +34,8 @@ class Exchange:
     started_at: float = field(default_factory=time.time)
     started: float = field(default_factory=time.perf_counter)
     body: JsonObject = field(default_factory=dict)
+    tenant: str | None = None
+    """Whose request it is: see `chatreel.request.Keys`."""
     identity: Identity | None = None
     found: Found = Found.MISS
     recording_id: int | None = None
@@ -44,6 +49,20 @@ class Exchange:
     adds_usage: bool = False
     """Whether the upstream is asked for usage that the client did not ask for (Q28)."""
     logged: bool = False
+
+    @property
+    def upstream(self) -> str:
+        """Origin of the API it is for."""
+        return self.asked.target.upstream.origin
+
+    @property
+    def path(self) -> str:
+        return self.asked.target.path
+
+    @property
+    def query(self) -> str:
+        """Less what carries credentials."""
+        return without_credentials(self.asked.target.query)
 
     @property
     def streams(self) -> bool:

@@ -6,7 +6,7 @@ line of a program to look at, hence short, with one JSON pointer a line.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import Enum
@@ -28,6 +28,9 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 
+CANDIDATES = 32
+"""Recordings that a request is compared with: those that an index finds to be most like it."""
+
 FINALISTS = 16
 """Candidates that are compared word by word, after all have been compared member by member."""
 
@@ -39,6 +42,8 @@ MAX_LINES = 8
 
 MAX_LINE = 190
 """Characters of one of them, so that the whole message has less than 2,000."""
+
+STALE = "Some recordings were keyed by other rules than today's: `chatreel rekey` makes them be found again."
 
 MAX_POINTER = 80
 MAX_ROUTE = 100
@@ -63,17 +68,22 @@ def differences(asked: bytes, recorded: bytes) -> tuple[Difference, ...]:
     return tuple(_compare("", json.loads(asked), json.loads(recorded)))
 
 
-def nearest(asked: bytes, candidates: Iterable[bytes]) -> tuple[int, tuple[Difference, ...]] | None:
+def nearest(asked: bytes, candidates: Sequence[bytes]) -> tuple[int, tuple[Difference, ...]] | None:
     """Return the index of the candidate most like `asked`, the first of equals, and what differs; `None` if none is."""
+    ranking = rank(asked, candidates)
+    return (ranking[0], differences(asked, candidates[ranking[0]])) if ranking else None
+
+
+def rank(asked: bytes, candidates: Sequence[bytes]) -> list[int]:
+    """Return the indexes of the candidates most like `asked`, `FINALISTS` at most, the likest first."""
     pieces = _members(asked)
-    rated = ((_overlap(pieces, _members(candidate)), -index, candidate) for index, candidate in enumerate(candidates))
-    finalists = nlargest(FINALISTS, rated, key=lambda entry: entry[:2])
-    if not finalists:
-        return None
+    rated = ((_overlap(pieces, _members(candidate)), -index) for index, candidate in enumerate(candidates))
     words = frozenset(asked.split())
-    rerated = ((rate, _overlap(words, frozenset(one.split())), place, one) for rate, place, one in finalists)
-    _, _, place, winner = max(rerated)
-    return -place, differences(asked, winner)
+    finalists = (
+        (rate, _overlap(words, frozenset(candidates[-place].split())), place)
+        for rate, place in nlargest(FINALISTS, rated)
+    )
+    return [-place for _, _, place in sorted(finalists, reverse=True)]
 
 
 def _members(document: bytes) -> frozenset[bytes]:
@@ -132,10 +142,11 @@ def _changed_runs(asked: list[Json], recorded: list[Json]) -> Iterator[tuple[int
             yield head + new_start, head + new_end, head + old_start, head + old_end
 
 
-def miss_message(asked: Identity, candidates: Sequence[bytes], *, recorded_count: int) -> str:
+def miss_message(asked: Identity, candidates: Sequence[bytes], *, recorded_count: int, stale: bool = False) -> str:
     """Return what to tell the sender of a request that no recording matches, in at most 2,000 characters.
 
-    `candidates` are the documents to look for the nearest in, `recorded_count` is how many recordings there are in all.
+    `candidates` are the documents to look for the nearest in, `recorded_count` is how many recordings there are in all,
+    and `stale` says whether some of them may have keys that were made in another way.
     """
     lines = [f"No recording matches this request (key {asked.key[:15]})."]
     if not any(_route(document) == _route(asked.document) for document in candidates):
@@ -143,6 +154,8 @@ def miss_message(asked: Identity, candidates: Sequence[bytes], *, recorded_count
     found = nearest(asked.document, candidates)
     if found is not None:
         lines += _difference_lines(found[1], recorded_count)
+    if stale:
+        lines.append(STALE)
     lines.append("To record it, run once with `--mode cache` or `--mode record`.")
     return "\n".join(lines)
 
@@ -164,7 +177,7 @@ def _difference_lines(found: Sequence[Difference], recorded_count: int) -> Itera
         return
     yield f"The nearest of {_recordings(recorded_count)} differs in {len(found)} place{'s' if len(found) > 1 else ''}:"
     for difference in found[:MAX_LINES]:
-        yield f"  {_line(difference)}"
+        yield f"  {difference_line(difference)}"
     if len(found) > MAX_LINES:
         yield f"  ... and {len(found) - MAX_LINES} more"
 
@@ -173,8 +186,8 @@ def _recordings(count: int) -> str:
     return "one recording" if count == 1 else f"{count:,} recordings"
 
 
-def _line(difference: Difference) -> str:
-    """One difference in one line. Places in the body are named as the body's own, so that they can be copied."""
+def difference_line(difference: Difference) -> str:
+    """Return one difference in one line. Places in the body are named as the body's own, so that they can be copied."""
     asked, recorded = difference.asked, difference.recorded
     pointer = _pointer(difference.pointer)
     room = MAX_LINE - len(pointer) - len(": asked , recorded ")

@@ -89,6 +89,10 @@ class Recording:
     """The one `chat.completion` object that `body` amounts to, UTF-8 JSON."""
     usage_added: bool = False
     """Whether `body` reports usage only because chatreel asked for it: the client did not, and did not get it (Q28)."""
+    query: str = ""
+    """As it travelled, less what carries credentials."""
+    tenant: str | None = None
+    """Keyed hash of the request's credentials; `None` where recordings are shared."""
     cassette: str = ""
     id: int = 0
     """Row of the store; 0 before it is stored."""

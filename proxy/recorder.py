@@ -9,27 +9,23 @@ import logging
 import time
 from dataclasses import dataclass, replace
 
-import orjson
-
-from chatreel import canonical, explain
+from chatreel import explain
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Directives, Found, decide, found_of, mode_for
 from chatreel.errors import Malformed, NotKeyable, StoreError
 from chatreel.exchange import Answered, Asked, Exchange
 from chatreel.http_caching import CacheStatus, age_header, request_directives
-from chatreel.model import Identity, JsonObject, Mode, Outcome, Recording, WireForm
+from chatreel.model import Identity, Mode, Outcome, Recording, WireForm
 from chatreel.pace import INSTANT
 from chatreel.redact import kept_headers
 from chatreel.replay import replay
 from chatreel.reply import Reply, refusal
+from chatreel.request import DEFAULT_KEYS, Keys, read_request, readable
 from chatreel.session import Session
 from chatreel.store import Call, Store
 from chatreel.upstreams import Target
 from chatreel.wire.codec import dumps
 from chatreel.wire.reading import Verdict, read
-
-_NEIGHBOURS = 200
-"""Recordings a miss is compared with."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +38,7 @@ class Habits:
     """Of replayed streams: see `chatreel.pace`."""
     ask_usage: bool = True
     """Ask upstreams for usage at the end of each recorded stream."""
+    keys: Keys = DEFAULT_KEYS
 
 
 DEFAULT_HABITS = Habits()
@@ -65,16 +62,17 @@ class Recorder:
         mode = mode_for(self.session.mode, directives)
         exchange = Exchange(asked, Action.FORWARD, mode)
         if mode is Mode.PASSTHROUGH:
-            exchange.body = _readable(asked.body)
+            exchange.body = readable(asked.body)
             return exchange
         try:
-            exchange.body = _checked(canonical.parse_body(asked.body))
-            exchange.identity = _identify(asked.target, exchange.body)
+            exchange.body = read_request(asked.body)
+            exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, exchange.body)
+            exchange.identity = self._habits.keys.identify(exchange, exchange.body)
         except Malformed as error:
             exchange.reason = str(error)
             return self._refuse(exchange, ApiError(Problem.BAD_REQUEST, f"chatreel cannot read this request: {error}"))
         except NotKeyable as error:
-            exchange.body = _readable(asked.body)
+            exchange.body = readable(asked.body)
             exchange.reason = str(error)
             exchange.found = Found.UNKEYABLE
             exchange.action = decide(mode, directives, exchange.found)
@@ -87,7 +85,7 @@ class Recorder:
 
     def usage_refused(self, exchange: Exchange) -> None:
         """The upstream answered once it was no longer asked for usage: it will not be asked again."""
-        self._without_usage.add((exchange.asked.target.upstream.origin, exchange.model))
+        self._without_usage.add((exchange.upstream, exchange.model))
 
     def turn_away(self, target: Target, error: ApiError) -> Reply:
         """Refuse a call whose body is not even looked at."""
@@ -140,13 +138,13 @@ class Recorder:
         if exchange.action is Action.REPLAY and found:
             return self._replay(exchange, found)
         if exchange.action is Action.REFUSE:
-            exchange.reason = await self._explain_miss(exchange, identity)
+            exchange.reason = await self._explain_miss(identity)
             return self._refuse(exchange, ApiError(Problem.NO_RECORDING, exchange.reason))
         exchange.adds_usage = self._adds_usage(exchange)
         return exchange
 
     def _adds_usage(self, exchange: Exchange) -> bool:
-        asked = (exchange.asked.target.upstream.origin, exchange.model)
+        asked = (exchange.upstream, exchange.model)
         wanted = self._habits.ask_usage and exchange.streams and not exchange.wants_usage
         return wanted and exchange.action is Action.RECORD and asked not in self._without_usage
 
@@ -173,21 +171,16 @@ class Recorder:
         self._log(exchange, Outcome.REFUSED, status=error.status)
         return exchange
 
-    async def _explain_miss(self, exchange: Exchange, identity: Identity) -> str:
-        target = exchange.asked.target
+    async def _explain_miss(self, identity: Identity) -> str:
         cassette = self.session.cassette
         try:
-            candidates = await self.store.documents_near(
-                cassette,
-                upstream=target.upstream.origin,
-                path=target.path,
-                model=exchange.model,
-                limit=_NEIGHBOURS,
-            )
+            neighbours = await self.store.near(cassette, identity.document, explain.CANDIDATES)
             recorded = await self.store.count(cassette)
+            stale = await self.store.keyed_otherwise()
         except StoreError as error:
             return f"the store cannot be read: {error}"
-        return explain.miss_message(identity, candidates, recorded_count=recorded)
+        candidates = [neighbour.document for neighbour in neighbours]
+        return explain.miss_message(identity, candidates, recorded_count=recorded, stale=stale)
 
     async def _store(self, exchange: Exchange, answered: Answered) -> CacheStatus:
         status = self.forward_status(exchange)
@@ -199,8 +192,10 @@ class Recorder:
             return replace(status, detail=f"not-stored-{reading.verdict.value}")
         recording = Recording(
             identity=exchange.identity,
-            upstream=exchange.asked.target.upstream.origin,
-            path=exchange.asked.target.path,
+            upstream=exchange.upstream,
+            path=exchange.path,
+            query=exchange.query,
+            tenant=exchange.tenant,
             model=exchange.model,
             recorded_at=exchange.started_at,
             request=exchange.asked.body,
@@ -223,7 +218,6 @@ class Recorder:
         exchange.logged = True
         latency = exchange.elapsed
         self.session.tally.count(outcome, seconds_saved=saved)
-        target = exchange.asked.target
         call = Call(
             call_id=exchange.call_id,
             started_at=exchange.started_at,
@@ -231,8 +225,10 @@ class Recorder:
             reason=exchange.reason,
             mode=exchange.mode,
             cassette=self.session.cassette,
-            upstream=target.upstream.origin,
-            path=target.path,
+            upstream=exchange.upstream,
+            path=exchange.path,
+            query=exchange.query,
+            tenant=exchange.tenant,
             model=exchange.model,
             stream=exchange.streams,
             status=status,
@@ -240,31 +236,8 @@ class Recorder:
             recording_id=exchange.recording_id,
             latency=latency,
             first_piece=exchange.first_piece,
+            request=exchange.asked.body if outcome is Outcome.REFUSED and exchange.identity else None,
         )
         self.store.log(call)
-        logger.info("%-9s %s %s %.0f ms %s", outcome, status or "---", call.model or "-", latency * 1e3, call.reason)
-
-
-def _identify(target: Target, body: JsonObject) -> Identity:
-    return canonical.identify(upstream=target.upstream.origin, path=target.path, query=target.query, body=body)
-
-
-def _checked(body: JsonObject) -> JsonObject:
-    """Raises `Malformed` unless the members that make a body a chat completion request have the specified types."""
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        raise Malformed("`messages` has to be an array of objects")
-    if not isinstance(body.get("model", ""), str | None):
-        raise Malformed("`model` has to be a string")
-    if not isinstance(body.get("stream"), bool | None):
-        raise Malformed("`stream` has to be true or false")
-    return body
-
-
-def _readable(raw: bytes) -> JsonObject:
-    """For the log only: the body as far as anybody can read it."""
-    try:
-        body = orjson.loads(raw)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
+        logger.info("%-9s %s %s %.0f ms %s", outcome, status or "---", call.model or "-", latency * 1e3, said)

@@ -1,5 +1,6 @@
 """A running proxy, from its store being opened to its last row being written."""
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,15 +10,21 @@ from pathlib import Path
 import orjson
 from platformdirs import user_data_path
 
+from chatreel.canonical import keyed_by
 from chatreel.config import Settings
 from chatreel.decide import mode_at_start
 from chatreel.errors import ServeError
+from chatreel.explain import STALE
 from chatreel.recorder import Habits, Recorder
+from chatreel.request import Keys
 from chatreel.session import Session
 from chatreel.store import Store
+from chatreel.store.secret import load_secret
 from chatreel.upstreams import Upstreams
 
 _AUTHORITY = "mitmproxy-ca-cert.pem"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +51,13 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
 
     upstreams = Upstreams.parse(settings.upstream)
-    store = Store(settings.store, memory_limit=int(settings.memory))
+    store = open_store(settings)
     try:
+        if await store.keyed_otherwise():
+            logger.warning("%s: %s", settings.store, STALE)
+        keys = keys_for(settings)
         session = Session(mode_at_start(settings.mode, recorded_before=await store.count("") > 0))
-        habits = Habits(speed=settings.pace, ask_usage=settings.ask_usage)
+        habits = Habits(speed=settings.pace, ask_usage=settings.ask_usage, keys=keys)
         addon = ChatreelAddon(Recorder(store, session, habits), upstreams, max_body=int(settings.max_body))
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
         listen = Listen(settings.host, settings.port, settings.proxy_port, upstreams.addresses)
@@ -59,6 +69,17 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
             await master.stop()
     finally:
         store.close()
+
+
+def open_store(settings: Settings) -> Store:
+    """The store of `settings`, made if there is none. Raises `StoreError`."""
+    return Store(settings.store, memory_limit=int(settings.memory), keyed_by=keyed_by(settings.key_options))
+
+
+def keys_for(settings: Settings) -> Keys:
+    """How keys are made by `settings`; the store exists. Raises `StoreError` if its secret cannot be used."""
+    options = settings.key_options
+    return Keys(options, load_secret(settings.store) if options.scope == "credential" else b"")
 
 
 def write_ready_file(path: Path, proxy: Proxy) -> None:

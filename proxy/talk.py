@@ -7,15 +7,15 @@ from rich.console import Console
 from chatreel.model import Outcome
 from chatreel.session import Tally
 
-_console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
-    _console.print(text, markup=False)
+    console.print(text, markup=False)
 
 
 def complain(text: str) -> None:
-    _console.print(f"chatreel: {text}", markup=False, style="red")
+    console.print(f"chatreel: {text}", markup=False, style="red")
 
 
 def verdict(tally: Tally) -> None:

@@ -1,14 +1,16 @@
 """The canonical document of a request, and the key that is its digest."""
 
 import hashlib
-from urllib.parse import unquote, urlsplit
+import json
+from urllib.parse import urlsplit
 
 import orjson
 
+from chatreel.canonical.credentials import is_credential
 from chatreel.canonical.messages import canonical_messages
 from chatreel.canonical.normalizing import normalize
 from chatreel.canonical.pointers import parse_pointer, remove
-from chatreel.canonical.rules import CREDENTIAL_PARAMETERS, CREDENTIALS, DROPPED, KeyOptions
+from chatreel.canonical.rules import CREDENTIALS, DROPPED, KeyOptions
 from chatreel.canonical.values import Tree, canonical_member, canonical_value
 from chatreel.errors import NotKeyable
 from chatreel.model import Identity, Json, JsonObject
@@ -22,14 +24,27 @@ _DROPPED_NAMES = frozenset(name for (name,) in map(parse_pointer, DROPPED))
 _CREDENTIALS = tuple(parse_pointer(pointer) for pointer in CREDENTIALS)
 
 
-def identify(*, upstream: str, path: str, query: str, body: JsonObject, options: KeyOptions = DEFAULT) -> Identity:
+UNKNOWN_TENANT = "unknown"
+"""Whose a recording is that was made while nobody asked: nobody's."""
+
+
+def identify(
+    *,
+    upstream: str,
+    path: str,
+    query: str,
+    body: JsonObject,
+    options: KeyOptions = DEFAULT,
+    tenant: str | None = None,
+) -> Identity:
     """Return key and canonical document of a request. `body` is what `parse_body` returned; it is not changed.
 
     `upstream` is the origin of the API, `path` and `query` are as they travel, percent-encoded, without the `?`.
+    `tenant` is whose request it is, `None` if that is not known; it counts if the scope of `options` is `credential`.
     Raises `NotKeyable` if the request has no JSON form that all readers agree on.
     """
     try:
-        document = _document(upstream, path, query, body, options)
+        document = _document(upstream, path, query, body, options, tenant)
     except RecursionError:
         raise NotKeyable("The request body is nested too deeply.") from None
     except orjson.JSONEncodeError as error:
@@ -42,12 +57,19 @@ def cache_key(document: bytes) -> str:
     return f"{SCHEME}:{hashlib.sha256(document).hexdigest()}"
 
 
-def _document(upstream: str, path: str, query: str, body: JsonObject, options: KeyOptions) -> bytes:
+def keyed_by(options: KeyOptions) -> str:
+    """Return scheme and options as one line of JSON: keys made under two that differ need not find each other."""
+    return json.dumps({"scheme": SCHEME, **options.summary})
+
+
+def _document(upstream: str, path: str, query: str, body: JsonObject, options: KeyOptions, tenant: str | None) -> bytes:
     canonical = _canonical_body(body, options)
     traces = {name: canonical_value(option) for name, option in options.declared.items()}
     if options.normalize:
         canonical, labels = normalize(canonical, options.normalize)
         traces |= {"normalized": labels} if labels else {}
+    if options.scope == "credential":
+        traces["tenant"] = tenant or UNKNOWN_TENANT
     members: dict[str, Tree] = {
         "v": SCHEME,
         "upstream": _without_userinfo(upstream),
@@ -80,7 +102,7 @@ def _equals(value: Json, default: float) -> bool:
 def _canonical_query(query: str) -> Tree:
     """Name and value of each parameter, still encoded, sorted by name; equal names keep their order."""
     parameters = [parameter.split("=", 1) for parameter in query.split("&") if parameter]
-    kept = [pair for pair in parameters if unquote(pair[0]).lower() not in CREDENTIAL_PARAMETERS]
+    kept = [pair for pair in parameters if not is_credential(pair[0])]
     return [[*pair] for pair in sorted(kept, key=lambda pair: pair[0])]
 
 

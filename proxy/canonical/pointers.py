@@ -1,6 +1,7 @@
 """JSON pointers (RFC 6901), with one extension: the token `*` stands for every element or member."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from chatreel.errors import ConfigError
@@ -21,6 +22,20 @@ def parse_pointer(text: str) -> Pointer:
 def format_token(token: str) -> str:
     """Return `token` as it is spelled inside a pointer."""
     return token.replace("~", "~0").replace("/", "~1")
+
+
+def select(node: Json, pointer: Pointer) -> Iterator[Json]:
+    """Yield what is at `pointer`."""
+    if not pointer:
+        yield node
+        return
+    place, rest = pointer[0], pointer[1:]
+    members = node if isinstance(node, dict) else {}
+    if isinstance(node, list):
+        members = {str(index): child for index, child in enumerate(node)}
+    for name, child in members.items():
+        if place in ("*", name):
+            yield from select(child, rest)
 
 
 def remove(body: JsonObject, pointer: Pointer) -> JsonObject:

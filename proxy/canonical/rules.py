@@ -108,6 +108,8 @@ class KeyOptions:
     ignore: tuple[str, ...] = ()
     """More members that do not count: JSON pointers into the request's body, `*` for every element or member."""
     normalize: tuple[Rule, ...] = ()
+    scope: Literal["shared", "credential"] = "shared"
+    """Who shares recordings: everybody, or only those who send the same credentials."""
 
     def __post_init__(self) -> None:
         for pointer in self.ignore:
@@ -119,11 +121,21 @@ class KeyOptions:
         return DEFAULTS | SAMPLING_DEFAULTS if self.sampling_defaults == "spec" else DEFAULTS
 
     @property
+    def summary(self) -> JsonObject:
+        """All of these options; equal for options that make equal keys."""
+        return {
+            "scope": self.scope,
+            "sampling_defaults": self.sampling_defaults,
+            "ignore": [*sorted({*self.ignore})],
+            "normalize": [rule.label for rule in self.normalize],
+        }
+
+    @property
     def declared(self) -> JsonObject:
         """What of these options stands in every document. Rules stand only where they found something."""
         members: JsonObject = {}
         if self.sampling_defaults != "server":
             members["sampling_defaults"] = self.sampling_defaults
         if self.ignore:
-            members["ignore"] = list(self.ignore)
+            members["ignore"] = [*sorted({*self.ignore})]
         return members

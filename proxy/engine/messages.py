@@ -4,6 +4,7 @@ import time
 
 from mitmproxy import http
 
+from chatreel.canonical import credential_headers
 from chatreel.engine.decoding import decoder
 from chatreel.engine.route import Route
 from chatreel.engine.tee import Tee
@@ -18,7 +19,12 @@ def asked_of(request: http.Request, route: Route, limit: int) -> Asked:
     body = request.raw_content or b""
     if undo := decoder(request.headers.get("content-encoding", ""), limit=limit):
         body = undo.feed(body) + undo.close()
-    return Asked(route.target, body, request.headers.get("cache-control", ""))
+    return Asked(
+        target=route.target,
+        body=body,
+        cache_control=request.headers.get("cache-control", ""),
+        credentials=credential_headers(request.headers.items(multi=True)),
+    )
 
 
 def response_of(reply: Reply) -> http.Response:

@@ -28,6 +28,13 @@ def store_url(text: str) -> URL:
     return url
 
 
+def require_store(text: str) -> None:
+    """Raises `StoreError` unless there is a store: who looks after one does not want a new one."""
+    path = Path(str(store_url(text).database))
+    if not path.exists():
+        raise StoreError(f"there is no store at {path}. Name it with --store.")
+
+
 def open_engine(url: URL) -> Engine:
     """The engine of a store that exists, is of this version, and can be read and written. Raises `StoreError`."""
     path = Path(str(url.database))

@@ -28,9 +28,13 @@ _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
 def put(connection: Connection, contents: Iterable[bytes]) -> list[bytes]:
     """Store what is not there yet; the digests, in the order of `contents`."""
     addressed = [(sha256(content).digest(), content) for content in contents]
-    insert = _INSERT[connection.dialect.name]
-    connection.execute(insert(payloads).on_conflict_do_nothing(), [_row(*pair) for pair in addressed])
+    connection.execute(insert_missing(connection, payloads), [_row(*pair) for pair in addressed])
     return [digest for digest, _ in addressed]
+
+
+def insert_missing(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """The statement that inserts rows into `table` and leaves alone those that are there."""
+    return _INSERT[connection.dialect.name](table).on_conflict_do_nothing()
 
 
 def get(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, bytes]:

@@ -1,6 +1,5 @@
 """Recordings in and out of the tables: plain Core statements, no ORM (it would cost five times as much per read)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -9,9 +8,8 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 
 from chatreel.errors import StoreError
 from chatreel.model import Identity, Recording, Take, WireForm
-from chatreel.store import payloads
-from chatreel.store.schema import payloads as payload_table
-from chatreel.store.schema import recordings
+from chatreel.store import neighbours, payloads
+from chatreel.store.schema import KEYED_BY, meta, recordings
 
 _TAKES = (
     select(recordings.c.id, recordings.c.form)
@@ -20,21 +18,12 @@ _TAKES = (
 )
 _BY_ID = select(recordings).where(recordings.c.id == bindparam("id"))
 _COUNT = select(func.count()).where(recordings.c.cassette == bindparam("cassette"))
-_NEIGHBOURS = (
-    select(payload_table.c.digest)
-    .join(recordings, recordings.c.document == payload_table.c.digest)
-    .where(
-        recordings.c.cassette == bindparam("cassette"),
-        recordings.c.upstream == bindparam("upstream"),
-        recordings.c.path == bindparam("path"),
-    )
-    .order_by((recordings.c.model == bindparam("model")).desc(), recordings.c.id.desc())
-    .limit(bindparam("limit"))
-)
+_KEYED_OTHERWISE = select(meta.c.value).where(meta.c.name == KEYED_BY, meta.c.value != bindparam("keyed_by")).limit(1)
 
 
-def insert(connection: Connection, recording: Recording) -> int:
-    """Store a recording as the newest take of its key; its id."""
+def insert(connection: Connection, recording: Recording, keyed_by: str) -> int:
+    """Store a recording as the newest take of its key; its id. `keyed_by`: how its key was made."""
+    connection.execute(payloads.insert_missing(connection, meta), {"name": KEYED_BY, "value": keyed_by})
     document, request, body, completion = payloads.put(
         connection, (recording.identity.document, recording.request, recording.body, recording.completion)
     )
@@ -43,6 +32,8 @@ def insert(connection: Connection, recording: Recording) -> int:
         "key": recording.identity.key,
         "upstream": recording.upstream,
         "path": recording.path,
+        "query": recording.query,
+        "tenant": recording.tenant,
         "model": recording.model,
         "recorded_at": recording.recorded_at,
         "status": recording.status,
@@ -56,7 +47,9 @@ def insert(connection: Connection, recording: Recording) -> int:
         "pieces": payloads.pack_pieces(recording.pieces),
     }
     result = connection.execute(recordings.insert().returning(recordings.c.id), row)
-    return int(result.scalar_one())
+    recording_id = int(result.scalar_one())
+    neighbours.index(connection, recording.cassette, recording_id, recording.identity.document)
+    return recording_id
 
 
 def takes(connection: Connection, cassette: str, key: str) -> tuple[Take, ...]:
@@ -75,18 +68,13 @@ def load(connection: Connection, recording_id: int) -> Recording:
         raise StoreError(f"recording {recording_id} is damaged: {error}") from error
 
 
-def documents_near(
-    connection: Connection, cassette: str, *, upstream: str, path: str, model: str, limit: int
-) -> list[bytes]:
-    """Canonical documents of the newest recordings of an endpoint, those of the same model first."""
-    where = {"cassette": cassette, "upstream": upstream, "path": path, "model": model, "limit": limit}
-    digests: Sequence[bytes] = connection.execute(_NEIGHBOURS, where).scalars().all()
-    contents = payloads.get(connection, digests) if digests else {}
-    return [contents[digest] for digest in digests]
-
-
 def count(connection: Connection, cassette: str) -> int:
     return int(connection.execute(_COUNT, {"cassette": cassette}).scalar_one())
+
+
+def keyed_otherwise(connection: Connection, keyed_by: str) -> bool:
+    """Whether some recordings may have keys that were made in another way."""
+    return connection.execute(_KEYED_OTHERWISE, {"keyed_by": keyed_by}).first() is not None
 
 
 def _recording(row: Row[Any], contents: dict[bytes, bytes]) -> Recording:
@@ -94,6 +82,8 @@ def _recording(row: Row[Any], contents: dict[bytes, bytes]) -> Recording:
         identity=Identity(row.key, contents[row.document]),
         upstream=row.upstream,
         path=row.path,
+        query=row.query,
+        tenant=row.tenant,
         model=row.model,
         recorded_at=row.recorded_at,
         request=contents[row.request],

@@ -28,6 +28,16 @@ _DIGEST = LargeBinary(32)
 
 version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
+KEYED_BY = "keyed_by"
+"""Name of the rows of `meta` that say how keys were made: one row for each way that is in use."""
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", Text, primary_key=True),
+)
+
 payloads = Table(
     "payloads",
     metadata,
@@ -45,6 +55,8 @@ recordings = Table(
     Column("key", String(80), nullable=False),
     Column("upstream", Text, nullable=False, comment="origin of the API that answered"),
     Column("path", Text, nullable=False),
+    Column("query", Text, nullable=False, comment="without credentials"),
+    Column("tenant", String(64), comment="keyed hash of the credentials; NULL if the scope was shared"),
     Column("model", Text, nullable=False),
     Column("recorded_at", Double, nullable=False, comment="seconds since the epoch"),
     Column("status", Integer, nullable=False),
@@ -57,8 +69,17 @@ recordings = Table(
     Column("completion", _DIGEST, ForeignKey("payloads.digest"), nullable=False),
     Column("pieces", LargeBinary, nullable=False, comment="arrival of the body: see chatreel.store.payloads"),
     Index("recordings_by_key", "cassette", "key", "id"),
-    Index("recordings_by_model", "cassette", "upstream", "path", "model", "id"),
+    Index("recordings_by_route", "cassette", "upstream", "path", "tenant", "id"),
     sqlite_autoincrement=True,
+)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("mark", BigInteger, primary_key=True, comment="of the canonical document: see chatreel.sketch"),
+    # No foreign key: it would need an index of its own. Marks of what is gone lead nowhere.
+    Column("recording_id", _Id, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 calls = Table(
@@ -73,6 +94,8 @@ calls = Table(
     Column("cassette", Text, nullable=False),
     Column("upstream", Text, nullable=False),
     Column("path", Text, nullable=False),
+    Column("query", Text, nullable=False, comment="without credentials"),
+    Column("tenant", String(64), comment="keyed hash of the credentials; NULL if the scope was shared"),
     Column("model", Text, nullable=False),
     Column("stream", Boolean, nullable=False),
     Column("status", Integer, comment="what the client got; NULL if it got no response"),
@@ -82,6 +105,7 @@ calls = Table(
     Column(
         "first_piece", Double, comment="seconds to the first piece of the body from upstream; NULL if not forwarded"
     ),
+    Column("request", _DIGEST, ForeignKey("payloads.digest"), comment="body of a refused call"),
     Index("calls_by_time", "started_at"),
     sqlite_autoincrement=True,
 )

@@ -4,51 +4,35 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 
 from cachetools import LRUCache
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
-from chatreel.model import Mode, Outcome, Recording, Take
-from chatreel.store import recordings
+from chatreel.model import Recording, Take
+from chatreel.store import log, neighbours, recordings
 from chatreel.store.database import open_engine, store_url
-from chatreel.store.schema import calls
+from chatreel.store.log import Call
+from chatreel.store.neighbours import Neighbour
 from chatreel.store.writer import Writer
 
 _READERS = 2
 _KEYS_IN_MEMORY = 100_000
 
+DEFAULT_KEYS = keyed_by(KeyOptions())
+
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One row of the log. Times in seconds; `None` where a thing did not happen."""
-
-    call_id: str
-    started_at: float
-    outcome: Outcome
-    reason: str
-    mode: Mode
-    cassette: str
-    upstream: str
-    path: str
-    model: str
-    stream: bool
-    status: int | None
-    key: str | None
-    recording_id: int | None
-    latency: float
-    first_piece: float | None
 
 
 class Store:
     """Raises `StoreError` from every method that touches the database."""
 
-    def __init__(self, location: str, *, memory_limit: int) -> None:
-        """`memory_limit`: bytes of recordings kept in memory."""
+    def __init__(self, location: str, *, memory_limit: int, keyed_by: str = DEFAULT_KEYS) -> None:
+        """`memory_limit`: bytes of recordings kept in memory. `keyed_by`: how the keys are made that come in."""
+        self._keyed_by = keyed_by
         self._engine = open_engine(store_url(location))
         self._writer = Writer(self._engine)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
@@ -79,32 +63,35 @@ class Store:
 
     async def add(self, recording: Recording) -> Recording:
         """Store a recording as the newest take of its key. When this returns, it is committed."""
-        recording_id = await self._write(lambda connection: recordings.insert(connection, recording))
+        recording_id = await self._write(lambda connection: recordings.insert(connection, recording, self._keyed_by))
         self._additions += 1
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored)
         return stored
 
-    async def documents_near(self, cassette: str, *, upstream: str, path: str, model: str, limit: int) -> list[bytes]:
-        """Canonical documents of the newest recordings of an endpoint, those of the same model first."""
-        return await self._read(
-            lambda connection: recordings.documents_near(
-                connection, cassette, upstream=upstream, path=path, model=model, limit=limit
-            )
-        )
+    async def near(self, cassette: str, document: bytes, limit: int) -> list[Neighbour]:
+        """Recordings of the same upstream and path that are like a canonical document, the likeliest first."""
+        return await self._read(lambda connection: neighbours.near(connection, cassette, document, limit))
+
+    async def call(self, call_id: str) -> Call | None:
+        """The row of the log with that id."""
+        return await self._read(lambda connection: log.find(connection, call_id))
+
+    async def misses(self, cassette: str, limit: int) -> list[Call]:
+        """The newest calls that no recording answered, the newest first."""
+        return await self._read(lambda connection: log.misses(connection, cassette, limit))
+
+    async def keyed_otherwise(self) -> bool:
+        """Whether some recordings may have keys that were made in another way: they are not found."""
+        return await self._read(lambda connection: recordings.keyed_otherwise(connection, self._keyed_by))
 
     async def count(self, cassette: str) -> int:
         return await self._read(lambda connection: recordings.count(connection, cassette))
 
     def log(self, call: Call) -> None:
         """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer."""
-        row = asdict(call)
-
-        def insert(connection: Connection) -> None:
-            connection.execute(calls.insert(), row)
-
-        self._writer.submit(insert).add_done_callback(_warn)
+        self._writer.submit(lambda connection: log.insert(connection, call)).add_done_callback(_warn)
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chatreel.canonical import KeyOptions, Rule, shipped_rules
 from chatreel.config import Settings, load_settings
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
@@ -197,3 +198,63 @@ def test_every_setting_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch
     assert {name for name in Settings.model_fields if f"'{name}'" in str(raised.value)} == (
         set(Settings.model_fields) - texts
     )
+
+
+UUIDS = shipped_rules("uuid")
+TICKET = Rule("ticket", "/messages/*/content", r"T-\d+")
+TABLE = "{ name = 'ticket', pointer = '/messages/*/content', pattern = 'T-\\d+' }"
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("", ()),
+        ("normalize = []", ()),
+        ("normalize = ['uuid']", UUIDS),
+        ("normalize = 'uuid'", UUIDS),
+        ("[[normalize]]\nname = 'uuid'", UUIDS),
+        (f"normalize = [{TABLE}]", (TICKET,)),
+        (f"normalize = ['uuid', {TABLE}]", (*UUIDS, TICKET)),
+        ("[[normalize]]\nname = 'ticket'\npointer = '/messages/*/content'\npattern = 'T-\\d+'", (TICKET,)),
+    ],
+)
+def test_rules_are_named_or_written_out(folder: Path, text: str, rules: tuple[Rule, ...]) -> None:
+    (folder / "chatreel.toml").write_text(text)
+    assert load_settings().key_options == KeyOptions(normalize=rules)
+
+
+def test_a_pyproject_has_rules_as_tables_of_its_own(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text("[[tool.chatreel.normalize]]\nname = 'uuid'")
+    assert load_settings().normalize == UUIDS
+
+
+def test_the_environment_names_shipped_rules_and_pointers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATREEL_NORMALIZE", "uuid iso-date")
+    monkeypatch.setenv("CHATREEL_IGNORE", "/seed,/messages/*/name")
+    monkeypatch.setenv("CHATREEL_SAMPLING_DEFAULTS", "spec")
+    assert load_settings().key_options == KeyOptions(
+        sampling_defaults="spec",
+        ignore=("/seed", "/messages/*/name"),
+        normalize=(*UUIDS, *shipped_rules("iso-date")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("normalize = ['guid']", "there is no shipped rule 'guid': choose one of iso-date"),
+        ("[[normalize]]\nname = 'ticket'", "there is no shipped rule 'ticket'"),
+        ("[[normalize]]\nname = 'a'\npointer = '/b'", "is no rule: give the name of a shipped one, or name, pointer"),
+        ("[[normalize]]\nname = 'a'\npointer = '/b'\npattern = 'c'\nflags = 'i'", "'flags': 'i'.* is no rule"),
+        ("[[normalize]]\nname = 'a'\npointer = 'b'\npattern = 'c'", "'b' is not a JSON pointer"),
+        ("[[normalize]]\nname = 'a'\npointer = '/b'\npattern = '('", "pattern of rule 'a' is not a regular expression"),
+        ("[[normalize]]\nname = 'a b'\npointer = '/b'\npattern = 'c'", "rule name 'a b' is not made of"),
+        ("normalize = 1", "give a list of rules"),
+        ("[normalize]\nname = 'uuid'", "give a list of rules"),
+        ("normalize = [1]", "1 is no rule"),
+    ],
+)
+def test_a_wrong_rule_is_named(folder: Path, text: str, complaint: str) -> None:
+    (folder / "chatreel.toml").write_text(text)
+    with pytest.raises(ConfigError, match=f"setting 'normalize': .*{complaint}"):
+        load_settings()

@@ -16,16 +16,19 @@ from chatreel.errors import StoreError
 from chatreel.model import Identity, Piece, Recording, Take, WireForm
 from chatreel.store import Store, recordings
 from support.database import rows
-from support.stores import add, load, opened, take, use
+from support.stores import add, document, load, opened, take, use
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 BYTES = st.binary(max_size=300) | st.integers(0, 5_000).map(lambda size: b"ab" * size)
 MICROSECONDS = st.integers(0, 10**10).map(lambda number: number / 1e6)
+DOCUMENTS = st.builds(document, TEXT, TEXT, st.dictionaries(TEXT, TEXT, max_size=3))
 RECORDINGS = st.builds(
     Recording,
-    identity=st.builds(Identity, TEXT, BYTES),
+    identity=st.builds(Identity, TEXT, DOCUMENTS),
     upstream=TEXT,
     path=TEXT,
+    query=TEXT,
+    tenant=st.none() | TEXT,
     model=TEXT,
     recorded_at=st.floats(0, 1e11),
     request=BYTES,
@@ -140,29 +143,6 @@ def test_large_contents_are_compressed_and_small_or_dense_ones_are_not(store: st
     assert all(stored <= size for size, _, stored in found)
     assert found[-1][0] == 30_000
     assert found[-1][2] < 1_000
-
-
-def test_neighbours_are_the_newest_of_the_endpoint_those_of_the_model_first(store: str) -> None:
-    def near(document: bytes, **more: Any) -> Recording:
-        return take(identity=Identity("k", document), **more)
-
-    add(
-        store,
-        near(b"old"),
-        near(b"other model", model="n"),
-        near(b"new"),
-        near(b"elsewhere", path="/v2"),
-        near(b"elsewhere", upstream="https://i"),
-        near(b"elsewhere", cassette="c"),
-    )
-
-    async def work(opened_store: Store, limit: int) -> list[bytes]:
-        return await opened_store.documents_near(
-            "", upstream="https://h", path="/v1/chat/completions", model="m", limit=limit
-        )
-
-    assert use(store, lambda opened_store: work(opened_store, 200)) == [b"new", b"old", b"other model"]
-    assert use(store, lambda opened_store: work(opened_store, 1)) == [b"new"]
 
 
 def test_recordings_are_counted_by_cassette(store: str) -> None:

@@ -184,7 +184,7 @@ def test_the_nearest_recording_is_the_one_that_was_changed(index: int, change: s
             asked["messages"].insert(1, {"role": "user", "content": "Wait."})
         case _:
             asked["model"] = "n"
-    found = nearest(document(asked), map(document, bodies))
+    found = nearest(document(asked), list(map(document, bodies)))
     assert found is not None
     assert (found[0], len(found[1])) == (index, 1)
 

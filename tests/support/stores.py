@@ -6,16 +6,24 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from chatreel.model import Identity, Mode, Outcome, Piece, Recording, WireForm
+from chatreel.canonical import identify
+from chatreel.model import Identity, JsonObject, Mode, Outcome, Piece, Recording, WireForm
 from chatreel.store import Call, Store
 
+
+def document(upstream: str, path: str, body: JsonObject) -> bytes:
+    """The canonical document of a request."""
+    return identify(upstream=upstream, path=path, query="", body=body).document
+
+
 MEGABYTE = 1_000_000
+DOCUMENT = document("https://h", "/v1/chat/completions", {"messages": []})
 
 
 def take(key: str = "k", *, body: bytes = b'{"choices":[]}', **more: Any) -> Recording:
     """A recording, by its key and body."""
     plain = Recording(
-        identity=Identity(key, b'{"v":"v1"}'),
+        identity=Identity(key, DOCUMENT),
         upstream="https://h",
         path="/v1/chat/completions",
         model="m",

@@ -1,0 +1,100 @@
+"""Marks of a canonical document: a few numbers by which it is found again among many, also after a change somewhere.
+
+A mark is the digest of a message, or of three neighbouring words. Short texts have the marks of all of their words,
+long ones those that winnowing picks (Schleimer, Wilkerson, Aiken: "Winnowing: Local Algorithms for Document
+Fingerprinting", SIGMOD 2003): two texts that share a run of words share a mark of it, wherever the run stands. Which of
+a document's marks are worth storing depends on what else is stored: those that few have. Most of what a store holds are
+the same instructions and tools again and again; what tells one request from the others is seldom more than a sentence.
+
+Everything here is a pure function of the document: no salt, no chance.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from zlib import crc32
+
+import orjson
+
+from chatreel.model import Json
+
+MAX_STORED = 16
+"""Marks that are stored of a document."""
+
+CROWDED = 32
+"""Documents that may have a mark stored; one that so many have tells nothing about the next."""
+
+MAX_MARKS = 1_024
+"""Marks of a document, at most: the cost of a look-up."""
+
+MAX_TEXT = 16_000
+"""Characters that are looked at of one message, half of them at its start and half at its end."""
+
+MAX_DOCUMENT = 40_000
+"""Characters that are looked at of a document: what is not a message, then the messages from the last to the first."""
+
+SHORT = 160
+"""Words of a text up to which all its marks count."""
+
+WINDOW = 8
+"""Of a longer text each run of so many marks gives its least."""
+
+# Scripts that put no spaces between words count by character.
+_WORD = re.compile(r"[\u2e80-\ud7ff\uf900-\ufaff]|[^\W\u2e80-\ud7ff\uf900-\ufaff]+")
+
+
+def marks(document: bytes, cassette: str) -> frozenset[int]:
+    """Return the marks of a canonical document, 32 bits each.
+
+    Documents of another upstream, path, tenant or cassette have other marks: they are never near.
+    """
+    members = orjson.loads(document)
+    scope = orjson.dumps([cassette, members["upstream"], members["path"], members.get("tenant")])
+    found: set[int] = set()
+    for text in _texts(members["body"]):
+        found |= _marks_of(text, crc32(scope))
+    return frozenset(sorted(found)[:MAX_MARKS])
+
+
+def worth_storing(found: frozenset[int], frequencies: Mapping[int, int]) -> list[int]:
+    """Return the marks to store, those first that the fewest others have. `frequencies`: how many have stored it."""
+    free = [(frequencies.get(mark, 0), mark) for mark in found if frequencies.get(mark, 0) < CROWDED]
+    return [mark for _, mark in sorted(free)[:MAX_STORED]]
+
+
+def _texts(body: dict[str, Json]) -> Iterator[str]:
+    messages = body.get("messages")
+    rest: Json = {name: value for name, value in body.items() if name != "messages"}
+    left = MAX_DOCUMENT
+    for node in (rest, *reversed(messages if isinstance(messages, list) else [])):
+        text = " ".join(_strings(node))
+        if len(text) > MAX_TEXT:
+            text = f"{text[: MAX_TEXT // 2]} {text[-MAX_TEXT // 2 :]}"
+        yield text[:left]
+        left -= len(text)
+        if left <= 0:
+            return
+
+
+def _strings(node: Json) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for name, child in node.items():
+            yield name
+            yield from _strings(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _strings(child)
+    else:
+        yield str(node)
+
+
+@lru_cache(maxsize=256)  # what an application repeats in each call: its instructions, its tools, its history
+def _marks_of(text: str, seed: int) -> frozenset[int]:
+    words = _WORD.findall(text)
+    whole = crc32(" ".join(words).encode(), seed)
+    runs = [crc32(f"{a} {b} {c}".encode(), seed) for a, b, c in zip(words, words[1:], words[2:], strict=False)]
+    if len(words) > SHORT:
+        runs = [*map(min, *(runs[start:] for start in range(WINDOW)))]
+    return frozenset([whole, *runs])

@@ -1,0 +1,50 @@
+"""The secret that credentials are hashed with: 32 random bytes in a file beside the store, for its owner alone."""
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from chatreel.errors import StoreError
+from chatreel.store.database import store_url
+
+SIZE = 32
+"""Bytes."""
+
+
+def load_secret(store: str) -> bytes:
+    """The secret of a store that exists, made at the first time. Raises `StoreError` if it cannot be trusted."""
+    path = secret_path(store)
+    try:
+        if not path.exists():
+            _create(path)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"the secret of the store cannot be used: {error}") from error
+    if mode & 0o077:
+        raise StoreError(f"{path} can be read by others (mode {mode:04o}), so it is no secret: chmod 600 {path}")
+    if len(content) != SIZE:
+        raise StoreError(f"{path} is not a secret of chatreel: it has {len(content)} bytes instead of {SIZE}")
+    return content
+
+
+def secret_path(store: str) -> Path:
+    """Where the secret of a store lies."""
+    return Path(f"{store_url(store).database}.secret")
+
+
+def _create(path: Path) -> None:
+    """All of it or nothing, once: of several that make it at the same moment, one wins."""
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
+            file.write(secrets.token_bytes(SIZE))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(partial, path)
+    finally:
+        partial.unlink()
