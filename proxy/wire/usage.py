@@ -17,6 +17,7 @@ _MEMBER: Final = "usage"
 _QUOTED: Final = b'"usage"'
 _DATA: Final = re.compile(rb"(?:\xef\xbb\xbf)?data:[ ]?")
 _COMMENT: Final = re.compile(rb"(?:\xef\xbb\xbf)?:")
+_BELONGS_TO_DATA: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:event|id|retry)[:\r\n]")
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _NULL_MEMBER: Final = re.compile(rf',[ \t\r\n]*"{_MEMBER}"[ \t\r\n]*:[ \t\r\n]*null')
 _DECODER: Final = json.JSONDecoder()
@@ -28,47 +29,80 @@ _ENVELOPE: Final = frozenset(
 
 
 class UsageRemover:
-    """Takes usage out of a stream that is still arriving: bytes in, in pieces of any size, bytes out, event by event.
+    """Takes usage out of a stream that is still arriving: bytes in, in pieces of any size, bytes out, line by line.
 
-    Raises nothing: what cannot be read, or spreads its JSON over several lines, stays as it is.
+    Lines pass as soon as they are complete, for some servers never send a blank one (Q19). Only `event:` and its kin
+    wait for the data they belong to: without it they would be an event with no data, which kills clients (Q16). Raises
+    nothing: what cannot be read, or spreads its JSON over several lines, stays as it is.
     """
 
     def __init__(self) -> None:
         self._partial: list[bytes] = []
-        self._block: list[bytes] = []
+        self._waiting: list[bytes] = []
+        self._spoken = False
+        """Whether data of the event at hand has passed."""
+        self._dropped = False
+        """Whether something of it was taken out."""
+        self._after_cr = False
+        self._passed_last = True
 
     def feed(self, chunk: bytes) -> bytes:
         """The next bytes; what can be passed on by now."""
         passed: list[bytes] = []
+        if self._after_cr and chunk[:1] == b"\n":  # the other half of a line end
+            passed += [b"\n"] if self._passed_last else []
+            chunk = chunk[1:]
+            self._after_cr = False
         for line in self._lines(chunk):
-            self._block.append(line)
-            if not line.strip(b"\r\n"):
-                passed += self._take_block()
+            passed += self._take(line)
         return b"".join(passed)
 
     def close(self) -> bytes:
         """The stream has ended; what is left of it."""
-        self._block.append(b"".join(self._partial))
+        last = b"".join(self._partial)
         self._partial = []
-        return b"".join(self._take_block())
+        passed = self._take(last) if last else []
+        return b"".join([*passed, *self._waiting])
 
     def _lines(self, chunk: bytes) -> list[bytes]:
-        """The lines that are certainly complete: a final CR may be half of a CRLF."""
-        if self._partial and self._partial[-1].endswith(b"\r") and chunk:
-            last = self._partial.pop()
-            chunk = last + chunk
+        """The lines that are complete, each with its end."""
         lines = chunk.splitlines(keepends=True)
-        rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        rest = lines.pop() if lines and not lines[-1].endswith((b"\n", b"\r")) else b""
         if lines:
             lines[0] = b"".join(self._partial) + lines[0]
             self._partial = []
         if rest:
             self._partial.append(rest)
+        if chunk:
+            self._after_cr = chunk.endswith(b"\r")
         return lines
 
-    def _take_block(self) -> list[bytes]:
-        block, self._block = self._block, []
-        return _block_without(block)
+    def _take(self, line: bytes) -> list[bytes]:
+        """What may pass now that this line has come."""
+        passed = self._blank(line) if not line.strip(b"\r\n") else self._spoken_line(line)
+        self._passed_last = bool(passed) or bool(self._waiting)
+        return passed
+
+    def _blank(self, line: bytes) -> list[bytes]:
+        waiting, self._waiting = self._waiting, []
+        gone = self._dropped and not self._spoken and not waiting
+        self._spoken = self._dropped = False
+        return [] if gone else [*waiting, line]
+
+    def _spoken_line(self, line: bytes) -> list[bytes]:
+        is_comment = _COMMENT.match(line) is not None
+        if is_comment and not self._waiting:
+            return [line]
+        if is_comment or _BELONGS_TO_DATA.match(line):
+            self._waiting.append(line)
+            return []
+        chunk = _chunk(line) if _QUOTED in line else None
+        waiting, self._waiting = self._waiting, []
+        if _is_usage_chunk(chunk):
+            self._dropped = True
+            return [kept for kept in waiting if _COMMENT.match(kept)]
+        self._spoken = True
+        return [*waiting, _edit(line, _without_member) if chunk and _MEMBER in chunk else line]
 
 
 def without_usage(body: bytes) -> bytes:
@@ -113,14 +147,6 @@ def _ended(body: bytes) -> bytes:
     if not last or (len(last) == 2 and not last[-1].strip(b"\r\n")):
         return body
     return body + (b"\n" if last[-1].endswith((b"\n", b"\r")) else b"\n\n")
-
-
-def _block_without(block: list[bytes]) -> list[bytes]:
-    read = [(line, _chunk(line) if _QUOTED in line else None) for line in block]
-    kept = [(line, chunk) for line, chunk in read if not _is_usage_chunk(chunk)]
-    if len(kept) < len(block) and not any(_DATA.match(line) for line, _ in kept):
-        return [line for line, _ in kept if _COMMENT.match(line)]
-    return [_edit(line, _without_member) if chunk and _MEMBER in chunk else line for line, chunk in kept]
 
 
 def _is_usage_chunk(chunk: JsonObject | None) -> bool:

@@ -78,10 +78,11 @@ def test_usage_remover(body: bytes, left: bytes, size: int) -> None:
     assert b"".join(parts) + remover.close() == left
 
 
-def test_an_event_is_passed_on_as_soon_as_it_is_complete() -> None:
+def test_a_line_is_passed_on_as_soon_as_it_is_complete() -> None:
     remover = UsageRemover()
-    assert remover.feed(b'data: {"a":1,"usage":null}\n') == b""
-    assert remover.feed(b"\nda") == b'data: {"a":1}\n\n'
+    assert remover.feed(b'data: {"a":1,"usage":nu') == b""
+    assert remover.feed(b"ll}\n") == b'data: {"a":1}\n'
+    assert remover.feed(b"\nda") == b"\n"
     assert remover.close() == b"da"
 
 
