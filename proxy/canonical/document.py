@@ -9,7 +9,7 @@ import orjson
 from chatreel.canonical.credentials import is_credential
 from chatreel.canonical.messages import canonical_messages
 from chatreel.canonical.normalizing import normalize
-from chatreel.canonical.pointers import parse_pointer, remove
+from chatreel.canonical.pointers import is_there, parse_pointer, remove
 from chatreel.canonical.rules import CREDENTIALS, DROPPED, KeyOptions
 from chatreel.canonical.values import Tree, canonical_member, canonical_value
 from chatreel.errors import NotKeyable
@@ -83,7 +83,7 @@ def _document(upstream: str, path: str, query: str, body: JsonObject, options: K
 
 def _canonical_body(body: JsonObject, options: KeyOptions) -> Tree:
     for pointer in (*_CREDENTIALS, *map(parse_pointer, options.ignore)):
-        if pointer[0] in body or pointer[0] == "*":
+        if is_there(body, pointer):
             body = remove(body, pointer)
     defaults = options.defaults
     members: dict[str, Tree] = {}
@@ -101,6 +101,8 @@ def _equals(value: Json, default: float) -> bool:
 
 def _canonical_query(query: str) -> Tree:
     """Name and value of each parameter, still encoded, sorted by name; equal names keep their order."""
+    if not query:
+        return []
     parameters = [parameter.split("=", 1) for parameter in query.split("&") if parameter]
     kept = [pair for pair in parameters if not is_credential(pair[0])]
     return [[*pair] for pair in sorted(kept, key=lambda pair: pair[0])]

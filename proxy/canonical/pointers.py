@@ -1,7 +1,7 @@
 """JSON pointers (RFC 6901), with one extension: the token `*` stands for every element or member."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from chatreel.errors import ConfigError
@@ -28,14 +28,25 @@ def select(node: Json, pointer: Pointer) -> Iterator[Json]:
     """Yield what is at `pointer`."""
     if not pointer:
         yield node
-        return
-    place, rest = pointer[0], pointer[1:]
-    members = node if isinstance(node, dict) else {}
+    else:
+        for child in _at(node, pointer[0]):
+            yield from select(child, pointer[1:])
+
+
+def _at(node: Json, place: str) -> Iterable[Json]:
+    if isinstance(node, dict):
+        return node.values() if place == "*" else [node[place]] if place in node else []
     if isinstance(node, list):
-        members = {str(index): child for index, child in enumerate(node)}
-    for name, child in members.items():
-        if place in ("*", name):
-            yield from select(child, rest)
+        return node if place == "*" else [child for index, child in enumerate(node) if str(index) == place]
+    return []
+
+
+def is_there(node: Json, pointer: Pointer) -> bool:
+    """Say whether anything is at `pointer`."""
+    place, rest = pointer[0], pointer[1:]
+    if isinstance(node, dict) and place != "*":
+        return place in node and (not rest or is_there(node[place], rest))
+    return any(not rest or is_there(child, rest) for child in _at(node, place))
 
 
 def remove(body: JsonObject, pointer: Pointer) -> JsonObject:

@@ -25,12 +25,15 @@ _MIN_INT, _MAX_INT = -(2**63), 2**64 - 1
 
 def canonical_value(node: Json) -> Tree:
     """Return the canonical form of `node`, which is not changed. Raises `NotKeyable` for numbers that are not JSON."""
-    if node is None or isinstance(node, (str, bool)):
-        return node
     if isinstance(node, dict):
-        return _canonical_object(node)
+        return {
+            name: child if isinstance(child := node[name], str) else canonical_member(name, child)
+            for name in sorted(node)
+        }
     if isinstance(node, list):
         return [item if isinstance(item, str) else canonical_value(item) for item in node]
+    if node is None or isinstance(node, (str, bool)):
+        return node
     return _canonical_number(node)
 
 
@@ -39,14 +42,6 @@ def canonical_member(name: str, value: Json) -> Tree:
     if name == "properties" and isinstance(value, dict):
         return {inner: canonical_value(schema) for inner, schema in value.items()}
     return canonical_value(value)
-
-
-def _canonical_object(node: dict[str, Json]) -> Tree:
-    members: dict[str, Tree] = {}
-    for name in sorted(node):
-        child = node[name]
-        members[name] = child if isinstance(child, str) else canonical_member(name, child)
-    return members
 
 
 def _canonical_number(number: float) -> Tree:

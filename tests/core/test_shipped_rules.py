@@ -31,7 +31,7 @@ VOLATILE: list[tuple[str, str, str]] = [
         "in /var/folders/zz/x1_abc/T/tmpab12_9zk/in.txt",
         "in /private/var/folders/a0/y2_def/T/tmpzzzzzzz1/in.txt",
     ),
-    ("tmp-path", r"in D:\Users\ann\AppData\Local\Temp\x", r"in E:\Users\bob\AppData\Local\Temp\x"),
+    ("tmp-path", r"in c:\Users\ann\AppData\Local\Temp\x", r"in d:\Users\bob\AppData\Local\Temp\x"),
     ("hex-id", "commit 0123456789abcdef0123456789abcdef01234567", "commit fedcba9876543210fedcba9876543210fedcba98"),
     ("hex-id", "trace 00f067aa0ba902b7", "trace 00f067aa0ba902b8"),
 ]
@@ -52,7 +52,7 @@ MEANT: list[tuple[str, str, str]] = [
     ("tmp-path", "/tmp/tmpab12_9zk/in.txt", "/tmp/tmpab12_9zk/out.txt"),
     ("tmp-path", "/tmp/plan.txt", "/tmp/list.txt"),
     ("tmp-path", "/tmp/my-report", "/tmp/my-letter"),
-    ("tmp-path", "/home/tmp/tmpab12_9zk", "/home/tmp/tmpab12_9zl"),
+    ("tmp-path", "/srv/tmp/tmpab12_9zk", "/srv/tmp/tmpab12_9zl"),
     ("hex-id", "1234567890123456", "1234567890123457"),
     ("hex-id", "deadbeefdeadbeef", "deadbeefdeadbeee"),
     ("hex-id", "a0b1c2d", "a0b1c2e"),
