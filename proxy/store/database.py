@@ -1,11 +1,11 @@
 """Opening a store: the engine, the file's permissions, and whether what is there is a chatreel store at all."""
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatreel.errors import StoreError
@@ -61,12 +61,18 @@ def _make_ready(engine: Engine, path: Path) -> None:
         _create_private(path)
         with engine.begin() as connection:
             _ensure_schema(connection, path)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            # Readers never wait for the writer. It is a property of the file, so only a store of ours is given it.
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        _stop_readers_waiting(engine)
     except (OSError, DBAPIError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise StoreError(f"the store {path} cannot be used: {reason}. Name another one with --store.") from error
+
+
+def _stop_readers_waiting(engine: Engine) -> None:
+    """Write-ahead log: readers never wait for the writer. A property of the file, so only a store of ours is given it."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+            with suppress(OperationalError):  # SQLite does not wait here; whoever holds the lock does the same
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
 
 
 def _create_private(path: Path) -> None:
