@@ -5,6 +5,7 @@ finish()            the upstream's answer is complete: is it worth storing? stor
 fail()              there will be no complete answer: log the call
 """
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -25,7 +26,10 @@ from chatreel.session import Session
 from chatreel.store import Call, Store
 from chatreel.upstreams import Target
 from chatreel.wire.codec import dumps
-from chatreel.wire.reading import Verdict, read
+from chatreel.wire.reading import Reading, Verdict, read
+
+_LONG = 100_000
+"""Bytes of a response that take long to read, about 7 ms: beyond it, others are served meanwhile."""
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +190,7 @@ class Recorder:
         status = self.forward_status(exchange)
         if exchange.action is not Action.RECORD or exchange.identity is None:
             return status
-        reading = read(answered.body, status=answered.status)
+        reading = await _read(answered)
         if reading.verdict is not Verdict.COMPLETE:
             exchange.reason = reading.reason
             return replace(status, detail=f"not-stored-{reading.verdict.value}")
@@ -241,3 +245,9 @@ class Recorder:
         self.store.log(call)
         said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
         logger.info("%-9s %s %s %.0f ms %s", outcome, status or "---", call.model or "-", latency * 1e3, said)
+
+
+async def _read(answered: Answered) -> Reading:
+    if len(answered.body) < _LONG:
+        return read(answered.body, status=answered.status)
+    return await asyncio.to_thread(read, answered.body, status=answered.status)

@@ -68,7 +68,7 @@ def _make_ready(engine: Engine, path: Path) -> None:
 
 
 def _stop_readers_waiting(engine: Engine) -> None:
-    """Write-ahead log: readers never wait for the writer. A property of the file, so only a store of ours is given it."""
+    """A write-ahead log is a property of the file, so only a store of ours is given one."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
             with suppress(OperationalError):  # SQLite does not wait here; whoever holds the lock does the same
