@@ -36,6 +36,11 @@ class Listen:
     intercepted: frozenset[tuple[str, int]] = frozenset()
     """Hosts and ports whose TLS the forward proxy opens; all others are tunnelled untouched."""
 
+    @property
+    def any_port(self) -> bool:
+        """Whether a port may be chosen anew if it was taken in the meantime."""
+        return 0 in (self.port, self.proxy_port)
+
 
 class ProxyMaster:
     """The engine, from listening to stopped."""
@@ -47,7 +52,6 @@ class ProxyMaster:
         self._master = Master(Options(), event_loop=asyncio.get_running_loop())
         self._master.addons.add(firewall, addon, self._server, NextLayer(), TlsConfig())
         self._master.options.update(
-            mode=[f"{mode}@{_bracketed(listen.host)}:{port}" for mode, port in self._modes()],
             allow_hosts=[rf"^{re.escape(host)}\.?:{port}$" for host, port in listen.intercepted],
             confdir=str(certificates),
             # Nothing may be asked of an upstream before a request is known, not even its certificate.
@@ -61,11 +65,15 @@ class ProxyMaster:
 
     async def start(self) -> list[str]:
         """Listen; the origins, that of the forward proxy second if there is one. Raises `ServeError`."""
-        await self._server.setup_servers()
-        for server in self._server.servers:
-            if not server.is_running:
+        for last_try in (False, False, True):
+            self._master.options.update(mode=self._modes())
+            await self._server.setup_servers()
+            down = [server for server in self._server.servers if not server.is_running]
+            if not down:
+                break
+            if last_try or not self._listen.any_port:
                 # mitmproxy goes on without its listener: nobody else would notice.
-                raise ServeError(_why_not_listening(server))
+                raise ServeError(_why_not_listening(down[0]))
         self._task = asyncio.create_task(self._master.run())
         addresses = [server.listen_addrs[0] for server in self._server.servers]
         return [f"http://{_bracketed(host)}:{port}" for host, port, *_ in addresses]
@@ -81,22 +89,24 @@ class ProxyMaster:
         self._master.should_exit.set()
         await self._task
 
-    def _modes(self) -> list[tuple[str, int]]:
+    def _modes(self) -> list[str]:
+        """What to listen as, and where. The engine refuses two listeners that ask for port 0: it takes them for one."""
         listen = self._listen
-        reverse = (f"reverse:{_NOWHERE}", listen.port)
-        if listen.proxy_port is None:
-            return [reverse]
-        # The engine refuses two listeners that both ask for port 0: it takes them for the same.
-        return [reverse, ("regular", listen.proxy_port or _free_port(listen.host))]
+        ports = [listen.port] if listen.proxy_port is None else [listen.port, listen.proxy_port]
+        chosen = [port or free for port, free in zip(ports, _free_ports(listen.host), strict=False)]
+        names = (f"reverse:{_NOWHERE}", "regular")
+        return [f"{name}@{_bracketed(listen.host)}:{port}" for name, port in zip(names, chosen, strict=False)]
 
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as found:
-        return int(found.getsockname()[1])
+def _free_ports(host: str) -> tuple[int, int]:
+    """Two different ports that nobody has at this moment."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as one, socket.create_server((host, 0), family=family) as other:
+        return int(one.getsockname()[1]), int(other.getsockname()[1])
 
 
 def _why_not_listening(server: ServerInstance[ProxyMode]) -> str:

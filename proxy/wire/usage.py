@@ -44,13 +44,14 @@ class UsageRemover:
         self._dropped = False
         """Whether something of it was taken out."""
         self._after_cr = False
+        self._waits_last = False
         self._passed_last = True
 
     def feed(self, chunk: bytes) -> bytes:
         """The next bytes; what can be passed on by now."""
         passed: list[bytes] = []
-        if self._after_cr and chunk[:1] == b"\n":  # the other half of a line end
-            passed += [b"\n"] if self._passed_last else []
+        if self._after_cr and chunk[:1] == b"\n":
+            passed += self._other_half()
             chunk = chunk[1:]
             self._after_cr = False
         for line in self._lines(chunk):
@@ -63,6 +64,13 @@ class UsageRemover:
         self._partial = []
         passed = self._take(last) if last else []
         return b"".join([*passed, *self._waiting])
+
+    def _other_half(self) -> list[bytes]:
+        """The LF of a line end whose CR was the last byte so far goes where its line went."""
+        if self._waiting and self._waits_last:
+            self._waiting[-1] += b"\n"
+            return []
+        return [b"\n"] if self._passed_last else []
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         """The lines that are complete, each with its end."""
@@ -80,7 +88,8 @@ class UsageRemover:
     def _take(self, line: bytes) -> list[bytes]:
         """What may pass now that this line has come."""
         passed = self._blank(line) if not line.strip(b"\r\n") else self._spoken_line(line)
-        self._passed_last = bool(passed) or bool(self._waiting)
+        self._waits_last = bool(self._waiting) and self._waiting[-1] is line
+        self._passed_last = bool(passed)
         return passed
 
     def _blank(self, line: bytes) -> list[bytes]:
