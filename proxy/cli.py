@@ -48,6 +48,10 @@ AskUsage = Annotated[
     typer.Option("--ask-usage/--no-ask-usage", help="Ask upstreams for usage at the end of recorded streams."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+RecordErrors = Annotated[
+    bool | None,
+    typer.Option("--record-errors/--no-record-errors", help="Store errors of the upstream, too, and replay them."),
+]
 MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
 
 
@@ -81,6 +85,7 @@ def serve(
     max_body: MaxBody = None,
     pace: Pace = None,
     ask_usage: AskUsage = None,
+    record_errors: RecordErrors = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
     from chatreel.config import load_settings
@@ -96,6 +101,7 @@ def serve(
         max_body=max_body,
         pace=pace,
         ask_usage=ask_usage,
+        record_errors=record_errors,
     )
     talk.start_logging()
     asyncio.run(_serve(settings))
@@ -110,6 +116,7 @@ def run(
     max_body: MaxBody = None,
     pace: Pace = None,
     ask_usage: AskUsage = None,
+    record_errors: RecordErrors = None,
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
@@ -123,6 +130,7 @@ def run(
         max_body=max_body,
         pace=pace,
         ask_usage=ask_usage,
+        record_errors=record_errors,
     )
     talk.start_logging(quiet=True)
     raise typer.Exit(asyncio.run(run_command(command, default_upstream(settings))))

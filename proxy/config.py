@@ -135,6 +135,8 @@ class Settings(BaseSettings):
     """Whether `temperature` and `top_p` of 1 equal their absence: `spec` says yes, as the specification does."""
     scope: Literal["shared", "credential"] = "shared"
     """Who shares recordings: everybody, or only those who send the same credentials."""
+    record_errors: bool = False
+    """Store errors of the upstream, too, and replay them: where retries are part of what is tested."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 

@@ -86,7 +86,7 @@ class Recording:
     pieces: tuple[Piece, ...]
     """Arrival of `body`; the sizes add up to its length."""
     completion: bytes
-    """The one `chat.completion` object that `body` amounts to, UTF-8 JSON."""
+    """The one `chat.completion` object that `body` amounts to, UTF-8 JSON; empty if it is an error."""
     usage_added: bool = False
     """Whether `body` reports usage only because chatreel asked for it: the client did not, and did not get it (Q28)."""
     query: str = ""

@@ -42,6 +42,8 @@ class Habits:
     """Of replayed streams: see `chatreel.pace`."""
     ask_usage: bool = True
     """Ask upstreams for usage at the end of each recorded stream."""
+    record_errors: bool = False
+    """Store errors of the upstream, too (Q6, Q75)."""
     keys: Keys = DEFAULT_KEYS
 
 
@@ -191,7 +193,8 @@ class Recorder:
         if exchange.action is not Action.RECORD or exchange.identity is None:
             return status
         reading = await _read(answered)
-        if reading.verdict is not Verdict.COMPLETE:
+        complete = reading.verdict is Verdict.COMPLETE
+        if not complete and not (self._habits.record_errors and reading.verdict is Verdict.ERROR):
             exchange.reason = reading.reason
             return replace(status, detail=f"not-stored-{reading.verdict.value}")
         recording = Recording(
@@ -208,7 +211,7 @@ class Recorder:
             form=reading.form,
             body=answered.body,
             pieces=answered.pieces,
-            completion=dumps(reading.completion),
+            completion=dumps(reading.completion) if complete else b"",
             usage_added=exchange.adds_usage,
             cassette=self.session.cassette,
         )

@@ -46,7 +46,9 @@ def _convert(recording: Recording, form: WireForm, *, include_usage: bool) -> An
 
 
 def _reading(recording: Recording) -> Reading:
-    """What was understood when it was recorded: only complete answers are, so nothing has to be read again."""
+    """What was understood when it was recorded, so that a complete answer does not have to be read again."""
+    if not recording.completion:
+        return read(recording.body, status=recording.status)
     return Reading(
         form=recording.form,
         verdict=Verdict.COMPLETE,
@@ -60,7 +62,7 @@ def _reading(recording: Recording) -> Reading:
 
 def _differs_in_usage(recording: Recording, *, include_usage: bool) -> bool:
     """Whether the upstream was asked for usage at the end of its stream and this client does not ask, or vice versa."""
-    if recording.form is WireForm.JSON:
+    if recording.form is WireForm.JSON or not recording.completion:
         return False
     asked = b"include_usage" in recording.request and asks_for_usage(loads_object(recording.request))
     return (asked or recording.usage_added) is not include_usage

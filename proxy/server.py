@@ -57,7 +57,9 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
             logger.warning("%s: %s", settings.store, STALE)
         keys = keys_for(settings)
         session = Session(mode_at_start(settings.mode, recorded_before=await store.count("") > 0))
-        habits = Habits(speed=settings.pace, ask_usage=settings.ask_usage, keys=keys)
+        habits = Habits(
+            speed=settings.pace, ask_usage=settings.ask_usage, record_errors=settings.record_errors, keys=keys
+        )
         addon = ChatreelAddon(Recorder(store, session, habits), upstreams, max_body=int(settings.max_body))
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
         listen = Listen(settings.host, settings.port, settings.proxy_port, upstreams.addresses)
