@@ -34,8 +34,7 @@ def _same_form(recording: Recording, *, include_usage: bool) -> bytes:
     """The bytes as they came, but for usage at the end of a stream, which follows the client."""
     if not _differs_in_usage(recording, include_usage=include_usage):
         return recording.body
-    reading = read(recording.body, status=recording.status)
-    return to_sse(reading, recording.identity.key, include_usage).body
+    return _convert(recording, WireForm.SSE, include_usage=include_usage).body
 
 
 def _convert(recording: Recording, form: WireForm, *, include_usage: bool) -> Answer:
