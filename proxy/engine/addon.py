@@ -37,7 +37,6 @@ from chatreel.upstreams import Target, Upstreams
 _SAYS_NOTHING_OF_OPTIONS = frozenset({401, 402, 403, 407, 408, 409, 413, 429})
 """Statuses of an upstream that have reasons of their own; asking again would not mend them."""
 
-
 _METHOD = re.compile(rb"[A-Z]{3,20} ")
 """How a request begins; no TLS record does."""
 

@@ -5,7 +5,7 @@ import time
 from mitmproxy import http
 
 from chatreel.canonical import credential_headers
-from chatreel.engine.decoding import decoder
+from chatreel.engine.decoding import LIMIT, decoder
 from chatreel.engine.route import Route
 from chatreel.engine.tee import Tee
 from chatreel.exchange import Answered, Asked, Exchange
@@ -16,12 +16,9 @@ from chatreel.reply import Reply
 
 def asked_of(request: http.Request, route: Route, limit: int) -> Asked:
     """The request, content coding undone. Raises `BrokenCoding`, also for a body of more than `limit` bytes."""
-    body = request.raw_content or b""
-    if undo := decoder(request.headers.get("content-encoding", ""), limit=limit):
-        body = undo.feed(body) + undo.close()
     return Asked(
         target=route.target,
-        body=body,
+        body=_decoded(request, limit),
         cache_control=request.headers.get("cache-control", ""),
         credentials=credential_headers(request.headers.items(multi=True)),
     )
@@ -67,15 +64,21 @@ def tee_into(response: http.Response, route: Route) -> Tee:
 
 def answered_whole(response: http.Response, route: Route) -> Answered:
     """A response that was kept back until it was complete. Raises `BrokenCoding`."""
-    body = response.raw_content or b""
-    if undo := decoder(response.headers.get("content-encoding", "")):
-        body = undo.feed(body) + undo.close()
+    body = _decoded(response, LIMIT)
     return _answered(response, body, (Piece(time.perf_counter() - route.forwarded, len(body)),))
 
 
 def answered_in_pieces(response: http.Response, tee: Tee) -> Answered:
     """A response that has passed through a tee."""
     return _answered(response, tee.body, tee.pieces)
+
+
+def _decoded(message: http.Message, limit: int) -> bytes:
+    """A whole body, content coding undone. Raises `BrokenCoding`, also for one of more than `limit` bytes."""
+    body = message.raw_content or b""
+    if undo := decoder(message.headers.get("content-encoding", ""), limit=limit):
+        return undo.feed(body) + undo.close()
+    return body
 
 
 def _answered(response: http.Response, body: bytes, pieces: tuple[Piece, ...]) -> Answered:
