@@ -9,7 +9,7 @@ PYTEST_FLAGS := --numprocesses=auto
 SOURCES := $(shell find proxy -name '*.py' 2>/dev/null)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test serve check lint types bench fuzz lock clean
+.PHONY: help demo test long serve check lint types bench fuzz lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,8 +17,11 @@ help: ## this list
 demo: $(VENV)/linked ## set up, then record and replay a dozen calls: no key, no network
 	@$(BIN)/chatreel demo
 
-test: $(VENV)/linked ## set up, then the whole test suite
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+test: $(VENV)/linked ## set up, then the test suite
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not long"
+
+long: $(VENV)/linked ## the tests that take their time: kills, load
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m long
 
 serve: $(VENV)/linked ## set up, then the proxy on 127.0.0.1:8080 (ARGS="--mode replay ...")
 	@$(BIN)/chatreel serve $(ARGS)

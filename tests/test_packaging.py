@@ -44,7 +44,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: zipfile.ZipFile) -> None:
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == {f"chatreel/{name}" for name in files_of(SOURCE)}
-    assert {"chatreel/py.typed", "chatreel/cli.py", "chatreel/store/schema.py"} <= packed
+    assert {"chatreel/py.typed", "chatreel/cli/app.py", "chatreel/store/schema.py"} <= packed
 
 
 def test_the_wheel_carries_the_licence(wheel: zipfile.ZipFile) -> None:

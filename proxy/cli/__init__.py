@@ -1,0 +1,34 @@
+"""The command line: parse, call, report. stdout is data, stderr is talk.
+
+Each command imports what it needs when it runs: `chatreel --help` must not wait for a proxy engine.
+
+    app       the program itself
+    options   what several commands take
+    serving   serve, run, demo
+    identity  explain, suggest, rekey
+"""
+
+import sys
+
+from chatreel import talk
+from chatreel.cli import identity, serving
+from chatreel.cli.app import app
+from chatreel.errors import ChatreelError, ConfigError, ServeError, StoreError
+from chatreel.exit_codes import ExitCode
+
+__all__ = ["app", "identity", "main", "serving"]
+
+_EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
+    ConfigError: ExitCode.USAGE,
+    ServeError: ExitCode.CANNOT_SERVE,
+    StoreError: ExitCode.STORE,
+}
+
+
+def main() -> None:
+    """Entry point of the `chatreel` program."""
+    try:
+        app()
+    except ChatreelError as error:
+        talk.complain(str(error))
+        sys.exit(_EXIT_CODES.get(type(error), ExitCode.FAILED))

@@ -1,0 +1,115 @@
+"""Commands that run a proxy: serve, run, demo."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import chatreel
+from chatreel import talk
+from chatreel.cli.app import app
+from chatreel.cli.options import AskUsage, MaxBody, Mode, Pace, RecordErrors, Store, Upstream
+from chatreel.errors import ServeError
+from chatreel.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from chatreel.config import Settings
+
+
+@app.command()
+def serve(
+    upstream: Upstream = None,
+    mode: Mode = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.")] = None,
+    proxy_port: Annotated[int | None, typer.Option(help="Also be a forward proxy, on this port.")] = None,
+    store: Store = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
+    max_body: MaxBody = None,
+    pace: Pace = None,
+    ask_usage: AskUsage = None,
+    record_errors: RecordErrors = None,
+) -> None:
+    """Run the proxy until it is interrupted."""
+    from chatreel.config import load_settings
+
+    settings = load_settings(
+        upstream=tuple(upstream or ()),
+        mode=mode,
+        host=host,
+        port=port,
+        proxy_port=proxy_port,
+        store=store,
+        ready_file=ready_file,
+        max_body=max_body,
+        pace=pace,
+        ask_usage=ask_usage,
+        record_errors=record_errors,
+    )
+    talk.start_logging()
+    asyncio.run(_serve(settings))
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- CMD [ARGS]...")],
+    upstream: Upstream = None,
+    mode: Mode = None,
+    store: Store = None,
+    max_body: MaxBody = None,
+    pace: Pace = None,
+    ask_usage: AskUsage = None,
+    record_errors: RecordErrors = None,
+) -> None:
+    """Run a command with the proxy around it; print a verdict, return the command's exit code."""
+    from chatreel.config import load_settings
+    from chatreel.run import default_upstream, run_command
+
+    settings = load_settings(
+        upstream=tuple(upstream or ()),
+        mode=mode,
+        port=0,
+        store=store,
+        max_body=max_body,
+        pace=pace,
+        ask_usage=ask_usage,
+        record_errors=record_errors,
+    )
+    talk.start_logging(quiet=True)
+    raise typer.Exit(asyncio.run(run_command(command, default_upstream(settings))))
+
+
+@app.command()
+def demo(
+    pace: Annotated[float, typer.Option(min=0.01, help="Times faster than a real model server.")] = 1.0,
+) -> None:
+    """A tour without a key or a network: record a dozen calls, switch the API off, replay them all."""
+    try:
+        from chatreel.demo.tour import tour
+    except ImportError as error:
+        raise ServeError(f"the demo needs its extra: pip install 'chatreel[demo]' ({error})") from error
+    talk.start_logging(quiet=True)
+    raise typer.Exit(ExitCode.OK if asyncio.run(tour(pace=pace)) else ExitCode.FAILED)
+
+
+async def _serve(settings: "Settings") -> None:
+    from chatreel.server import running_proxy, write_ready_file
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with running_proxy(settings) as proxy:
+        talk.say(f"chatreel {chatreel.__version__}, mode {settings.mode.value}")
+        talk.say(f"  base URL    {proxy.base_url}")
+        if proxy.proxy_url:
+            talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
+        talk.say(f"  upstream    {' '.join(settings.upstream)}")
+        talk.say(f"  recordings  {settings.store}")
+        if settings.ready_file:
+            write_ready_file(settings.ready_file, proxy)
+        await stopped.wait()
+        talk.say("stopping")
+    talk.verdict(proxy.session.tally)
