@@ -11,6 +11,7 @@ says that nothing of what it was made from has changed.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,9 +24,11 @@ from chatreel import canonical
 from chatreel.errors import CassetteError, ChatreelError
 from chatreel.formats.answers import Answer, answer_members, answer_of
 from chatreel.formats.editing import amended
+from chatreel.formats.intact import IntactText, NotIntact
 from chatreel.formats.layout import Members, fold_exactly, lines, members, render, unfold_object, visible
+from chatreel.formats.streams import stream_of
 from chatreel.formats.strict import Places, parse
-from chatreel.model import Identity, Json, JsonObject, Recording, WireForm
+from chatreel.model import Identity, Json, JsonObject, Piece, Recording, WireForm
 from chatreel.request import Keys, Route
 from chatreel.secret_patterns import replace
 from chatreel.wire.asking import asks_for_usage
@@ -36,7 +39,9 @@ VERSION: Final = 1
 
 _HEADER: Final = "chatreel_cassette"
 _ITEMS: Final = "interactions"
-_END: Final = b'"end"'
+_END: Final = "end"
+_LONG_INTEGER: Final = re.compile(rb"[0-9][0-9][0-9][0-9]{16}")
+"""As in `chatreel.wire.codec`: shorter ones fit 64 bits."""
 _KNOWN: Final = frozenset(
     {"key", "recorded_at", "upstream", "path", "query", "tenant", "model", "request", "response", "sha256"}
 )
@@ -79,26 +84,10 @@ class _Asked:
 
 def load(data: bytes, keys: Keys) -> Cassette:
     """Read a cassette. Raises `CassetteError`: it says the line, and what to do about it."""
-    document = parse(data)
-    version = document.get(_HEADER)
-    if version != VERSION:
-        raise CassetteError(_wrong_version(version), 1)
-    keyed_by = document.get("keyed_by")
-    kept = keyed_by if isinstance(keyed_by, str) else json.dumps(keyed_by)
-    entries = document.get(_ITEMS)
-    if not isinstance(entries, list):
-        raise CassetteError(f"`{_ITEMS}` has to be a list", 1)
-    reader = _Reader(keys, kept)
-    recordings = []
-    for place, entry in enumerate(entries):
-        try:
-            if isinstance(entry, dict):
-                recordings.append(reader.recording(entry))
-            elif entry != "end":
-                raise CassetteError("an interaction has to be an object")
-        except (ChatreelError, KeyError, TypeError, ValueError, RecursionError) as error:
-            raise CassetteError(_explain(error), _line(data, place)) from error
-    return Cassette(tuple(recordings), kept)
+    try:
+        return _load_intact(data, keys)
+    except (ChatreelError, KeyError, TypeError, ValueError, RecursionError):
+        return _load(data, keys)  # which says what is wrong, if anything is
 
 
 def dump(recordings: Iterable[Recording], keyed_by: str, redact: Redact = replace) -> bytes:
@@ -114,7 +103,7 @@ def assemble(blocks: Iterable[Block], keyed_by: str) -> bytes:
     """The text of a cassette of these interactions."""
     header: Members = [(_HEADER, orjson.dumps(VERSION)), ("keyed_by", orjson.dumps(_keyed_by(keyed_by)))]
     items = [block.text for block in _in_order(blocks)]
-    return members([*header, (_ITEMS, lines([*items, _END], 1))], 0) + b"\n"
+    return members([*header, (_ITEMS, lines([*items, orjson.dumps(_END)], 1))], 0) + b"\n"
 
 
 def block(recording: Recording, keyed_by: str, redact: Redact = replace) -> Block:
@@ -142,24 +131,80 @@ def block(recording: Recording, keyed_by: str, redact: Redact = replace) -> Bloc
     )
 
 
-class _Reader:
-    """Interactions of one file to recordings."""
+def _load_intact(data: bytes, keys: Keys) -> Cassette:
+    text = IntactText(data)
+    document = parse(text.text)
+    reader = _Reader(keys, _kept(document), text.stream, intact=True)
+    *entries, end = _entries(document)
+    if end != _END:
+        raise NotIntact
+    recordings = tuple(reader.recording(_object(entry)) for entry in entries)
+    text.expect_end()
+    return Cassette(recordings, reader.kept)
 
-    def __init__(self, keys: Keys, kept: str) -> None:
+
+def _load(data: bytes, keys: Keys) -> Cassette:
+    """The long way: for what was edited, reformatted or damaged."""
+    document = parse(data)
+    reader = _Reader(keys, _kept(document), stream_of, intact=False)
+    recordings = []
+    for place, entry in enumerate(_entries(document)):
+        try:
+            if entry != _END:
+                recordings.append(reader.recording(_unfolded(_object(entry))))
+        except (ChatreelError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise CassetteError(_explain(error), _line(data, place)) from error
+    return Cassette(tuple(recordings), reader.kept)
+
+
+def _kept(document: JsonObject) -> str:
+    """How keys were made when the cassette was written. Raises `CassetteError` if it is none that can be read."""
+    version = document.get(_HEADER)
+    if version != VERSION:
+        raise CassetteError(_wrong_version(version), 1)
+    keyed_by = document.get("keyed_by")
+    return keyed_by if isinstance(keyed_by, str) else json.dumps(keyed_by)
+
+
+def _entries(document: JsonObject) -> list[Json]:
+    entries = document.get(_ITEMS)
+    if not isinstance(entries, list):
+        raise CassetteError(f"`{_ITEMS}` has to be a list", 1)
+    return entries
+
+
+def _unfolded(entry: JsonObject) -> JsonObject:
+    """The interaction, all texts joined but those of events, which are never in lines."""
+    response = entry.get("response")
+    if not isinstance(response, dict) or "events" not in response:
+        return unfold_object(entry)
+    plain = unfold_object({**entry, "response": {name: response[name] for name in response if name != "events"}})
+    return {**plain, "response": {**_object(plain["response"]), "events": response["events"]}}
+
+
+class _Reader:
+    """Interactions of one file, texts unfolded, to recordings."""
+
+    def __init__(
+        self, keys: Keys, kept: str, stream: Callable[[JsonObject], tuple[bytes, tuple[Piece, ...]]], *, intact: bool
+    ) -> None:
+        """`stream` makes the body of a response that has events. `intact`: refuse what does not have its digest."""
+        self.kept = kept
         self._keys = keys
-        self._kept = kept
+        self._stream = stream
+        self._intact = intact
         self._kept_is_current = kept == canonical.keyed_by(keys.options)
 
     def recording(self, entry: JsonObject) -> Recording:
-        """Raises `CassetteError`, `TypeError`, `KeyError` or `NotKeyable` if it says none."""
-        if unknown := entry.keys() - _KNOWN - {"request|"}:
-            raise CassetteError(f"an interaction has no member {min(unknown)!r}")
-        request = _request_of(entry)
+        """Raises `CassetteError`, `ValueError`, `TypeError`, `KeyError` or `NotKeyable` if it says none."""
+        if not entry.keys() <= _KNOWN:
+            raise CassetteError(f"an interaction has no member {min(entry.keys() - _KNOWN)!r}")
+        request = _request_of(entry["request"])
         route = _Asked(_text(entry, "upstream"), _text(entry, "path"), _text(entry, "query"), _tenant(entry))
-        digests = _object(entry, "sha256") if "sha256" in entry else {}
+        digests = _object(entry.get("sha256", {}))
         written = dumps(request)
         identity = self._identity(entry, digests, route, request, written)
-        answer = _answer(_object(entry, "response"), digests, identity.key, request)
+        answer = self._answer(_object(entry["response"]), digests, identity.key, request)
         model = entry.get("model", request.get("model"))
         return Recording(
             identity=identity,
@@ -185,23 +230,25 @@ class _Reader:
     ) -> Identity:
         """The key made anew; the kept one if the request lost a secret, and nothing else has changed since."""
         identity = self._keys.identify(route, request)
+        if self._intact and _LONG_INTEGER.search(identity.document):
+            raise NotIntact  # orjson may have rounded it: the long way looks closer
         seal, key = digests.get("request"), entry.get("key")
         if seal is None or not isinstance(key, str) or not self._kept_is_current:
             return identity
-        return Identity(key, identity.document) if seal == _seal(self._kept, key, route, written) else identity
+        return Identity(key, identity.document) if seal == _seal(self.kept, key, route, written) else identity
+
+    def _answer(self, response: JsonObject, digests: JsonObject, seed: str, request: JsonObject) -> Answer:
+        answer = answer_of(response, self._stream)
+        if answer.body is not None and digests.get("body") == _digest(answer.body):
+            wanted = digests.get("completion")
+            if wanted is None or wanted == _digest(answer.completion):
+                return answer
+        if self._intact:
+            raise NotIntact
+        return amended(answer, digests, seed=seed, asked=asks_for_usage(request))
 
 
-def _answer(response: JsonObject, digests: JsonObject, seed: str, request: JsonObject) -> Answer:
-    answer = answer_of(response)
-    if answer.body is not None and digests.get("body") == _digest(answer.body):
-        wanted = digests.get("completion")
-        if wanted is None or wanted == _digest(answer.completion):
-            return answer
-    return amended(answer, digests, seed=seed, asked=asks_for_usage(request))
-
-
-def _request_of(entry: JsonObject) -> JsonObject:
-    request = unfold_object({name: entry[name] for name in ("request", "request|") if name in entry}).get("request")
+def _request_of(request: Json) -> JsonObject:
     if isinstance(request, str):
         return canonical.parse_body(request.encode())
     if not isinstance(request, dict):
@@ -309,10 +356,9 @@ def _tenant(entry: JsonObject) -> str | None:
     return tenant
 
 
-def _object(entry: JsonObject, name: str) -> JsonObject:
-    value = entry[name]
+def _object(value: Json) -> JsonObject:
     if not isinstance(value, dict):
-        raise CassetteError(f"{name!r} has to be an object")
+        raise CassetteError("an interaction, its `response` and its `sha256` have to be objects")
     return value
 
 
