@@ -11,7 +11,7 @@ from chatreel.errors import CassetteError
 from chatreel.formats.answers import Answer, answer_of
 from chatreel.formats.editing import amended
 from chatreel.formats.intact import NotIntact
-from chatreel.formats.seals import digest
+from chatreel.formats.layout import unfold_object
 from chatreel.model import Identity, Json, JsonObject, Piece, Recording, WireForm
 from chatreel.request import Keys
 from chatreel.wire.asking import asks_for_usage
@@ -87,13 +87,13 @@ class Reader:
         seal, key = digests.get("request"), entry.get("key")
         if seal is None or not isinstance(key, str) or not self._kept_is_current:
             return identity
-        return Identity(key, identity.document) if seal == seal(self.kept, key, route, written) else identity
+        return Identity(key, identity.document) if seal == seal_of(self.kept, key, route, written) else identity
 
     def _answer(self, response: JsonObject, digests: JsonObject, seed: str, request: JsonObject) -> Answer:
         answer = answer_of(response, self._stream)
-        if answer.body is not None and digests.get("body") == digest(answer.body):
+        if answer.body is not None and digests.get("body") == digest_of(answer.body):
             wanted = digests.get("completion")
-            if wanted is None or wanted == digest(answer.completion):
+            if wanted is None or wanted == digest_of(answer.completion):
                 return answer
         if self._intact:
             raise NotIntact

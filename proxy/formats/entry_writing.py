@@ -10,7 +10,7 @@ import orjson
 from chatreel import canonical
 from chatreel.formats.answers import answer_members
 from chatreel.formats.layout import Members, fold_exactly, members, render, visible
-from chatreel.formats.seals import digest, seal
+from chatreel.formats.seals import digest_of, seal_of
 from chatreel.model import Json, JsonObject, Recording
 from chatreel.secret_patterns import replace
 from chatreel.wire.codec import dumps
@@ -38,11 +38,11 @@ def block(recording: Recording, keyed_by: str, redact: Redact = replace) -> Bloc
     request = _redacted_object(original, redact)
     own_key = request is original and canonical.cache_key(recording.identity.document) == recording.identity.key
     answer, apart = answer_members(recording, _DEPTH + 1)
-    digests: JsonObject = {"body": digest(recording.body)}
+    digests: JsonObject = {"body": digest_of(recording.body)}
     if apart:
-        digests["completion"] = digest(recording.completion)
+        digests["completion"] = digest_of(recording.completion)
     if not own_key:
-        digests["request"] = seal(keyed_by, recording.identity.key, recording, dumps(request))
+        digests["request"] = seal_of(keyed_by, recording.identity.key, recording, dumps(request))
     pairs = [
         *_route_members(recording, request),
         ("request", _request(request)),

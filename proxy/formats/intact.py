@@ -12,7 +12,7 @@ import orjson
 
 from chatreel.formats.layout import MARK
 from chatreel.formats.spelling import COMPACT
-from chatreel.formats.streams import frame_of, pieces_of, spelling_named
+from chatreel.formats.streams import frame_of, pieces_of, spelling_named, stream_of
 from chatreel.model import Json, JsonObject, Piece
 
 _EVENTS: Final = b'\n        "events": [\n'
@@ -40,15 +40,17 @@ class IntactText:
 
     def stream(self, response: JsonObject) -> tuple[bytes, tuple[Piece, ...]]:
         """The body and its arrival, of the next response that has a stream. Raises `NotIntact`."""
-        if response["events"] != self._used or spelling_named(response) != COMPACT:
+        if response["events"] != self._used:
             raise NotIntact
-        lines = self._streams[self._used].split(_NEXT_EVENT)
+        events = self._streams[self._used]
         self._used += 1
+        if spelling_named(response) != COMPACT:
+            return stream_of({**response, "events": _list(b"[" + events + b"]")})
         before, after = frame_of(response)
         each = response.get("each")
         opening = before + (orjson.dumps(each)[:-1] + b"," if each else b"{")
         times, parts = [], []
-        for line in lines:
+        for line in events.split(_NEXT_EVENT):
             at, _, said = line.partition(b",")
             times.append(at[1:])
             if said[:1] == b"{":

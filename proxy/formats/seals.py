@@ -7,11 +7,11 @@ import orjson
 from chatreel.request import Route
 
 
-def seal(keyed_by: str, key: str, route: Route, request: bytes) -> str:
+def seal_of(keyed_by: str, key: str, route: Route, request: bytes) -> str:
     """The digest of all that a kept key was made from, and of itself."""
     said = [keyed_by, key, route.upstream, route.path, route.query, route.tenant or ""]
-    return digest(orjson.dumps(said) + request)
+    return digest_of(orjson.dumps(said) + request)
 
 
-def digest(content: bytes) -> str:
+def digest_of(content: bytes) -> str:
     return sha256(content).hexdigest()
