@@ -12,6 +12,7 @@ from chatreel.formats.answers import Answer, answer_of
 from chatreel.formats.editing import amended
 from chatreel.formats.intact import NotIntact
 from chatreel.formats.layout import unfold_object
+from chatreel.formats.seals import digest_of, seal_of
 from chatreel.model import Identity, Json, JsonObject, Piece, Recording, WireForm
 from chatreel.request import Keys
 from chatreel.wire.asking import asks_for_usage
