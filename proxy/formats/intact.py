@@ -5,6 +5,7 @@ writer puts them; what is left is JSON that is plain already. Nothing here is tr
 and whatever is not as expected is `NotIntact`, for which there is the long way.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,7 +20,8 @@ _EVENTS: Final = b'\n        "events": [\n'
 _EVENTS_END: Final = b"\n        ]"
 _NEXT_EVENT: Final = b",\n          "
 _LINES: Final = f'{MARK}": [\n'.encode()
-_DOUBLED: Final = f'{MARK}{MARK}":'.encode()
+_MARKED_NAME: Final = re.compile(rb'\|"\s*:|\\u007[cC]')
+"""A name that ends in `MARK`, or may end in it."""
 
 
 class NotIntact(ValueError):  # noqa: N818 - it names a property of the text, not a fault
@@ -31,12 +33,12 @@ class IntactText:
 
     def __init__(self, data: bytes) -> None:
         """Raises `NotIntact`."""
-        if _DOUBLED in data:
-            raise NotIntact
         self._streams: list[bytes] = []
         self._used = 0
         rest = b"".join(self._without_events(data))
         self.text = b"".join(_joined(rest))
+        if _MARKED_NAME.search(self.text):
+            raise NotIntact
 
     def stream(self, response: JsonObject) -> tuple[bytes, tuple[Piece, ...]]:
         """The body and its arrival, of the next response that has a stream. Raises `NotIntact`."""
