@@ -10,7 +10,7 @@ from support.program import clean_environment
 
 PACKAGE = Path(__file__).parents[1] / "proxy"
 
-HEAVY = ("mitmproxy", "openai", "sqlalchemy", "pydantic", "typer", "rich", "httpx", "pytest")
+HEAVY = ("mitmproxy", "openai", "sqlalchemy", "alembic", "psycopg", "pydantic", "typer", "rich", "httpx", "pytest")
 """Top-level packages that cost time or come with an extra."""
 
 WITHOUT = """
@@ -41,8 +41,8 @@ def python(code: str, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]
 
 
 def modules(*but: str) -> list[str]:
-    """Names of all modules of the package but those of some subpackages."""
-    paths = [path.relative_to(PACKAGE).with_suffix("") for path in sorted(PACKAGE.rglob("*.py"))]
+    """Names of all modules of the package but those of some subpackages. Alembic's `env.py` is a script, no module."""
+    paths = [path.relative_to(PACKAGE).with_suffix("") for path in sorted(PACKAGE.rglob("*.py")) if path.stem != "env"]
     inside = [path for path in paths if path.parts[0] not in but and path.name != "__main__"]
     return [".".join(("chatreel", *path.parts)).removesuffix(".__init__") for path in inside]
 
