@@ -15,8 +15,9 @@ from chatreel.config import Settings
 from chatreel.errors import CassetteError, ConfigError
 from chatreel.formats import cassette
 from chatreel.formats.converting import Imported, convert
-from chatreel.formats.detecting import READERS, Format, detect
+from chatreel.formats.detecting import READERS, detect
 from chatreel.formats.foreign import Found, Refused, Unreadable
+from chatreel.formats.names import Format
 from chatreel.model import Recording
 from chatreel.request import Keys
 from chatreel.server import keys_for, open_store

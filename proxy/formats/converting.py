@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from chatreel.canonical import without_credentials
 from chatreel.errors import Malformed, NotKeyable
@@ -18,6 +18,8 @@ from chatreel.wire.rechunk import rechunk, with_ids
 _CHAT = "/chat/completions"
 _NEXT = 1e-6
 """Seconds between two recordings at least, so that takes keep their order."""
+
+_PORTS = {"http": 80, "https": 443}
 
 _LATEST = 2**33
 """Seconds since the epoch that `created` may say; some servers write milliseconds."""
@@ -68,7 +70,7 @@ def _converted(one: Exchange, keys: Keys, fallback: float, upstream: str) -> Imp
         raise Unreadable(f"it is no chat completion: {one.method} {parts.path or one.url}")
     body = read_request(one.request)
     query = without_credentials(parts.query)
-    route = _Route(upstream or f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", parts.path, query, None)
+    route = _Route(upstream or _origin(parts), parts.path, query, None)
     identity = keys.identify(route, body)
     answered, reading, note = _answer(one, identity.key)
     model = body.get("model")
@@ -92,6 +94,16 @@ def _converted(one: Exchange, keys: Keys, fallback: float, upstream: str) -> Imp
         ),
         note,
     )
+
+
+def _origin(parts: SplitResult) -> str:
+    """As upstreams are named in keys: the host in lower case, no port that goes without saying, no password."""
+    try:
+        port = "" if parts.port in (None, _PORTS.get(parts.scheme)) else f":{parts.port}"
+    except ValueError as error:
+        raise Unreadable(f"its URL has no port that could be: {error}") from error
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
 def _answer(one: Exchange, seed: str) -> tuple[bytes, Reading, str]:

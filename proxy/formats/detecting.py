@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Final
 
 import orjson
 
 from chatreel.formats import aimock, har, vcr
 from chatreel.formats.foreign import Found, Unreadable
+from chatreel.formats.names import Format
 
 _FLOW: Final = re.compile(rb"\d{1,12}:")
 """A flow file is a sequence of tnetstrings, which begin with their length."""
@@ -16,17 +16,6 @@ _FLOW: Final = re.compile(rb"\d{1,12}:")
 _SSE: Final = re.compile(rb"\s*(?:data|event|id|retry):")
 _CHUNK: Final = b'"chat.completion.chunk"'
 _NO_REQUEST: Final = "there is no request in it that it could answer"
-
-
-class Format(StrEnum):
-    """What can be imported."""
-
-    CHATREEL = "chatreel"
-    VCR = "vcr"
-    """VCR.py, pytest-recording, cassetter, VCR for Ruby, go-vcr."""
-    HAR = "har"
-    MITMPROXY = "mitmproxy"
-    AIMOCK = "aimock"
 
 
 READERS: Final[dict[Format, Callable[[bytes], list[Found]]]] = {
