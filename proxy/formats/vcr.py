@@ -147,7 +147,9 @@ def _body(holder: Entry) -> tuple[bytes, bool]:
             return _from_base64(encoded), True
         case {"body": {"string": text}}:
             return _bytes(text)
-        case {"body": recorded} | {"content": recorded}:
+        case {"content": recorded} if holder.get("body") is None:
+            return _bytes(recorded)
+        case {"body": recorded}:
             return _bytes(recorded)
     return b"", True
 
