@@ -11,6 +11,7 @@ from hashlib import sha256
 from heapq import nlargest
 from pathlib import Path
 
+from chatreel import secret_patterns
 from chatreel.canonical import keyed_by
 from chatreel.errors import CassetteError, StoreError
 from chatreel.formats.cassette import Block, assemble, block, load
@@ -126,15 +127,11 @@ class CassetteFile:
                 "over it. Open the session anew to record into what it is now."
             )
         missing = {number: one for number, one in self._recordings.items() if number not in self._blocks} | new
-        made = {number: block(one, self._keyed_by, _unchanged) for number, one in missing.items()}
+        made = {number: block(one, self._keyed_by, secret_patterns.replace) for number, one in missing.items()}
         content = assemble((self._blocks | made).values(), self._keyed_by)
         _put_into_place(self.path, content)
         self._blocks |= made
         self._on_disk = _digest(content)
-
-
-def _unchanged(text: str) -> str:
-    return text
 
 
 def _read(path: Path) -> bytes | None:

@@ -9,7 +9,7 @@ from chatreel.api_errors import ApiError, Problem, Refusal
 from chatreel.cassette_file import CassetteFile
 from chatreel.decide import mode_at_start
 from chatreel.errors import CassetteError, StoreError
-from chatreel.model import Mode
+from chatreel.model import Mode, Outcome
 from chatreel.recordings import Recordings, StoreRecordings
 from chatreel.request import Keys
 from chatreel.session import DEFAULT_OPTIONS, Options, Session
@@ -45,6 +45,8 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._writers: dict[Path, str] = {}
         """Who records into which file: one at a time, as each writes all of it."""
+        self._rewriting: set[str] = set()
+        """Sessions in which recordings shall give way that are there."""
         self._closed = Tally()
         self.default = Session(Mode.REPLAY, StoreRecordings(store))
 
@@ -86,6 +88,9 @@ class Sessions:
         if self._open.pop(session.id, None) or session is self.default:
             session.is_open = False
             await session.recordings.close()
+            if session.id in self._rewriting and not session.tally.outcomes[Outcome.RECORDED]:
+                session.journal.warn(f"nothing was recorded, so {session.cassette} still holds what it held")
+            self._rewriting.discard(session.id)
             self._writers = {path: owner for path, owner in self._writers.items() if owner != session.id}
             self._closed.add(session.tally)
 
@@ -110,6 +115,8 @@ class Sessions:
                 del self._writers[path.resolve()]
             raise
         session = _session(replace(wish, cassette=path), mode, cassette, session_id)
+        if wish.rewrite and cassette.existed:
+            self._rewriting.add(session_id)
         if not cassette.existed and not writes:
             session.journal.warn(f"the cassette {path} does not exist, so nothing can be replayed from it")
         return session

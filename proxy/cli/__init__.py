@@ -13,7 +13,7 @@ import sys
 from chatreel import talk
 from chatreel.cli import identity, serving
 from chatreel.cli.app import app
-from chatreel.errors import ChatreelError, ConfigError, ServeError, StoreError
+from chatreel.errors import CassetteError, ChatreelError, ConfigError, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
 __all__ = ["app", "identity", "main", "serving"]
@@ -22,6 +22,7 @@ _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
     ServeError: ExitCode.CANNOT_SERVE,
     StoreError: ExitCode.STORE,
+    CassetteError: ExitCode.STORE,
 }
 
 
