@@ -130,4 +130,7 @@ class Sessions:
 
 def _session(wish: Wish, mode: Mode, recordings: Recordings, session_id: str) -> Session:
     cassette = "" if wish.cassette is None else str(wish.cassette)
-    return Session(mode, recordings, wish.options, id=session_id, name=wish.name, cassette=cassette)
+    options = wish.options
+    if mode is not Mode.CACHE:  # whoever replays wants what there is
+        options = replace(options, freshness=replace(options.freshness, ttl=None))
+    return Session(mode, recordings, options, id=session_id, name=wish.name, cassette=cassette)
