@@ -15,7 +15,7 @@ from chatreel import secret_patterns
 from chatreel.canonical import keyed_by
 from chatreel.errors import CassetteError, StoreError
 from chatreel.formats.cassette import Block, assemble, block, load
-from chatreel.model import Recording, Take
+from chatreel.model import Recording, Replayable, Take
 from chatreel.request import Keys
 from chatreel.sketch import marks
 from chatreel.store import Neighbour
@@ -53,6 +53,9 @@ class CassetteFile:
 
     async def load(self, recording_id: int) -> Recording:
         return self._recordings[recording_id]
+
+    async def replayable(self, recording_id: int) -> Replayable:
+        return self._recordings[recording_id].replayable
 
     async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:
         if not self._writes or self._closed:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,7 +15,7 @@ from support.calls import ask, question
 from support.program import Program, running_chatreel
 from support.sessions import Sessions
 from support.sockets import reset
-from support.upstream import Reply, Upstream, completion, error, stream
+from support.upstream import Reply, Request, Upstream, completion, error, stream
 
 CLIENTS = 64
 PATIENCE = 60
@@ -91,12 +91,12 @@ def outcomes(proxy: Program, session: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def answering(text: str, reply: Any, *others: Reply) -> Any:
+def answering(text: str, reply: Reply, *others: Reply) -> Callable[[Request], Reply]:
     """A script: `reply`, then `others`, to calls that ask for `text`; anything to anything else."""
     waiting = [reply, *others]
     lock = threading.Lock()
 
-    def decide(request: Any) -> Reply:
+    def decide(request: Request) -> Reply:
         if request.json()["messages"][0]["content"] != text:
             return completion("anything")
         with lock:
@@ -162,7 +162,7 @@ def test_where_the_upstream_fails_everybody_gets_an_error_of_their_own(
     text, gate = f"always fails {session['id']}", threading.Event()
     number = iter(range(1000))
 
-    def decide(request: Any) -> Reply:
+    def decide(request: Request) -> Reply:
         if request.json()["messages"][0]["content"] != text:
             return completion("anything")
         failed = error(500, f"failure {next(number)}")
