@@ -14,7 +14,7 @@ import sys
 from chatreel import talk
 from chatreel.cli import identity, money, serving
 from chatreel.cli.app import app
-from chatreel.errors import ChatreelError, ConfigError, ServeError, StoreError
+from chatreel.errors import CassetteError, ChatreelError, ConfigError, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
 __all__ = ["app", "identity", "main", "money", "serving"]
@@ -23,6 +23,7 @@ _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
     ServeError: ExitCode.CANNOT_SERVE,
     StoreError: ExitCode.STORE,
+    CassetteError: ExitCode.STORE,
 }
 
 
