@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from support.calls import question
+from support.kills import kill_and_look
 from support.program import Program, running_chatreel
 from support.upstream import Upstream, stream
 
@@ -64,3 +65,11 @@ def test_a_client_that_leaves_in_the_middle_leaves_no_recording(upstream: Upstre
             again = client.post(f"{proxy.base_url}/chat/completions", json=question(stream=True))
     assert "two" in again.text
     assert again.headers["cache-status"].startswith("chatreel; fwd=miss")
+
+
+@pytest.mark.long
+def test_kills_in_the_middle_of_many_calls_lose_and_break_nothing(upstream: Upstream, store: str) -> None:
+    damage = kill_and_look(upstream, store, kills=20)
+    assert damage.lost == []
+    assert damage.corrupt == []
+    assert damage.answers > 20
