@@ -7,6 +7,7 @@ points nowhere until it has been routed, it carries a refusal until the recorder
 
 import re
 import time
+from dataclasses import replace
 
 from mitmproxy import connection, http
 from mitmproxy.proxy import layer
@@ -127,7 +128,10 @@ class ChatreelAddon:
             return response
         result = await self._recorder.finish(exchange, answered)
         if isinstance(result, ApiError):
-            return self._rules.refuse(result)
+            refused = self._rules.refuse(result)
+            status = replace(self._recorder.forward_status(exchange), fwd_status=answered.status)
+            refused.headers["cache-status"] = str(replace(status, detail=result.problem.value.code))
+            return refused
         add_cache_status(response, result)
         return response
 
