@@ -139,6 +139,8 @@ class ChatreelAddon:
         route = route_of(flow)
         if route is None or route.exchange is None or route.tee is None or flow.response is None:
             return
+        if route.exchange.logged:  # given up, and the rest came all the same
+            return
         self._learn(route, flow.response)
         try:
             if not await self._finish_stream(route.exchange, route.tee, flow.response):
