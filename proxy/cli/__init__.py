@@ -2,22 +2,23 @@
 
 Each command imports what it needs when it runs: `chatreel --help` must not wait for a proxy engine.
 
-    app       the program itself
-    options   what several commands take
-    serving   serve, run, demo
-    identity  explain, suggest, rekey
-    money     price
+    app        the program itself
+    options    what several commands take
+    serving    serve, run, demo
+    identity   explain, suggest, rekey
+    money      price
+    cassettes  import, pack, merge, lint
 """
 
 import sys
 
 from chatreel import talk
-from chatreel.cli import identity, money, serving
+from chatreel.cli import cassettes, identity, money, serving
 from chatreel.cli.app import app
 from chatreel.errors import CassetteError, ChatreelError, ConfigError, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
-__all__ = ["app", "identity", "main", "money", "serving"]
+__all__ = ["app", "cassettes", "identity", "main", "money", "serving"]
 
 _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
