@@ -6,20 +6,22 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
     options   what several commands take
     serving   serve, run, demo
     identity  explain, suggest, rekey
+    keeping   ls, show, diff, rm, prune, verify, stats
 """
 
 import sys
 
 from chatreel import talk
-from chatreel.cli import identity, serving
+from chatreel.cli import identity, keeping, serving
 from chatreel.cli.app import app
-from chatreel.errors import ChatreelError, ConfigError, ServeError, StoreError
+from chatreel.errors import ChatreelError, ConfigError, NotFound, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
-__all__ = ["app", "identity", "main", "serving"]
+__all__ = ["app", "identity", "keeping", "main", "serving"]
 
 _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
+    NotFound: ExitCode.USAGE,
     ServeError: ExitCode.CANNOT_SERVE,
     StoreError: ExitCode.STORE,
 }
