@@ -8,7 +8,7 @@ what a proxy would have put there, byte by byte: keys, documents, completions, m
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from chatreel.canonical import KeyOptions, identify, keyed_by
 from chatreel.model import Mode, Outcome, Piece, WireForm
 from chatreel.store import payloads
 from chatreel.store.database import open_engine, store_url
-from chatreel.store.payloads import pack_pieces
 from chatreel.store.schema import KEYED_BY, calls, marks, meta, recordings
 from chatreel.wire.codec import dumps
 from chatreel.wire.reading import read
@@ -88,30 +87,24 @@ def arrival(body: bytes) -> tuple[Piece, ...]:
 class Filler:
     """Writes recordings and rows of the log in bulk."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, count: int) -> None:
+        """`count`: recordings that there will be."""
+        self._count = count
         self._frequencies: Counter[int] = Counter()
 
-    def record(self, numbers: tuple[int, ...], count: int) -> None:
-        """Add these of `count` recordings."""
-        rows, contents, found = [], {}, []
+    def record(self, connection: Connection, numbers: Sequence[int]) -> None:
+        """Add the recordings of these numbers."""
+        rows, contents, found = [], [], []
         for number in numbers:
             body = request(number)
-            raw, answer, upstream = orjson.dumps(body), response(body, number), RNG.choice(UPSTREAMS)
+            answer, upstream = response(body, number), RNG.choice(UPSTREAMS)
             identity = identify(upstream=upstream, path=PATH, query="", body=body)
-            completion = dumps(read(answer).completion)
-            digests = {}
-            for name, content in zip(
-                ("document", "request", "body", "completion"),
-                (identity.document, raw, answer, completion),
-                strict=True,
-            ):
-                row = payloads._row(payloads.sha256(content).digest(), content)
-                contents[row["digest"]] = row
-                digests[name] = row["digest"]
+            contents += [identity.document, orjson.dumps(body), answer, dumps(read(answer).completion)]
+            chosen = sketch.worth_storing(sketch.marks(identity.document, ""), self._frequencies)
+            self._frequencies.update(chosen)
+            found += [{"mark": mark, "recording_id": number} for mark in chosen]
             rows.append(
-                digests
-                | {
+                {
                     "id": number,
                     "cassette": "",
                     "key": identity.key,
@@ -120,24 +113,27 @@ class Filler:
                     "query": "",
                     "tenant": None,
                     "model": body["model"],
-                    "recorded_at": NOW - DAYS * 86_400 * (1 - number / count),
+                    "recorded_at": _made_at(number, self._count),
                     "status": 200,
                     "headers": '[["content-type","application/json"],["x-request-id","req_0123456789"]]',
                     "form": (WireForm.SSE if body["stream"] else WireForm.JSON).value,
                     "usage_added": False,
-                    "pieces": pack_pieces(arrival(answer)),
+                    "pieces": payloads.pack_pieces(arrival(answer)),
                 }
             )
-            chosen = sketch.worth_storing(sketch.marks(identity.document, ""), self._frequencies)
-            self._frequencies.update(chosen)
-            found += [{"mark": mark, "recording_id": number} for mark in chosen]
-        self._connection.execute(payloads.insert_missing(self._connection, payloads.payloads), list(contents.values()))
-        self._connection.execute(recordings.insert(), rows)
-        self._connection.execute(marks.insert(), found)
+        digests = batched(payloads.put(connection, contents), 4)
+        for row, (document, asked, sent, completion) in zip(rows, digests, strict=True):
+            row |= {"document": document, "request": asked, "body": sent, "completion": completion}
+        connection.execute(recordings.insert(), rows)
+        connection.execute(marks.insert(), found)
 
-    def log(self, numbers: tuple[int, ...], count: int) -> None:
+    def log(self, connection: Connection, numbers: Sequence[int]) -> None:
         """Add these rows of the log: each recording was made by one, the rest are hits and a few that were refused."""
-        self._connection.execute(calls.insert(), [_call(number, count) for number in numbers])
+        connection.execute(calls.insert(), [_call(number, self._count) for number in numbers])
+
+
+def _made_at(number: int, count: int) -> float:
+    return NOW - DAYS * 86_400 * (1 - number / count)
 
 
 def _call(number: int, count: int) -> dict[str, Any]:
@@ -147,7 +143,7 @@ def _call(number: int, count: int) -> dict[str, Any]:
         outcome = Outcome.RECORDED
     elif RNG.random() < 0.05:
         outcome = Outcome.REFUSED
-    made_at = NOW - DAYS * 86_400 * (1 - recording / count)
+    made_at = _made_at(recording, count)
     hit = outcome is Outcome.HIT
     return {
         "call_id": str(UUID(int=number, version=4)),
@@ -176,18 +172,13 @@ def fill(location: str, count: int) -> None:
     try:
         with engine.begin() as connection:
             connection.execute(meta.insert(), {"name": KEYED_BY, "value": keyed_by(KeyOptions())})
-        for part in _parts(count):
-            with engine.begin() as connection:
-                Filler(connection).record(part, count)
-        for part in _parts(count * CALLS_PER_RECORDING):
-            with engine.begin() as connection:
-                Filler(connection).log(part, count)
+        filler = Filler(count)
+        for work, rows in ((filler.record, count), (filler.log, count * CALLS_PER_RECORDING)):
+            for numbers in batched(range(1, rows + 1), BATCH):
+                with engine.begin() as connection:
+                    work(connection, numbers)
     finally:
         engine.dispose()
-
-
-def _parts(count: int) -> Iterator[tuple[int, ...]]:
-    return batched(range(1, count + 1), BATCH)
 
 
 def main() -> None:

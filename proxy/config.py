@@ -137,6 +137,8 @@ class Settings(BaseSettings):
     """Who shares recordings: everybody, or only those who send the same credentials."""
     record_errors: bool = False
     """Store errors of the upstream, too, and replay them: where retries are part of what is tested."""
+    max_size: ByteSize | None = None
+    """Of the store: beyond it, the least recently used recordings go. `None`: it may grow."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 

@@ -23,8 +23,8 @@ def evicted(
 ) -> list[int]:
     """Return the ids of the recordings to remove, the least recently used first; none if `used` is within `limit`.
 
-    `used` and `limit` are bytes; `spared` are recordings that somebody is being answered from. Never more go than the
-    size needs: what they share with others is not freed, so whoever removes them looks again and asks again.
+    `used` and `limit` are bytes; `spared` are recordings that somebody is being answered from. Since sizes are what is
+    freed at most, it may take several rounds, but never more go than have to.
     """
     if used <= limit:
         return []

@@ -51,15 +51,12 @@ class Keeper:
         if self._max_size is None or self._store.additions == self._seen:
             return  # who records nothing removes nothing
         additions = self._store.additions
-        gone = await self._store.evict(self._max_size)
-        if gone.ids:
-            logger.info(
-                "%d recordings removed (%.1f MB), the least recently used: the store was larger than max_size",
-                len(gone.ids),
-                gone.size / 1e6,
-            )
-        if gone.done:
-            self._seen = additions
-        elif not gone.ids and not self._complained:
+        removed, more = await self._store.evict(self._max_size)
+        if removed.ids:
+            said = "%d recordings removed (%.1f MB), the least recently used: the store was larger than max_size"
+            logger.info(said, len(removed.ids), removed.size / 1e6)
+        elif more and not self._complained:
             self._complained = True
-            logger.warning("the store is larger than max_size, and there is no recording that could be removed")
+            logger.warning("the store is larger than max_size, and there is no recording in it that may be removed")
+        elif not more and not await self._store.give_back(self._max_size):
+            self._seen = additions

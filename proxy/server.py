@@ -15,6 +15,7 @@ from chatreel.config import Settings
 from chatreel.decide import mode_at_start
 from chatreel.errors import ServeError
 from chatreel.explain import STALE
+from chatreel.housekeeping import housekeeping
 from chatreel.recorder import Habits, Recorder
 from chatreel.request import Keys
 from chatreel.session import Session
@@ -66,7 +67,8 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         master = ProxyMaster(addon, Firewall(session, upstreams), listen, certificates)
         origin, *forward = await master.start()
         try:
-            yield Proxy(f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, session)
+            async with housekeeping(store, settings.max_size):
+                yield Proxy(f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, session)
         finally:
             await master.stop()
     finally:

@@ -14,7 +14,7 @@ from chatreel.figures import Kind
 from chatreel.model import Recording
 from chatreel.selection import Selection, Subject
 from chatreel.store import counting, listing, log, recordings, removing, shrinking, verifying
-from chatreel.store.database import open_engine, require_store, store_url
+from chatreel.store.database import open_engine, reason_of, require_store, store_url, writing
 from chatreel.store.listing import Listed, Use
 from chatreel.store.log import Call
 from chatreel.store.removing import Removed
@@ -166,7 +166,7 @@ class Archive:
                 connection.invalidate()  # what is read only stays so: a change gets a connection of its own
 
     def _change[T](self, work: Callable[..., T], *values: Any) -> T:
-        with _store_errors(), removing.alone(self._engine) as connection:
+        with _store_errors(), writing(self._engine, alone=True) as connection:
             return work(connection, *values)
 
 
@@ -175,7 +175,7 @@ def _store_errors() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise StoreError(f"the store failed: {error.orig}") from error
+        raise StoreError(f"the store failed: {reason_of(error)}") from error
 
 
 def _load(connection: Connection, recording_id: int) -> tuple[Recording, Use, int]:

@@ -15,6 +15,7 @@ from chatreel.store.revisions import ensure_schema, is_store
 
 _PRAGMAS = (
     "PRAGMA synchronous=NORMAL",  # survives the death of the process; a power cut may cost the last commits
+    "PRAGMA auto_vacuum=INCREMENTAL",  # of a new file: what is removed can be given back bit by bit
     "PRAGMA busy_timeout=5000",  # another process may hold the write lock for a moment
 )
 

@@ -4,13 +4,13 @@ A batch is one transaction: killed between two of them, a store is whole and has
 Whoever serves from the store at that time is told by a token in `meta` to forget what it has in memory.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import batched
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Column, Connection, Engine, bindparam, delete, func, select, union
+from sqlalchemy import BindParameter, Column, Connection, bindparam, delete, func, select, union
 
 from chatreel import sketch
 from chatreel.errors import StoreError
@@ -23,6 +23,9 @@ from chatreel.store.schema import payloads as payload_table
 BATCH = 500
 """Recordings, or rows of the log, that one transaction removes."""
 
+CANDIDATES = 5_000
+"""Recordings that are looked at to find those that have to go."""
+
 PAUSE = 0.12
 """Seconds to leave between two batches: SQLite's waiting writers look every 100 ms, so each of them gets its turn."""
 
@@ -31,6 +34,14 @@ _REMOVED = "removed"
 
 _DIGESTS = [recordings.c[name] for name in ("document", "request", "body", "completion")]
 _HOLDERS: list[Column[bytes]] = [*_DIGESTS, calls.c.request]
+_AMONG: BindParameter[Any] = bindparam("digests", expanding=True)
+_STORED = select(payload_table.c.digest, payload_table.c.base, func.length(payload_table.c.data).label("stored")).where(
+    payload_table.c.digest.in_(_AMONG)
+)
+_DELETE = delete(payload_table).where(payload_table.c.digest.in_(_AMONG))
+_BUILT_ON = select(payload_table.c.digest, payload_table.c.base).where(payload_table.c.base.in_(_AMONG))
+_BESIDES = 2_500
+"""Bytes that a recording takes up at most besides its payloads: its row, its marks, its entries in the indexes."""
 _MARKED = 10_000
 """Marks that are looked at in one transaction."""
 
@@ -46,15 +57,6 @@ class Removed:
 
     def __add__(self, other: "Removed") -> "Removed":
         return Removed(self.ids + other.ids, self.payloads + other.payloads, self.size + other.size)
-
-
-@contextmanager
-def alone(engine: Engine) -> Iterator[Connection]:
-    """A transaction that keeps other writers out, committed at the end of the block."""
-    with engine.begin() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        yield connection
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> Removed:
@@ -92,10 +94,12 @@ def count_calls(connection: Connection, before: float) -> int:
     return int(connection.execute(select(func.count()).where(calls.c.started_at < before)).scalar_one())
 
 
-def candidates(connection: Connection, chosen: Selection, *, by_use: bool, limit: int | None = None) -> list[Candidate]:
+def candidates(
+    connection: Connection, chosen: Selection, *, by_use: bool, limit: int | None = CANDIDATES
+) -> list[Candidate]:
     """The chosen recordings, those first that go first: the least recently used, or recorded.
 
-    Their sizes are those in the store, where each counts as if nothing of it was shared.
+    Their sizes are what they take up at most: as if they shared nothing with others.
     """
     served = (
         select(calls.c.recording_id, func.max(calls.c.started_at).label("last_used"))
@@ -106,7 +110,7 @@ def candidates(connection: Connection, chosen: Selection, *, by_use: bool, limit
     age = listing.last_used_of(served) if by_use else recordings.c.recorded_at
     joined = recordings.outerjoin(served, served.c.recording_id == recordings.c.id) if by_use else recordings
     query = (
-        select(recordings.c.id, age.label("age"), *_DIGESTS)
+        select(recordings.c.id, age.label("age"), func.length(recordings.c.pieces).label("arrival"), *_DIGESTS)
         .select_from(joined)
         .where(listing.condition(chosen))
         .order_by("age", recordings.c.id)
@@ -114,8 +118,10 @@ def candidates(connection: Connection, chosen: Selection, *, by_use: bool, limit
     )
     found: list[Candidate] = []
     for rows in batched(connection.execute(query).all(), BATCH):
-        sizes = _stored_sizes(connection, {digest for row in rows for digest in row[2:]})
-        found += [Candidate(row.id, row.age, sum(sizes.get(digest, 0) for digest in {*row[2:]})) for row in rows]
+        sizes = _stored_sizes(connection, {digest for row in rows for digest in row[3:]})
+        for row in rows:
+            stored = sum(sizes.get(digest, 0) for digest in {row.document, row.request, row.body, row.completion})
+            found.append(Candidate(row.id, row.age, stored + row.arrival + _BESIDES))
     return found
 
 
@@ -123,13 +129,17 @@ def chosen_ids(connection: Connection, chosen: Selection, *, by_use: bool) -> li
     """Ids of the chosen recordings, in no order; `by_use`: the times are those of their last use."""
     if not by_use or chosen.until is None:
         return list(connection.execute(select(recordings.c.id).where(listing.condition(chosen))).scalars())
-    return [one.id for one in candidates(connection, chosen, by_use=True) if one.last_used < chosen.until]
+    return [one.id for one in candidates(connection, chosen, by_use=True, limit=None) if one.last_used < chosen.until]
 
 
 def orphans(connection: Connection) -> list[bytes]:
     """Digests of payloads that belong to nothing."""
-    used = union(*map(select, _DIGESTS), select(calls.c.request).where(calls.c.request.is_not(None)))
-    return list(connection.execute(select(payload_table.c.digest).where(payload_table.c.digest.not_in(used))).scalars())
+    held = union(*(select(column.label("digest")).where(column.is_not(None)) for column in _HOLDERS)).subquery()
+    needed = select(held.c.digest).cte("needed", recursive=True)
+    columns = payload_table.c
+    bases = select(columns.base).where(columns.digest == needed.c.digest, columns.base.is_not(None))
+    everything = select(needed.union(bases).c.digest)
+    return list(connection.execute(select(columns.digest).where(columns.digest.not_in(everything))).scalars())
 
 
 def remove_orphans(connection: Connection, digests: Iterable[bytes]) -> tuple[int, int]:
@@ -157,26 +167,39 @@ def remove_marks(connection: Connection, astray: Sequence[tuple[int, int]]) -> N
 
 
 def _collect(connection: Connection, digests: set[bytes]) -> tuple[int, int]:
-    """Remove those of the payloads that nobody has; how many there were, and the bytes they took."""
-    lonely = digests - _used(connection, digests)
-    if not lonely:
-        return 0, 0
-    size = sum(_stored_sizes(connection, lonely).values())
-    result = connection.execute(delete(payload_table).where(payload_table.c.digest.in_(lonely)))
-    return result.rowcount, size
+    """Remove those of the payloads that nobody needs, and what only they were a difference to.
+
+    How many there were, and the bytes they took.
+    """
+    count, size = 0, 0
+    while doomed := _not_needed(connection, digests):
+        rows = connection.execute(_STORED, {"digests": [*doomed]}).all()
+        connection.execute(_DELETE, {"digests": [*doomed]})
+        count, size = count + len(rows), size + sum(row.stored for row in rows)
+        digests = {row.base for row in rows if row.base is not None}
+    return count, size
+
+
+def _not_needed(connection: Connection, digests: set[bytes]) -> set[bytes]:
+    doomed = digests - _used(connection, digests)
+    while doomed:
+        rows = connection.execute(_BUILT_ON, {"digests": [*doomed]}).all()
+        needed = {row.base for row in rows if row.digest not in doomed}
+        if not needed:
+            break
+        doomed -= needed
+    return doomed
 
 
 def _used(connection: Connection, digests: set[bytes]) -> set[bytes]:
     """Those of the payloads that somebody has. No index helps: each column is looked through once."""
     wanted = {"digests": [*digests]}
-    queries = [select(column).where(column.in_(bindparam("digests", expanding=True))) for column in _HOLDERS]
+    queries = [select(column).where(column.in_(_AMONG)) for column in _HOLDERS]
     return {digest for query in queries for (digest,) in connection.execute(query, wanted)}
 
 
 def _stored_sizes(connection: Connection, digests: set[bytes]) -> dict[bytes, int]:
-    query = select(payload_table.c.digest, func.length(payload_table.c.data).label("stored"))
-    rows = connection.execute(query.where(payload_table.c.digest.in_(digests)))
-    return {row.digest: row.stored for row in rows}
+    return {row.digest: row.stored for row in connection.execute(_STORED, {"digests": [*digests]})}
 
 
 def _forget_marks(connection: Connection, documents: list[tuple[int, str, bytes]]) -> None:

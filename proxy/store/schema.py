@@ -18,7 +18,6 @@ from sqlalchemy import (
     Table,
     Text,
     false,
-    text,
 )
 
 REVISION = "0002"
@@ -63,7 +62,7 @@ payloads = Table(
     Column("data", LargeBinary, nullable=False),
     Column("base", _DIGEST, comment="digest of the payload that `data` is a difference to; NULL if it stands alone"),
     # Who needs a payload that is about to go.
-    Index("payloads_by_base", "base", sqlite_where=text("base IS NOT NULL"), postgresql_where=text("base IS NOT NULL")),
+    Index("payloads_by_base", "base"),
 )
 
 recordings = Table(

@@ -69,8 +69,7 @@ def upgrade() -> None:
 
 def _create_indexes() -> None:
     """For those who look after a store: what each is for stands in `chatreel.store.schema`."""
-    has_base = sa.text("base IS NOT NULL")
-    op.create_index("payloads_by_base", "payloads", ["base"], sqlite_where=has_base, postgresql_where=has_base)
+    op.create_index("payloads_by_base", "payloads", ["base"])
     op.create_index("recordings_by_time", "recordings", ["recorded_at", "id"])
     op.create_index("calls_by_recording", "calls", ["recording_id", "started_at", "outcome", "latency"])
     op.create_index("calls_by_kind", "calls", ["outcome", "model", "upstream", "started_at", "latency"])
