@@ -92,7 +92,8 @@ def _plain(value: Json, numbers: dict[str, Json], within: str = "") -> Json:
 
 
 def _usage(completion: Json) -> Json:
-    return completion.get("usage") if isinstance(completion, dict) else None
+    usage = completion.get("usage") if isinstance(completion, dict) else None
+    return usage if isinstance(usage, dict) else {}
 
 
 def _timing(recording: Recording) -> JsonObject:

@@ -15,7 +15,6 @@ from chatreel.store.revisions import ensure_schema, is_store
 
 _PRAGMAS = (
     "PRAGMA synchronous=NORMAL",  # survives the death of the process; a power cut may cost the last commits
-    "PRAGMA auto_vacuum=INCREMENTAL",  # of a new file: what is removed can be given back bit by bit
     "PRAGMA busy_timeout=5000",  # another process may hold the write lock for a moment
 )
 
@@ -183,6 +182,8 @@ def _create_private(path: Path) -> None:
 
 def _prepare(connection: object, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]  # a DBAPI connection has no common type
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):  # to a file that is not new it would write
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # what is removed can be given back bit by bit
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
