@@ -57,6 +57,6 @@ class Keeper:
             logger.info(said, len(removed.ids), removed.size / 1e6)
         elif more and not self._complained:
             self._complained = True
-            logger.warning("the store is larger than max_size, and there is no recording in it that may be removed")
+            logger.warning("the store is larger than max_size, and nothing in it may go at the moment")
         elif not more and not await self._store.give_back(self._max_size):
             self._seen = additions

@@ -38,7 +38,7 @@ def shrink(engine: Engine) -> Iterator[int]:
         if left == before:
             break  # somebody else is at it
     with engine.connect() as connection:
-        _checkpoint(connection)
+        _truncate(connection)
 
 
 def step(connection: Connection, pages: int = STEP) -> int:
@@ -78,8 +78,13 @@ def rewrite(engine: Engine) -> Shrunk:
     return Shrunk.DONE
 
 
-def _checkpoint(connection: Connection) -> None:
-    """The file itself gets shorter when what is in its log has been copied into it; readers are not waited for."""
+def checkpoint(connection: Connection) -> None:
+    """Have the file itself get shorter: what is in its log is copied into it, as far as nobody has to be waited for."""
+    connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
+
+
+def _truncate(connection: Connection) -> None:
+    """The same, and of the log nothing remains; whoever reads is waited for a moment."""
     connection.exec_driver_sql("PRAGMA busy_timeout=200")
     connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
     connection.invalidate()

@@ -26,8 +26,8 @@ from chatreel.store.writer import Writer
 _READERS = 2
 _KEYS_IN_MEMORY = 100_000
 
-_IN_USE = 60.0
-"""Seconds for which a recording is spared after it was served or made: somebody may be in the middle of it."""
+_IN_USE = 10.0
+"""Seconds for which a recording is spared after it was asked for or made: somebody may be about to serve it."""
 
 _EVICTED_AT_ONCE = 100
 """Recordings that go in one transaction to hold a store to a size: whoever wants to record waits for it."""
@@ -131,7 +131,7 @@ class Store:
     async def evict(self, limit: int) -> tuple[Removed, bool]:
         """Remove recordings of no cassette, the least recently used, if more than `limit` bytes are in use.
 
-        None goes that was served or made in the last minute. Looks at some thousands; whether there is more to do.
+        None goes that was asked for or made just now. Looks at some thousands; whether there may be more to do.
         """
         used = await self._read(counting.used)
         if used <= limit:
@@ -152,7 +152,10 @@ class Store:
             too_large = shrinking.can_shrink(connection) and counting.size(connection) > limit
             return too_large and shrinking.step(connection) > 0
 
-        return await self._change(step)
+        more = await self._change(step)
+        if not more and not self.shared:
+            await self._read(shrinking.checkpoint)
+        return more
 
     def log(self, call: Call) -> None:
         """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer."""

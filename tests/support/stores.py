@@ -47,12 +47,12 @@ def genuine(text: str = "Hi", *, answer: bytes = b"", options: KeyOptions = OPTI
     request: JsonObject = {"model": "m", "messages": [{"role": "user", "content": text}]}
     choice: JsonObject = {"index": 0, "message": {"role": "assistant", "content": f"{text}!"}, "finish_reason": "stop"}
     body = answer or dumps({"id": "1", "choices": [choice], "usage": {"prompt_tokens": 3}})
-    plain = take(body=body)
+    plain = take(body=body, **more)
     reading = read(body, status=more.get("status", 200))
     identity = identify(upstream=plain.upstream, path=plain.path, query="", body=request, options=options)
     completion = dumps(reading.completion) if reading.verdict is Verdict.COMPLETE else b""
     made = replace(plain, identity=identity, request=dumps(request), form=reading.form, completion=completion)
-    return replace(made, **more)
+    return replace(made, **more)  # what the caller wants otherwise, whether it fits or not
 
 
 def call(call_id: str = "1", **more: Any) -> Call:
