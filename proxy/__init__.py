@@ -13,6 +13,13 @@ The pure core is told what happened and answers what to do; it knows no clock, s
     request       a request body, read, checked and identified
     explain       why a request was a miss (with textdiff)
     sketch        marks by which a document is found among many like it
+    eviction      which recordings go to hold a store to a size
+    checking, comparison, figures
+                  is a recording what it says; two side by side; what calls came to
+    portrait, timeline, plaintext
+                  a recording as a person reads it, safe on a terminal
+    selection, spans
+                  which recordings somebody means
     suggest       which rules would have made a miss a hit
     replay        a recording -> an answer in the wire form that was asked for
     session       which take comes next; what it all came to
@@ -21,12 +28,14 @@ The edges do it, each with one library.
 
     config        settings (pydantic-settings)
     store         recordings and the log (SQLAlchemy)
+    housekeeping  what a running proxy does for its store on the side
     recorder      the life of a call: the core, the store and the clock together
     engine        the hooks, the stream layer, the master (mitmproxy)
     server        a proxy from opened store to last row written
     run, demo     a proxy around a command; a tour
     lookup, advice, rekey
                   explain, suggest and rekey: what a store and its log have to say, and keys made anew
+    keeping       ls, show, diff, rm, prune, verify, stats: looking after a store
     cli, talk     parse and report (typer, rich)
 
 Imports run one way, from the bottom of this page to its top; `lint-imports` holds that.
