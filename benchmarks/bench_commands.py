@@ -30,7 +30,7 @@ def say(text: str) -> None:
 
 
 def seconds(command: list[str]) -> tuple[float, float]:
-    """What one run of a command takes, by the clock and of the processor, which other work on the machine cannot change.
+    """What one run of a command takes, by the clock and of the processor (others do not change that).
 
     Raises `RuntimeError` with what it said if it failed; `diff` may find differences.
     """
