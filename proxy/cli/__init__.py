@@ -7,23 +7,25 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
     serving   serve, run, demo
     identity  explain, suggest, rekey
     keeping   ls, show, diff, rm, prune, verify, stats
+    money     price
 """
 
 import sys
 
 from chatreel import talk
-from chatreel.cli import identity, keeping, serving
+from chatreel.cli import identity, keeping, money, serving
 from chatreel.cli.app import app
-from chatreel.errors import ChatreelError, ConfigError, NotFound, ServeError, StoreError
+from chatreel.errors import CassetteError, ChatreelError, ConfigError, NotFound, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
-__all__ = ["app", "identity", "keeping", "main", "serving"]
+__all__ = ["app", "identity", "keeping", "main", "money", "serving"]
 
 _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
     NotFound: ExitCode.USAGE,
     ServeError: ExitCode.CANNOT_SERVE,
     StoreError: ExitCode.STORE,
+    CassetteError: ExitCode.STORE,
 }
 
 

@@ -291,7 +291,7 @@ def test_stats_tell_a_program_the_same_and_more(program: Program, filled: str) -
         (("show", REFUSED), 2, "was refused: no recording answered it and none was made. Nothing is recorded."),
         (("show", "1", "--raw", "--json"), 2, "--raw, --request and --json exclude each other"),
         (("diff", "1", "99"), 2, "there is no recording 99"),
-        (("ls", "--since", "soon"), 2, "--since: 'soon' is no moment: give a span such as 30s"),
+        (("ls", "--since", "soon"), 2, "--since: 'soon' is no moment: give how long ago, as in 30s"),
         (("ls", "--until", "1d", "--older-than", "2d"), 2, "--until and --older-than say the same"),
         (("ls", "--model", "a*b"), 2, "a * stands for the end of a name only"),
         (("stats", "--since", "x"), 2, "--since: 'x' is no moment"),
