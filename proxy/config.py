@@ -18,14 +18,12 @@ from pydantic_settings import (
 
 from chatreel.canonical import KeyOptions, Rule, shipped_rules
 from chatreel.canonical.pointers import parse_pointer
+from chatreel.clients import BASE_URL_VARIABLE
 from chatreel.decide import mode_named
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
 from chatreel.pace import INSTANT, parse_pace
 from chatreel.upstreams import DEFAULT_URL, parse_upstream
-
-BASE_URL_VARIABLE = "CHATREEL_BASE_URL"
-"""Told to the programs that `run` runs; not a setting."""
 
 
 def _default_mode() -> Mode:
