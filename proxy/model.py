@@ -96,6 +96,8 @@ class Recording:
     cassette: str = ""
     id: int = 0
     """Row of the store; 0 before it is stored."""
+    edited: bool = False
+    """Whether the answer was changed by hand since it was recorded, in the text of a cassette."""
 
     @property
     def duration(self) -> float:

@@ -29,7 +29,7 @@ def with_fallback(settings: Settings, url: str) -> Settings:
 async def run_command(command: Sequence[str], settings: Settings) -> int:
     """Run `command` to its end; its exit code, as a shell would give it."""
     async with running_proxy(settings) as proxy:
-        environment = os.environ | client_variables(proxy.base_url, proxy.session.mode, os.environ)
+        environment = os.environ | client_variables(proxy.base_url, proxy.mode, os.environ)
         try:
             process = await asyncio.create_subprocess_exec(*command, env=environment)
         except OSError as error:
@@ -37,7 +37,7 @@ async def run_command(command: Sequence[str], settings: Settings) -> int:
             return ExitCode.NOT_FOUND
         with_signals_forwarded(process)
         code = await process.wait()
-    talk.verdict(proxy.session.tally)
+    talk.verdict(proxy.tally)
     return 128 - code if code < 0 else code
 
 

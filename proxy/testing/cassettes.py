@@ -47,7 +47,7 @@ class Cassettes:
     def collected(self, items: Sequence[pytest.Item], unread: Iterable[str]) -> None:
         """All tests of the run have been collected; `items` holds those as well that will not run.
 
-        `unread`: node ids of modules that cannot be imported or are skipped as a whole; their cassettes are still theirs.
+        `unread`: node ids of modules that cannot be imported or are skipped as a whole; their cassettes stay theirs.
         """
         if not self._is_whole():
             return
