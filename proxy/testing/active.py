@@ -29,10 +29,22 @@ class ActiveTest:
 
     @classmethod
     def open(
-        cls, control: Control, test: str, cassette: Path, shown: str, wishes: dict[str, object], *, shared: bool
+        cls,
+        control: Control,
+        test: str,
+        cassette: Path,
+        shown: str,
+        wishes: dict[str, object],
+        *,
+        alias: str,
+        shared: bool,
     ) -> "ActiveTest":
-        """Open a session. Raises `ControlError` if it cannot be had."""
-        opened = control.open_session({"name": test, "cassette": str(cassette), **wishes})
+        """Open a session. Raises `ControlError` if it cannot be had.
+
+        `alias`: all tests of a process are reached by one name, so that a client which a fixture of wider scope made in
+        an earlier test still works.
+        """
+        opened = control.open_session({"name": test, "cassette": str(cassette), "alias": alias, **wishes})
         return cls(ChatreelSession(control, opened, cassette), test, shown, shared, control)
 
     def new_problems(self) -> list[str]:

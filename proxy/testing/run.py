@@ -13,7 +13,7 @@ from chatreel.errors import ChatreelError
 from chatreel.model import Mode
 from chatreel.testing import reporting, verdicts
 from chatreel.testing.cassettes import Cassettes
-from chatreel.testing.options import RunOptions, marker_arguments
+from chatreel.testing.options import REWRITE, RunOptions, marker_arguments
 from chatreel.testing.verdicts import Record
 from chatreel.testing.watching import Watching
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chatreel.testing.active import ActiveTest
     from chatreel.testing.control import Control
     from chatreel.testing.handle import ChatreelSession
-    from chatreel.testing.shared import Address
+    from chatreel.testing.shared import Address, Ledger
 
 ACTIVE = pytest.StashKey["ActiveTest"]()
 PASSED = pytest.StashKey[bool]()
@@ -44,6 +44,8 @@ class TestRun:
         self._fallback = clients.configured_upstream(os.environ)
         self._watching = Watching(self.options, self._fallback)
         self._proxy: tuple[Address, Control] | None = None
+        self._ledger: Ledger | None = None
+        """If there is a budget."""
         self._elsewhere: Address | None = None
         """The proxy that a worker has reported."""
         self._records: list[Record] = []
@@ -75,6 +77,8 @@ class TestRun:
             late = active.close(passed=item.stash.get(PASSED, False), fatal=self.options.value("fail_on"))
         except ChatreelError as error:
             late = [str(error)]
+        if self._ledger and (spent := active.verdict.get("spent_usd")):
+            self._ledger.add(spent)
         if late:
             pytest.fail(reporting.failure(active, late), pytrace=False)
 
@@ -95,16 +99,24 @@ class TestRun:
 
     def _open(self, item: pytest.Item, basetemp: Callable[[], Path]) -> "ActiveTest":
         from chatreel.testing.active import ActiveTest
+        from chatreel.testing.shared import Ledger, claim
 
         marker = marker_arguments(item)
         cassette = self.cassettes.of(item, marker)
         wishes = self.options.wishes(marker)
+        control = self._control(basetemp)
+        if (budget := self.options.value("budget")) is not None:
+            self._ledger = Ledger(self._folder(basetemp))
+            wishes["budget_usd"] = max(0.0, budget - self._ledger.total())
+        if wishes["mode"] == REWRITE and "cassette" in marker and not claim(self._folder(basetemp), cassette):
+            wishes["mode"] = Mode.RECORD.value
         return ActiveTest.open(
-            self._control(basetemp),
+            control,
             item.nodeid,
             cassette,
             self.cassettes.shown(cassette),
             wishes,
+            alias=getattr(self._config, "workerinput", {}).get("workerid", "main"),
             shared="cassette" in marker,
         )
 
@@ -114,13 +126,18 @@ class TestRun:
             from chatreel.testing.control import Control
             from chatreel.testing.shared import Run, join
 
-            folder = (basetemp().parent if self._orders else basetemp()) / NAME  # a worker's is inside the run's
-            folder.mkdir(mode=0o700, exist_ok=True)
+            folder = self._folder(basetemp)
             leader = int(self._orders.get("leader", os.getpid()))
             run = Run(folder, leader, self._config.rootpath, self.options.value("upstream"), self._fallback)
             address = join(run)
             self._proxy = address, Control(address.origin)
         return self._proxy[1]
+
+    def _folder(self, basetemp: Callable[[], Path]) -> Path:
+        """Of the run, for all of its processes; pytest removes it when it has become old."""
+        folder = (basetemp().parent if self._orders else basetemp()) / NAME  # a worker's own is inside the run's
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     def _problems(self, item: pytest.Item) -> list[str]:
         """What is wrong so far and has not been said yet."""

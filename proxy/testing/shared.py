@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,30 @@ class Address:
     pid: int
 
 
+class Ledger:
+    """What the tests of a run have spent so far, in all of its processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "spent.txt"
+
+    def add(self, dollars: float) -> None:
+        with self._path.open("a", encoding="ascii") as file:
+            file.write(f"{dollars!r}\n")  # one write of a few bytes at the end of a file: no process cuts another's
+
+    def total(self) -> float:
+        """US dollars."""
+        return sum(map(float, self._path.read_text(encoding="ascii").split())) if self._path.exists() else 0.0
+
+
+def claim(folder: Path, cassette: Path) -> bool:
+    """Whether nobody in this run has claimed the cassette yet: of tests that share one, only the first empties it."""
+    try:
+        (folder / f"rewritten-{sha256(str(cassette).encode()).hexdigest()}").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def join(run: Run) -> Address:
     """The proxy of the run, started if this process is the first to ask. Raises `ServeError`, to all the same one."""
     ready, failed = run.folder / "ready.json", run.folder / "failed.txt"
@@ -79,12 +105,11 @@ def stop(address: Address) -> None:
         return  # nor may the process id be its own any more
     with contextlib.suppress(ProcessLookupError):
         os.kill(address.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_LIMIT
-    while _listens(address.origin) and time.monotonic() < deadline:
-        time.sleep(0.01)
     if process := _children.pop(address.pid, None):
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STOP_LIMIT)
+    else:
+        _await_end(address)
 
 
 def command() -> list[str]:
@@ -141,6 +166,23 @@ def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _await_end(address: Address) -> None:
+    """Wait for a process that is not a child of this one: one that a worker has started."""
+    try:
+        descriptor = os.pidfd_open(address.pid)
+    except ProcessLookupError:
+        return
+    except (AttributeError, OSError):  # not Linux: the port is closed shortly before the process ends
+        deadline = time.monotonic() + STOP_LIMIT
+        while _listens(address.origin) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return
+    try:
+        select.select([descriptor], [], [], STOP_LIMIT)
+    finally:
+        os.close(descriptor)
 
 
 def _listens(origin: str) -> bool:

@@ -148,7 +148,7 @@ def _described(entry: dict[str, Any]) -> str:
 def _hand_made(records: Sequence[Record]) -> list[Found]:
     """What the proxy itself found in the cassettes: each once, however many tests have met it."""
     found = dict.fromkeys(
-        Found(kind, record["cassette"], str(what))
+        Found(kind, record["cassette"], f"recording {what}")
         for record in records
         for kind, name in ((Finding.EDITED, "edited"), (Finding.OLD, "old"))
         for what in record["verdict"].get(name, ())
