@@ -11,10 +11,11 @@ from hashlib import sha256
 from heapq import nlargest
 from pathlib import Path
 
+from chatreel import secret_patterns
 from chatreel.canonical import keyed_by
 from chatreel.errors import CassetteError, StoreError
 from chatreel.formats.cassette import Block, assemble, block, load
-from chatreel.model import Recording, Take
+from chatreel.model import Recording, Replayable, Take
 from chatreel.request import Keys
 from chatreel.sketch import marks
 from chatreel.store import Neighbour
@@ -52,6 +53,9 @@ class CassetteFile:
 
     async def load(self, recording_id: int) -> Recording:
         return self._recordings[recording_id]
+
+    async def replayable(self, recording_id: int) -> Replayable:
+        return self._recordings[recording_id].replayable
 
     async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:
         if not self._writes or self._closed:
@@ -126,15 +130,11 @@ class CassetteFile:
                 "over it. Open the session anew to record into what it is now."
             )
         missing = {number: one for number, one in self._recordings.items() if number not in self._blocks} | new
-        made = {number: block(one, self._keyed_by, _unchanged) for number, one in missing.items()}
+        made = {number: block(one, self._keyed_by, secret_patterns.replace) for number, one in missing.items()}
         content = assemble((self._blocks | made).values(), self._keyed_by)
         _put_into_place(self.path, content)
         self._blocks |= made
         self._on_disk = _digest(content)
-
-
-def _unchanged(text: str) -> str:
-    return text
 
 
 def _read(path: Path) -> bytes | None:

@@ -1,5 +1,6 @@
 """Settings: flags > environment (`CHATREEL_*`) > `chatreel.toml` > `[tool.chatreel]` in `pyproject.toml` > defaults."""
 
+import json
 import os
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,6 +25,7 @@ from chatreel.durations import parse_duration
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
 from chatreel.pace import INSTANT, parse_pace
+from chatreel.rates import PriceOverride, parse_override
 from chatreel.repeats import AtEnd
 from chatreel.upstreams import DEFAULT_URL, parse_upstream
 
@@ -61,6 +63,18 @@ def _rules_of(entry: object) -> tuple[Rule, ...]:
         case {"name": str(name), "pointer": str(pointer), "pattern": str(pattern), **others} if not others:
             return (Rule(name, pointer, pattern),)
     raise ValueError(f"{entry!r} is no rule: give the name of a shipped one, or name, pointer and pattern")
+
+
+def _prices(value: object) -> object:
+    """Tables of a file; a variable of the environment holds them as JSON."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is not JSON: give a list of objects, or [[price]] tables in a file") from error
+    if not isinstance(value, list | tuple):
+        raise ValueError("give a list of prices, or [[price]] tables in a file")  # noqa: TRY004 - as above
+    return tuple(entry if isinstance(entry, PriceOverride) else parse_override(entry) for entry in value)
 
 
 def _pointer(text: str) -> str:
@@ -154,6 +168,8 @@ class Settings(BaseSettings):
     on_max_age: OnMaxAge = OnMaxAge.WARN
     drain: Duration = 30.0
     """Seconds for which an answer is still recorded whose client has left; 0: not at all."""
+    price: Annotated[tuple[InstanceOf[PriceOverride], ...], NoDecode, BeforeValidator(_prices)] = ()
+    """What models cost that the list of prices does not know, or gets wrong; the first that fits a call counts."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 

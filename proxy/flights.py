@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from chatreel.model import Recording
+from chatreel.model import Replayable
 
 PATIENCE = 300.0
 """Seconds that a call waits for another's answer, in all; then it goes upstream by itself."""
@@ -15,11 +15,11 @@ ROUNDS = 2
 class Flight:
     """One call upstream that others wait for."""
 
-    def __init__(self, landed: Callable[["Flight", Recording | None], None]) -> None:
+    def __init__(self, landed: Callable[["Flight", Replayable | None], None]) -> None:
         self._landed = landed
-        self._result: asyncio.Future[Recording | None] = asyncio.get_running_loop().create_future()
+        self._result: asyncio.Future[Replayable | None] = asyncio.get_running_loop().create_future()
 
-    def land(self, recording: Recording | None) -> None:
+    def land(self, recording: Replayable | None) -> None:
         """Tell those who wait what was recorded; `None` if nothing was. Only the first time counts."""
         if not self._result.done():
             self._result.set_result(recording)
@@ -29,7 +29,7 @@ class Flight:
         """Have `callback` called once there is a result, soon."""
         self._result.add_done_callback(lambda _: callback())
 
-    async def wait(self, seconds: float) -> Recording | None:
+    async def wait(self, seconds: float) -> Replayable | None:
         """What was recorded; `None` if nothing was, or not in time."""
         done, _ = await asyncio.wait([self._result], timeout=seconds)
         return self._result.result() if done else None
@@ -50,7 +50,7 @@ class Flights:
     def lead(self, key: str) -> Flight:
         """Be the call that goes upstream. Whoever leads lands."""
 
-        def landed(flight: Flight, recording: Recording | None) -> None:
+        def landed(flight: Flight, recording: Replayable | None) -> None:
             if self._in_the_air.get(key) is flight:
                 del self._in_the_air[key]
             self.landings += recording is not None

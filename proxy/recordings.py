@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from chatreel.model import Recording, Take
+from chatreel.model import Recording, Replayable, Take
 from chatreel.store import Neighbour, Store
 
 
@@ -17,6 +17,9 @@ class Recordings(Protocol):
         """All takes of a key, in the order of recording."""
 
     async def load(self, recording_id: int) -> Recording: ...
+
+    async def replayable(self, recording_id: int) -> Replayable:
+        """What a hit needs of a recording."""
 
     async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:
         """Store as the newest take of its key, or in the place of another; committed when it returns."""
@@ -46,13 +49,16 @@ class StoreRecordings:
 
     @property
     def shared(self) -> bool:
-        return bool(getattr(self._store, "shared", False))
+        return self._store.shared
 
     async def takes(self, key: str) -> tuple[Take, ...]:
         return await self._store.takes(self._namespace, key)
 
     async def load(self, recording_id: int) -> Recording:
         return await self._store.load(recording_id)
+
+    async def replayable(self, recording_id: int) -> Replayable:
+        return await self._store.replayable(recording_id)
 
     async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:  # noqa: ARG002 - the newest counts here
         return await self._store.add(recording)
@@ -67,10 +73,10 @@ class StoreRecordings:
         return ()
 
     async def acquire(self, key: str, owner: str, seconds: float) -> bool:
-        return await self._store.acquire(self._namespace, key, owner, seconds)  # type: ignore[attr-defined,no-any-return]
+        return await self._store.acquire(self._namespace, key, owner, seconds)
 
     async def release(self, key: str, owner: str) -> None:
-        await self._store.release(self._namespace, key, owner)  # type: ignore[attr-defined]
+        await self._store.release(self._namespace, key, owner)
 
     async def close(self) -> None:
         """Nothing to do: what was added is committed."""

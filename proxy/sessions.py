@@ -9,7 +9,7 @@ from chatreel.api_errors import ApiError, Problem, Refusal
 from chatreel.cassette_file import CassetteFile
 from chatreel.decide import mode_at_start
 from chatreel.errors import CassetteError, StoreError
-from chatreel.model import Mode
+from chatreel.model import Mode, Outcome
 from chatreel.recordings import Recordings, StoreRecordings
 from chatreel.request import Keys
 from chatreel.session import DEFAULT_OPTIONS, Options, Session
@@ -49,6 +49,8 @@ class Sessions:
         """Alias -> id."""
         self._writers: dict[Path, str] = {}
         """Who records into which file: one at a time, as each writes all of it."""
+        self._rewriting: set[str] = set()
+        """Sessions in which recordings shall give way that are there."""
         self._closed = Tally()
         self.default = Session(Mode.REPLAY, StoreRecordings(store))
 
@@ -92,6 +94,9 @@ class Sessions:
         if self._open.pop(session.id, None) or session is self.default:
             session.is_open = False
             await session.recordings.close()
+            if session.id in self._rewriting and not session.tally.outcomes[Outcome.RECORDED]:
+                session.journal.warn(f"nothing was recorded, so {session.cassette} still holds what it held")
+            self._rewriting.discard(session.id)
             self._writers = {path: owner for path, owner in self._writers.items() if owner != session.id}
             self._closed.add(session.tally)
 
@@ -116,6 +121,8 @@ class Sessions:
                 del self._writers[path.resolve()]
             raise
         session = _session(replace(wish, cassette=path), mode, cassette, session_id)
+        if wish.rewrite and cassette.existed:
+            self._rewriting.add(session_id)
         if not cassette.existed and not writes:
             session.journal.warn(f"the cassette {path} does not exist, so nothing can be replayed from it")
         return session
@@ -129,4 +136,7 @@ class Sessions:
 
 def _session(wish: Wish, mode: Mode, recordings: Recordings, session_id: str) -> Session:
     cassette = "" if wish.cassette is None else str(wish.cassette)
-    return Session(mode, recordings, wish.options, id=session_id, name=wish.name, cassette=cassette)
+    options = wish.options
+    if mode is not Mode.CACHE:  # whoever replays wants what there is
+        options = replace(options, freshness=replace(options.freshness, ttl=None))
+    return Session(mode, recordings, options, id=session_id, name=wish.name, cassette=cassette)

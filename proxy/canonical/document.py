@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import orjson
@@ -9,8 +10,8 @@ import orjson
 from chatreel.canonical.credentials import is_credential
 from chatreel.canonical.messages import canonical_messages
 from chatreel.canonical.normalizing import normalize
-from chatreel.canonical.pointers import is_there, parse_pointer, remove
-from chatreel.canonical.rules import CREDENTIALS, DROPPED, KeyOptions
+from chatreel.canonical.pointers import Pointer, remove, without
+from chatreel.canonical.rules import KeyOptions
 from chatreel.canonical.values import Tree, canonical_member, canonical_value
 from chatreel.errors import NotKeyable
 from chatreel.model import Identity, Json, JsonObject
@@ -20,10 +21,8 @@ SCHEME = "v1"
 
 DEFAULT = KeyOptions()
 
-_DROPPED_NAMES = frozenset(name for (name,) in map(parse_pointer, DROPPED))
-_CREDENTIALS = tuple(parse_pointer(pointer) for pointer in CREDENTIALS)
-
-
+_REPEATED = frozenset({"tools", "functions", "response_format"})
+"""An agent sends the same schemas with each request, and they have more members than all the rest of it."""
 UNKNOWN_TENANT = "unknown"
 """Whose a recording is that was made while nobody asked: nobody's."""
 
@@ -82,17 +81,45 @@ def _document(upstream: str, path: str, query: str, body: JsonObject, options: K
 
 
 def _canonical_body(body: JsonObject, options: KeyOptions) -> Tree:
-    for pointer in (*_CREDENTIALS, *map(parse_pointer, options.ignore)):
-        if is_there(body, pointer):
-            body = remove(body, pointer)
-    defaults = options.defaults
+    for pointer in options.removed_anywhere:
+        body = remove(body, pointer)
+    dropped, removed, defaults = options.dropped, options.removed, options.defaults
+    repeated = () if options.normalize else _REPEATED  # rules have to see the members
     members: dict[str, Tree] = {}
     for name in sorted(body):
         value = body[name]
-        if value is None or name in _DROPPED_NAMES or (name in defaults and _equals(value, defaults[name])):
+        if value is None or name in dropped or (name in defaults and _equals(value, defaults[name])):
             continue
-        members[name] = canonical_messages(value) if name == "messages" else canonical_member(name, value)
+        if isinstance(value, str):
+            members[name] = value
+        elif name in repeated:
+            members[name] = _repeated_member(name, value, removed.get(name, ()))
+        else:
+            members[name] = _member(name, value, removed.get(name, ()))
     return members
+
+
+def _member(name: str, value: Json, removed: tuple[Pointer, ...]) -> Tree:
+    for pointer in removed:
+        value = without(value, pointer)
+    return canonical_messages(value) if name == "messages" else canonical_member(name, value)
+
+
+def _repeated_member(name: str, value: Json, removed: tuple[Pointer, ...]) -> Tree:
+    """The same, remembered: it is likely to come again with the next request."""
+    try:
+        return _spelled_member(name, orjson.dumps(value), removed)
+    except orjson.JSONEncodeError:  # integers beyond 64 bits
+        return _member(name, value, removed)
+
+
+@lru_cache(maxsize=64)
+def _spelled_member(name: str, spelled: bytes, removed: tuple[Pointer, ...]) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(_member(name, orjson.loads(spelled), removed)))
+
+
+forget_schemas = _spelled_member.cache_clear
+"""For measurements: the next request is the first one again."""
 
 
 def _equals(value: Json, default: float) -> bool:

@@ -41,29 +41,22 @@ def _at(node: Json, place: str) -> Iterable[Json]:
     return []
 
 
-def is_there(node: Json, pointer: Pointer) -> bool:
-    """Say whether anything is at `pointer`."""
-    place, rest = pointer[0], pointer[1:]
-    if isinstance(node, dict) and place != "*":
-        return place in node and (not rest or is_there(node[place], rest))
-    return any(not rest or is_there(child, rest) for child in _at(node, place))
-
-
 def remove(body: JsonObject, pointer: Pointer) -> JsonObject:
-    """Return `body` without what is at `pointer`, if anything is. Nothing is changed in place."""
-    left = _without(body, pointer)
+    """The same for a whole body, which stays an object."""
+    left = without(body, pointer)
     return left if isinstance(left, dict) else body
 
 
-def _without(node: Json, pointer: Pointer) -> Json:
+def without(node: Json, pointer: Pointer) -> Json:
+    """Return `node` without what is at `pointer`, if anything is. Nothing is changed in place."""
     place, rest = pointer[0], pointer[1:]
     if isinstance(node, dict):
         if place == "*":
-            return {name: _without(child, rest) for name, child in node.items()} if rest else {}
+            return {name: without(child, rest) for name, child in node.items()} if rest else {}
         return _without_place(node, place, rest) if place in node else node
     if isinstance(node, list):
         if place == "*":
-            return [_without(child, rest) for child in node] if rest else []
+            return [without(child, rest) for child in node] if rest else []
         places = _without_place({str(index): child for index, child in enumerate(node)}, place, rest)
         return list(places.values())
     return node
@@ -71,5 +64,5 @@ def _without(node: Json, pointer: Pointer) -> Json:
 
 def _without_place(node: JsonObject, place: str, rest: Pointer) -> JsonObject:
     if rest:
-        return {name: _without(child, rest) if name == place else child for name, child in node.items()}
+        return {name: without(child, rest) if name == place else child for name, child in node.items()}
     return {name: child for name, child in node.items() if name != place}

@@ -21,6 +21,9 @@ MAX_DEPTH = 253
 # From here on orjson reads an integer as a float, so a float of this size may have lost digits.
 _INEXACT = float(2**63)
 
+_LARGE = (b"+", b"e+") if b"e+" in orjson.dumps(_INEXACT) else (b"",)
+"""In what orjson writes, every number from there on has all of these; the first is the quicker to look for."""
+
 _MAX_DIGITS = sys.float_info.max_10_exp + 1
 
 
@@ -47,7 +50,7 @@ def _read(raw: bytes) -> Json:
         again = orjson.dumps([tree])
     except orjson.JSONEncodeError:
         raise _too_deep() from None
-    if again[1:-1] == raw or (_no_name_twice(raw, again) and _all_exact(tree)):
+    if again[1:-1] == raw or (_no_name_twice(raw, again) and (_all_small(again) or _all_exact(tree))):
         return tree
     return _read_exactly(raw)
 
@@ -58,7 +61,12 @@ def _no_name_twice(raw: bytes, again: bytes) -> bool:
     A name that stands twice in an object is read once, and takes two quotes with it. The quotes inside of texts are
     spelled alike in both, unless `raw` has one as a number; then, and only then, counting proves nothing.
     """
-    return again.count(b'"') == raw.count(b'"') and b"\\u0022" not in raw
+    return again.count(b'"') == raw.count(b'"') and (b"\\" not in raw or b"\\u0022" not in raw)
+
+
+def _all_small(again: bytes) -> bool:
+    """Say whether what was read of a body, written as `again`, has no number that large; texts may make it say no."""
+    return any(mark not in again for mark in _LARGE)
 
 
 def _all_exact(tree: Json) -> bool:

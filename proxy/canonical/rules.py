@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from chatreel.canonical.pointers import Pointer, parse_pointer
@@ -96,9 +97,11 @@ class Rule:
         return f"{self.name}:{digest.hexdigest()[:32]}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyOptions:
     """What a user may change about identity. Whatever differs from the defaults stands in the document.
+
+    What follows from the options is worked out once: every key asks for it.
 
     Raises `ConfigError` for a pointer that cannot be used.
     """
@@ -115,7 +118,27 @@ class KeyOptions:
         for pointer in self.ignore:
             parse_pointer(pointer)
 
+    @cached_property
+    def dropped(self) -> frozenset[str]:
+        """Names of the members that leave the body."""
+        return frozenset(tokens[0] for tokens in self._pointers if len(tokens) == 1 and tokens != ("*",))
+
+    @cached_property
+    def removed(self) -> dict[str, tuple[Pointer, ...]]:
+        """What leaves a member, by the name of the member: pointers into it."""
+        inner = [tokens for tokens in self._pointers if len(tokens) > 1 and tokens[0] != "*"]
+        return {name: tuple(tokens[1:] for tokens in inner if tokens[0] == name) for name, *_ in inner}
+
+    @cached_property
+    def removed_anywhere(self) -> tuple[Pointer, ...]:
+        """What leaves the body, or each of its members: pointers that begin with `*`."""
+        return tuple(tokens for tokens in self._pointers if tokens[0] == "*")
+
     @property
+    def _pointers(self) -> list[Pointer]:
+        return [parse_pointer(pointer) for pointer in (*DROPPED, *CREDENTIALS, *self.ignore)]
+
+    @cached_property
     def defaults(self) -> dict[str, float]:
         """The members whose default equals their absence, and that default."""
         return DEFAULTS | SAMPLING_DEFAULTS if self.sampling_defaults == "spec" else DEFAULTS
@@ -130,7 +153,7 @@ class KeyOptions:
             "normalize": [rule.label for rule in self.normalize],
         }
 
-    @property
+    @cached_property
     def declared(self) -> JsonObject:
         """What of these options stands in every document. Rules stand only where they found something."""
         members: JsonObject = {}

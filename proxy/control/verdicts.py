@@ -33,7 +33,7 @@ async def verdict(session: Session) -> JsonObject:
         "recorded": session.tally.outcomes[Outcome.RECORDED],
         "unused": [_unused(recording) for recording in listed if recording.id not in journal.used],
         "old": [*sorted(journal.aged)],
-        "edited": [recording.id for recording in listed if getattr(recording, "edited", False)],
+        "edited": [recording.id for recording in listed if recording.edited],
         "warnings": list(journal.warnings),
     }
 

@@ -16,6 +16,8 @@
 Written against mitmproxy 12.2 (`mitmproxy/proxy/layers/http/__init__.py`); pyproject.toml caps the version.
 """
 
+import logging
+
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
@@ -30,6 +32,8 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from chatreel.engine.chat_stream import ChatHttpStream, Commands, Rules
+
+logger = logging.getLogger(__name__)
 
 
 class ChatHttpLayer(HttpLayer):
@@ -50,8 +54,15 @@ class ChatHttpLayer(HttpLayer):
             return
         for command in super().get_connection(event, reuse=reuse):
             if isinstance(command, commands.OpenConnection) and isinstance(command.connection, Server):
-                self._rules.opening(command.connection)
+                self._announce(command.connection)
             yield command
+
+    def _announce(self, connection: Server) -> None:
+        try:
+            self._rules.opening(connection)
+        except Exception:
+            # A layer that raises leaves its client without an answer; a connection nobody was told of is not opened.
+            logger.exception("a connection was not announced")
 
     def _refuse_connection(self, event: GetHttpConnection) -> Commands:
         host, port = event.address

@@ -213,7 +213,10 @@ class ChatHttpStream(HttpStream):
         yield from super().state_stream_response_body(event)
         if isinstance(event, ResponseData) and not self._lingering and self._rules.is_over(self.flow):
             self._lingering = True
-            yield commands.RequestWakeup(_LINGER)
+            if self._left:
+                yield from self._end_lingering()  # wake-ups are forgotten: see `_drain`
+            else:
+                yield commands.RequestWakeup(_LINGER)
 
     def _failure(self, command: commands.Command) -> ResponseProtocolError | None:
         """The error in `command`, if it is one that the client can still be told about as an HTTP response."""

@@ -5,15 +5,16 @@ its completion is the body. Any other text is kept as text, a stream event by ev
 """
 
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
 
 from chatreel.errors import CassetteError
-from chatreel.formats.layout import Members, fold_exactly, fold_object, lines, render, unfold_object
+from chatreel.formats.layout import Members, fold_exactly, fold_object, lines, render
 from chatreel.formats.spelling import COMPACT, WRITERS, read, spelling_of
-from chatreel.formats.streams import seconds, spelling_named, stream_members, stream_of
+from chatreel.formats.streams import seconds, spelling_named, stream_members
 from chatreel.model import Json, JsonObject, Piece, Recording, WireForm
 from chatreel.redact import kept_headers
 from chatreel.wire.codec import dumps
@@ -82,29 +83,31 @@ def answer_members(recording: Recording, depth: int) -> tuple[Members, bool]:
     return _rendered(about | body | _arrival(recording), depth), apart
 
 
-def answer_of(response: JsonObject) -> Answer:
-    """The response that its members say. Raises `CassetteError`, `TypeError` or `KeyError` if they do not say one."""
-    events = response.get("events")
-    plain = unfold_object({name: value for name, value in response.items() if name != "events"})
-    if unknown := plain.keys() - KNOWN:
-        raise CassetteError(f"a response has no member {min(unknown)!r}")
-    if sum(name in response or name in plain for name in BODIES) > 1:
+def answer_of(response: JsonObject, stream: Callable[[JsonObject], tuple[bytes, tuple[Piece, ...]]]) -> Answer:
+    """The response that its members say, texts unfolded. `stream` makes the body of one that has events.
+
+    Raises `CassetteError`, `ValueError`, `TypeError` or `KeyError` if they do not say one.
+    """
+    if not response.keys() <= KNOWN:
+        raise CassetteError(f"a response has no member {min(response.keys() - KNOWN)!r}")
+    if sum(name in response for name in BODIES) > 1:
         raise CassetteError(f"a response has one of {', '.join(BODIES)}, not several")
-    if events is None:
-        body, pieces, value = _body_of(plain)
+    body: bytes | None
+    if "events" in response:
+        (body, pieces), value = stream(response), None
     else:
-        body, pieces = stream_of({**plain, "events": events})
-        value = None
+        body, pieces, value = _body_of(response)
+    completion = response.get("completion")
     return Answer(
-        status=_status(plain["status"]),
-        headers=_pairs(plain.get("headers", {})),
-        form=WireForm(str(plain["form"])) if "form" in plain else None,
-        usage_added=plain.get("usage_added") is True,
-        edited=plain.get("edited") is True,
+        status=_status(response["status"]),
+        headers=_pairs(response.get("headers", {})),
+        form=WireForm(str(response["form"])) if "form" in response else None,
+        usage_added=response.get("usage_added") is True,
+        edited=response.get("edited") is True,
         body=body,
-        pieces=_pieces(plain, body, pieces),
-        completion=_completion_of(plain.get("completion"), value),
-        completion_is_body=plain.get("completion") == IS_BODY,
+        pieces=_pieces(response, body, pieces),
+        completion=_completion_of(completion, value),
+        completion_is_body=completion == IS_BODY,
     )
 
 

@@ -5,10 +5,10 @@ made anew from it, in the recorded wire form. A changed body is served as it sta
 """
 
 from dataclasses import replace
-from hashlib import sha256
 
 from chatreel.errors import CassetteError
 from chatreel.formats.answers import Answer
+from chatreel.formats.seals import digest_of
 from chatreel.model import Json, JsonObject, Piece, WireForm
 from chatreel.wire.codec import dumps, loads_object
 from chatreel.wire.convert import to_sse
@@ -82,7 +82,7 @@ def _spread(body: bytes, form: WireForm, pieces: tuple[Piece, ...]) -> tuple[Pie
 
 
 def _sealed(content: bytes, digest: Json) -> bool:
-    return sha256(content).hexdigest() == digest
+    return digest_of(content) == digest
 
 
 def _same(left: bytes, right: bytes) -> bool:

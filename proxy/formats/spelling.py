@@ -21,7 +21,7 @@ def _as_go_does(value: Json) -> bytes:
     return text
 
 
-# Of the texts in 120 recordings, 97 % are compact; each other line stands for servers that were seen to write so.
+# Of 3,084 texts in 120 recordings 3,040 are compact; every other line stands for servers that were seen to write so.
 WRITERS: Final[dict[str, Callable[[Json], bytes]]] = {
     COMPACT: orjson.dumps,
     "compact, ASCII": lambda value: json.dumps(value, separators=(",", ":")).encode(),
@@ -31,6 +31,7 @@ WRITERS: Final[dict[str, Callable[[Json], bytes]]] = {
     "indented": lambda value: orjson.dumps(value, option=orjson.OPT_INDENT_2),
     "indented, ASCII": lambda value: json.dumps(value, indent=2).encode(),
     "indented by 4": lambda value: json.dumps(value, ensure_ascii=False, indent=4).encode(),
+    "indented by 4, ASCII": lambda value: json.dumps(value, indent=4).encode(),
 }
 
 

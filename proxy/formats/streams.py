@@ -51,7 +51,7 @@ def stream_of(response: JsonObject) -> tuple[bytes, tuple[Piece, ...]]:
     if not isinstance(events, list):
         raise CassetteError("`events` has to be a list")
     write = WRITERS[spelling_named(response)]
-    before, after = _frame(response)
+    before, after = frame_of(response)
     each = response.get("each", {})
     if not isinstance(each, dict):
         raise CassetteError("`each` has to be an object")
@@ -68,11 +68,11 @@ def stream_of(response: JsonObject) -> tuple[bytes, tuple[Piece, ...]]:
         else:
             raise CassetteError(f"an event has to be [time, data or text], not {_shown(event)}")
         times.append(at)
-    return b"".join(parts), _pieces(times, parts)
+    return b"".join(parts), pieces_of(times, parts)
 
 
-def _pieces(times: list[Json], parts: list[bytes]) -> tuple[Piece, ...]:
-    """Parts that came together are one piece."""
+def pieces_of(times: list[Json], parts: list[bytes]) -> tuple[Piece, ...]:
+    """Parts that came together, as their times say, are one piece. Raises `CassetteError`."""
     pieces: list[Piece] = []
     since, size = 0.0, 0
     for at, part in zip(times, parts, strict=True):
@@ -84,6 +84,16 @@ def _pieces(times: list[Json], parts: list[bytes]) -> tuple[Piece, ...]:
     if size:
         pieces.append(Piece(since, size))
     return tuple(pieces)
+
+
+def frame_of(response: JsonObject) -> tuple[bytes, bytes]:
+    """What stands before and after the data of an event. Raises `CassetteError`."""
+    match response.get("frame"):
+        case None:
+            return FRAME
+        case [str(before), str(after)]:
+            return before.encode(), after.encode()
+    raise CassetteError("`frame` has to be what stands before and after the data of an event, as two texts")
 
 
 def spelling_named(response: JsonObject) -> str:
@@ -201,15 +211,6 @@ def _last(ends: list[int], cuts: list[int], pieces: tuple[Piece, ...]) -> Iterat
         while place < len(cuts) and cuts[place] < end:
             place += 1
         yield _microseconds(pieces[min(place, len(pieces) - 1)].at) if pieces else None
-
-
-def _frame(response: JsonObject) -> tuple[bytes, bytes]:
-    match response.get("frame"):
-        case None:
-            return FRAME
-        case [str(before), str(after)]:
-            return before.encode(), after.encode()
-    raise CassetteError("`frame` has to be what stands before and after the data of an event, as two texts")
 
 
 def _shown(value: Json) -> str:

@@ -58,7 +58,7 @@ def _unreadable(data: bytes, error: orjson.JSONDecodeError) -> CassetteError:
     if conflict := _CONFLICT.search(data):
         line = data.count(b"\n", 0, conflict.start()) + 1
         return CassetteError(
-            "a merge conflict is not resolved: keep the interactions of both sides, in any order, without the marks",
+            "a merge conflict is not resolved: take one side as it was, or let `chatreel merge` put both together",
             line,
         )
     return CassetteError(

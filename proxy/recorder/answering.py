@@ -8,7 +8,7 @@ from chatreel.errors import StoreError
 from chatreel.exchange import Exchange
 from chatreel.explain import CANDIDATES, miss_message
 from chatreel.http_caching import CacheStatus, age_header
-from chatreel.model import Identity, Outcome, Recording
+from chatreel.model import Identity, Outcome, Replayable
 from chatreel.recorder.logbook import Logbook, warn
 from chatreel.replay import replay
 from chatreel.reply import Reply, refusal
@@ -22,7 +22,7 @@ class Answering:
         self._store = store
         self._logbook = logbook
 
-    def hit(self, exchange: Exchange, recording: Recording) -> None:
+    def hit(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve a recording."""
         if exchange.found is not Found.HIT:
             warn(exchange, _too_old(recording, exchange))
@@ -31,9 +31,9 @@ class Answering:
         left = None if ttl is None else int(recording.recorded_at + ttl - time.time())
         self._serve(exchange, recording, CacheStatus(hit=True, ttl=left), Outcome.HIT)
 
-    def coalesced(self, exchange: Exchange, recording: Recording) -> None:
+    def coalesced(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve what another call has just recorded, whose answer was waited for."""
-        exchange.session.repeats.served(recording.identity.key, exchange.form)
+        exchange.session.repeats.served(recording.key, exchange.form)
         fwd = why_forwarded(exchange.session.mode, Action.RECORD, exchange.found)
         self._serve(exchange, recording, CacheStatus(fwd=fwd, collapsed=True), Outcome.COALESCED)
 
@@ -55,7 +55,7 @@ class Answering:
         exchange.reason = reason
         self.refuse(exchange, ApiError(problem, reason))
 
-    def _serve(self, exchange: Exchange, recording: Recording, status: CacheStatus, outcome: Outcome) -> None:
+    def _serve(self, exchange: Exchange, recording: Replayable, status: CacheStatus, outcome: Outcome) -> None:
         speed = exchange.session.options.speed
         answer = replay(recording, exchange.form, include_usage=exchange.wants_usage, speed=speed)
         exchange.action = Action.REPLAY
@@ -80,14 +80,14 @@ class Answering:
         return message
 
 
-def _with_headers(answer: Reply, recording: Recording, status: CacheStatus) -> Reply:
-    detail = "edited" if getattr(recording, "edited", False) else "converted" if answer.converted else ""
+def _with_headers(answer: Reply, recording: Replayable, status: CacheStatus) -> Reply:
+    detail = "edited" if recording.edited else "converted" if answer.converted else ""
     said = CacheStatus(
         hit=status.hit,
         fwd=status.fwd,
         ttl=status.ttl,
         collapsed=status.collapsed,
-        key=recording.identity.key,
+        key=recording.key,
         detail=detail,
     )
     return answer.with_headers(("cache-status", str(said)), ("age", age_header(recording.recorded_at, time.time())))
@@ -108,7 +108,7 @@ def _refused_for_age(identity: Identity, exchange: Exchange) -> str:
     )
 
 
-def _too_old(recording: Recording, exchange: Exchange) -> str:
+def _too_old(recording: Replayable, exchange: Exchange) -> str:
     where = exchange.session.cassette or "the store"
     days = (time.time() - recording.recorded_at) / 86_400
     return f"recording {recording.id} in {where} is {days:,.1f} days old, which is older than `max_age` allows"

@@ -62,6 +62,8 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None) -> Call:
         recording_id=None if session.cassette else exchange.recording_id,
         latency=exchange.elapsed,
         first_piece=exchange.first_piece,
+        session=session.id,
+        take=exchange.take,
         request=exchange.asked.body if outcome is Outcome.REFUSED and exchange.identity else None,
     )
 

@@ -11,7 +11,7 @@ from chatreel.errors import Malformed, NotKeyable, StoreError
 from chatreel.exchange import Asked, Exchange
 from chatreel.flights import PATIENCE, ROUNDS
 from chatreel.http_caching import request_directives
-from chatreel.model import Identity, Mode, Recording
+from chatreel.model import Identity, Mode, Replayable
 from chatreel.recorder.answering import Answering
 from chatreel.recorder.habits import Habits
 from chatreel.repeats import Choice
@@ -32,7 +32,7 @@ class Lookup:
     """What the recordings of a session hold for a call."""
 
     found: Found
-    recording: Recording | None = None
+    recording: Replayable | None = None
     choice: Choice | None = None
     takes: int = 0
 
@@ -181,7 +181,7 @@ class Opening:
             return Lookup(Found.MISS)
         choice = session.repeats.take_turn(identity.key, takes, exchange.form)
         try:
-            recording = await session.recordings.load(choice.take.id)
+            recording = await session.recordings.replayable(choice.take.id)
         except BaseException:
             session.repeats.give_back(identity.key, exchange.form)
             raise

@@ -42,7 +42,7 @@ async def store(exchange: Exchange, answered: Answered) -> CacheStatus:
     exchange.recording_id = stored.id
     exchange.session.repeats.served(stored.identity.key, exchange.form)
     if exchange.flight and complete:  # an error is nobody's but the one's who got it
-        exchange.flight.land(stored)
+        exchange.flight.land(stored.replayable)
     return replace(status, stored=True, detail="")
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatreel.canonical import SCHEME, KeyOptions, Rule, cache_key, identify, parse_body
+from chatreel.canonical.document import forget_schemas
 from chatreel.canonical.pointers import parse_pointer
 from chatreel.canonical.rules import CREDENTIALS, DEFAULTS, DROPPED, EMPTY_IN_HISTORY, SAMPLING_DEFAULTS
 from chatreel.errors import ConfigError
@@ -266,6 +267,17 @@ def test_a_rule_needs_a_plain_name(name: str) -> None:
 def test_a_rule_needs_a_pattern_that_compiles() -> None:
     with pytest.raises(ConfigError, match="not a regular expression"):
         Rule("date", "/messages/*/content", "(")
+
+
+@given(BODIES, VALUES, st.sampled_from(["tools", "functions", "response_format"]))
+def test_a_key_is_the_same_whether_its_schemas_were_seen_before_or_not(
+    body: JsonObject, schema: Any, name: str
+) -> None:
+    asked = body | {name: schema}
+    remembered = identity(asked)
+    forget_schemas()
+    assert identity(asked) == remembered
+    assert identity(asked | {"other": schema}) == identity({"other": schema} | asked)
 
 
 class Loader(yaml.CSafeLoader):
