@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chatreel.model import Outcome
 from chatreel.testing.control import Control
 
 
@@ -30,7 +31,7 @@ class Call:
     sent: Any
     """The body of the request as the code under test sent it, parsed."""
     recorded: Any
-    """The body of the request that was recorded with the answer; `None` unless a recording has answered."""
+    """The body of the request that stands beside the answer in the cassette; `None` if there is no such answer."""
     completion: Any
     """What was answered, as one `chat.completion` object, also if it was a stream; `None` for errors."""
 
@@ -39,6 +40,8 @@ class Call:
         """Read what the control API says of a call."""
         names = ("outcome", "status", "model", "key", "take", "latency", "reason", "sent", "recorded", "completion")
         said = {name: document.get(name) for name in names}
+        if said["outcome"] == Outcome.RECORDED:
+            said["recorded"] = said["sent"]
         return cls(id=str(document["call_id"]), stream=bool(document.get("stream")), **said)  # type: ignore[arg-type]
 
 
@@ -76,5 +79,5 @@ class ChatreelSession:
 
     @property
     def recorded(self) -> list[Any]:
-        """The request bodies of the recordings that answered; `None` for calls that none has answered."""
+        """The request bodies of the recordings that answered, or were made; `None` for calls that have none."""
         return [call.recorded for call in self.calls]
