@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from support.calls import question
+from support.kills import kill_and_look
 from support.program import Program, running_chatreel
 from support.upstream import Upstream, stream
 
@@ -46,3 +47,11 @@ def test_a_kill_at_the_last_byte_loses_nothing(upstream: Upstream, store: str, s
             asked = question(f"number {n}", stream=streaming)
             answer = client.post(f"{proxy.base_url}/chat/completions", json=asked)
             assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.long
+def test_kills_in_the_middle_of_many_calls_lose_and_break_nothing(upstream: Upstream, store: str) -> None:
+    damage = kill_and_look(upstream, store, kills=20)
+    assert damage.lost == []
+    assert damage.corrupt == []
+    assert damage.answers > 20

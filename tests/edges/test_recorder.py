@@ -21,7 +21,7 @@ from chatreel.upstreams import Upstreams
 from chatreel.wire.codec import dumps
 from support import replies
 from support.calls import question
-from support.database import rows
+from support.database import fill_up, rows
 from support.stores import use
 
 TARGET = Upstreams.parse(("https://h",)).target("/v1/chat/completions")
@@ -324,7 +324,7 @@ def test_a_store_that_cannot_be_read_is_a_refusal_in_replay(store: str, damage: 
 def full(store: str) -> str:
     """A store that can be read and takes no recording any more."""
     call(store, Mode.CACHE, asked("recorded"))
-    rows(store, "CREATE TRIGGER full BEFORE INSERT ON recordings BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    fill_up(store)
     return store
 
 
