@@ -1,5 +1,6 @@
 """The docs are true: what they show runs, and what there is stands in them."""
 
+import json
 import os
 import re
 import subprocess
@@ -68,6 +69,25 @@ def test_the_curl_example_shows_a_hit_the_second_time(served: str, tmp_path: Pat
     for line in shown.splitlines():
         start = line.partition("v1:")[0] if "v1:" in line else line.rstrip("7")
         assert start in ended.stdout
+
+
+def test_the_control_api_works_as_its_curl_commands_show(served: str, tmp_path: Path) -> None:
+    [example] = [block for block in blocks(REFERENCE, "sh") if "_chatreel/sessions" in block]
+    script = example.replace("http://127.0.0.1:8080", served).replace(
+        "/tmp/test_rivers.json", f"{tmp_path}/c/rivers.json"
+    )
+    for mode in ("cache", "replay"):
+        ended = shell(script.replace("\n\n", "\necho\n").replace('/calls"', '/calls"; echo'), tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        answer, calls, verdict = [json.loads(line) for line in ended.stdout.splitlines() if line]
+        assert json.loads((tmp_path / "session.json").read_bytes())["mode"] == mode
+        [call] = calls["calls"]
+        assert call["completion"] == answer
+        assert (verdict["open"], verdict["calls"], verdict["unused"]) == (False, 1, [])
+        assert verdict["outcomes"] == {"recorded" if mode == "cache" else "hit": 1}
+        for member in [*verdict, *call, *json.loads((tmp_path / "session.json").read_bytes())]:
+            assert f"`{member}`" in REFERENCE
+    assert (tmp_path / "c" / "rivers.json").is_file()
 
 
 def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
