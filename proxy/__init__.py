@@ -8,6 +8,8 @@ The pure core is told what happened and answers what to do; it knows no clock, s
     wire          response bytes -> one completion, and back; what is complete enough to be stored
     decide        mode x directives x what was found -> replay, record, forward or refuse: one table
     upstreams     client path -> URL of a configured API
+    providers     hosts where models are served
+    clients       the environment in which programs find a proxy
     http_caching  Cache-Control, Cache-Status, Age
     redact        what may be stored
     request       a request body, read, checked and identified
@@ -43,10 +45,13 @@ The edges do it, each with one library.
     engine        the hooks, the stream layer, the master (mitmproxy)
     server        a proxy from opened store to last row written
     run, demo     a proxy around a command; a tour
+    parent        notices that the process it was started for has ended
     lookup, advice, rekey
                   explain, suggest and rekey: what a store and its log have to say, and keys made anew
     keeping       ls, show, diff, rm, prune, verify, stats: looking after a store
     cli, talk     parse and report (typer, rich)
+    pytest_plugin, testing
+                  a session for each test, misses that fail it, a verdict (pytest, and nothing else)
 
 Imports run one way, from the bottom of this page to its top; `lint-imports` holds that.
 """

@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from chatreel.canonical import KeyOptions, Rule, shipped_rules
 from chatreel.canonical.pointers import parse_pointer
+from chatreel.clients import BASE_URL_VARIABLE
 from chatreel.decide import OnMaxAge, mode_named
 from chatreel.durations import parse_duration
 from chatreel.errors import ConfigError
@@ -27,9 +28,6 @@ from chatreel.pace import INSTANT, parse_pace
 from chatreel.rates import PriceOverride, parse_override
 from chatreel.repeats import AtEnd
 from chatreel.upstreams import DEFAULT_URL, parse_upstream
-
-BASE_URL_VARIABLE = "CHATREEL_BASE_URL"
-"""Told to the programs that `run` runs; not a setting."""
 
 
 def _default_mode() -> Mode:

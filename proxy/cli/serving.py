@@ -47,9 +47,14 @@ def serve(
     cassette: Cassette = None,
     repeats: Repeats = None,
     ttl: Ttl = None,
+    parent: Annotated[int | None, typer.Option(help="End when the process of this id has ended.")] = None,
+    fallback_upstream: Annotated[
+        str | None, typer.Option(help="The upstream if neither a flag nor a setting names one.")
+    ] = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
     from chatreel.config import load_settings
+    from chatreel.run import with_fallback
 
     settings = load_settings(
         upstream=tuple(upstream or ()),
@@ -69,7 +74,7 @@ def serve(
         ttl=ttl,
     )
     talk.start_logging()
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -120,7 +125,7 @@ def demo(
     raise typer.Exit(ExitCode.OK if asyncio.run(tour(pace=pace)) else ExitCode.FAILED)
 
 
-async def _serve(settings: "Settings") -> None:
+async def _serve(settings: "Settings", parent: int | None) -> None:
     from chatreel.server import running_proxy, write_ready_file
 
     stopped = asyncio.Event()
@@ -136,6 +141,18 @@ async def _serve(settings: "Settings") -> None:
         talk.say(f"  recordings  {settings.cassette or settings.store}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
+        watch = asyncio.create_task(_stop_after(parent, stopped))
         await stopped.wait()
+        watch.cancel()
         talk.say("stopping")
     talk.verdict(proxy.tally)
+
+
+async def _stop_after(parent: int | None, stopped: asyncio.Event) -> None:
+    """End with the process that this one was started for, if there is one."""
+    from chatreel.parent import ended
+
+    if parent is not None:
+        await ended(parent)
+        talk.say(f"process {parent} has ended")
+        stopped.set()
