@@ -83,6 +83,7 @@ class Replayable:
     completion: bytes
     asked_usage: bool
     """Whether `body` is a stream that reports usage at its end because the client or chatreel asked for it (Q28)."""
+    edited: bool = False
 
     @property
     def duration(self) -> float:
@@ -143,6 +144,7 @@ class Recording:
             pieces=self.pieces,
             completion=self.completion,
             asked_usage=self.form is WireForm.SSE and (self.usage_added or _asks_for_usage(self.request)),
+            edited=self.edited,
         )
 
 

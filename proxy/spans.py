@@ -1,34 +1,24 @@
-"""Spans of time as a person writes them: `30s`, `12h`, `7d`, or a date."""
+"""Moments as a person writes them: a date, or so long ago."""
 
-import re
 from datetime import UTC, datetime
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_EXAMPLES = "give a span such as 30s, 12h or 7d, or a date such as 2026-01-31 or 2026-01-31T12:00"
+from chatreel.durations import parse_duration
 
-
-def parse_span(text: str) -> float:
-    """Seconds of a span: a number and `s`, `m`, `h`, `d` or `w`. Raises `ValueError`."""
-    if found := _SPAN.fullmatch(text.strip()):
-        return float(found[1]) * _SECONDS[found[2]]
-    raise ValueError(f"{text!r} is no span of time: give a number and a unit, as in 30s, 15m, 12h, 7d or 2w")
+_EXAMPLES = "give how long ago, as in 30s, 12h or 7d, or a date such as 2026-01-31 or 2026-01-31T12:00"
 
 
 def parse_moment(text: str, now: float) -> float:
     """Seconds since the epoch: of a date and time (UTC unless it names a zone), or so long before `now`.
 
-    Raises `ValueError`.
+    Raises `ValueError`. A number alone is neither: it may be meant as a year.
     """
     try:
-        return now - parse_span(text)
-    except ValueError:
-        pass
-    try:
+        if text.strip()[-1:].isalpha() and not text.strip().endswith(("Z", "z")):
+            return now - parse_duration(text)
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no moment: {_EXAMPLES}") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def utc(seconds: float) -> str:

@@ -63,7 +63,7 @@ def modules(*but: str) -> list[str]:
     ("statement", "may_bring"),
     [
         ("import chatreel", ()),
-        ("import chatreel.decide, chatreel.upstreams, chatreel.session, chatreel.redact", ()),
+        ("import chatreel.decide, chatreel.upstreams, chatreel.repeats, chatreel.redact", ()),
         ("import chatreel.canonical, chatreel.wire.convert, chatreel.replay", ()),
         ("import chatreel.prices, chatreel.money, chatreel.budget", ()),
         ("import chatreel.config", ("pydantic",)),
@@ -72,6 +72,9 @@ def modules(*but: str) -> list[str]:
         ("import chatreel.server", ("sqlalchemy", "pydantic")),
         ("import chatreel.run", ("sqlalchemy", "pydantic", "rich")),
         ("import chatreel.engine, chatreel.demo", ()),
+        ("import chatreel.clients, chatreel.providers, chatreel.testing.names", ()),
+        ("import chatreel.pytest_plugin", ("pytest",)),
+        ("import chatreel.testing.run, chatreel.testing.active, chatreel.testing.shared", ("pytest",)),
         ("import chatreel.cli", ("typer", "rich")),
     ],
 )

@@ -6,24 +6,27 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
     options    what several commands take
     serving    serve, run, demo
     identity   explain, suggest, rekey
-    money      price
+    keeping    ls, show, diff, rm, prune, verify, stats
     cassettes  import, pack, merge, lint
+    money      price
 """
 
 import sys
 
 from chatreel import talk
-from chatreel.cli import cassettes, identity, money, serving
+from chatreel.cli import cassettes, identity, keeping, money, serving
 from chatreel.cli.app import app
-from chatreel.errors import ChatreelError, ConfigError, ServeError, StoreError
+from chatreel.errors import CassetteError, ChatreelError, ConfigError, NotFound, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
-__all__ = ["app", "cassettes", "identity", "main", "money", "serving"]
+__all__ = ["app", "cassettes", "identity", "keeping", "main", "money", "serving"]
 
 _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
+    NotFound: ExitCode.USAGE,
     ServeError: ExitCode.CANNOT_SERVE,
     StoreError: ExitCode.STORE,
+    CassetteError: ExitCode.STORE,
 }
 
 

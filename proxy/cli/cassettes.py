@@ -13,11 +13,12 @@ import typer
 from chatreel import talk
 from chatreel.cli.app import app
 from chatreel.cli.options import AsJson, Store
+from chatreel.durations import parse_duration
 from chatreel.errors import ConfigError
 from chatreel.exit_codes import ExitCode
 from chatreel.findings import FAILING, Kind
 from chatreel.formats.names import Format, Written
-from chatreel.spans import parse_moment, parse_span
+from chatreel.spans import parse_moment
 
 Paths = Annotated[list[Path], typer.Argument(help="Files, and folders to look through.", metavar="PATH...")]
 
@@ -155,7 +156,7 @@ def _origin(url: str) -> str:
 
 def _span(text: str) -> float:
     try:
-        return parse_span(text)
+        return parse_duration(text)
     except ValueError as error:
         raise ConfigError(f"--max-age: {error}") from error
 
