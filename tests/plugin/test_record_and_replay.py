@@ -97,6 +97,7 @@ def test_a_suite_is_recorded_and_replayed_and_a_change_is_a_miss(project: Projec
     assert len(upstream.calls) == 9
 
 
+@pytest.mark.long
 def test_the_official_client_needs_nothing_but_the_marker(project: Project, upstream: Upstream) -> None:
     suite = """
     import pytest
