@@ -10,7 +10,19 @@ import typer
 import chatreel
 from chatreel import talk
 from chatreel.cli.app import app
-from chatreel.cli.options import AskUsage, Cassette, MaxBody, Mode, Pace, RecordErrors, Repeats, Store, Ttl, Upstream
+from chatreel.cli.options import (
+    AskUsage,
+    Cassette,
+    MaxBody,
+    MaxSize,
+    Mode,
+    Pace,
+    RecordErrors,
+    Repeats,
+    Store,
+    Ttl,
+    Upstream,
+)
 from chatreel.errors import ServeError
 from chatreel.exit_codes import ExitCode
 
@@ -28,6 +40,7 @@ def serve(
     store: Store = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
     max_body: MaxBody = None,
+    max_size: MaxSize = None,
     pace: Pace = None,
     ask_usage: AskUsage = None,
     record_errors: RecordErrors = None,
@@ -52,6 +65,7 @@ def serve(
         store=store,
         ready_file=ready_file,
         max_body=max_body,
+        max_size=max_size,
         pace=pace,
         ask_usage=ask_usage,
         record_errors=record_errors,

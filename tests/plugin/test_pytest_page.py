@@ -9,12 +9,31 @@ from pathlib import Path
 import pytest
 
 from chatreel.testing.options import MARKED, OPTIONS, Finding
+from support.command import chatreel
 from support.program import clean_environment
 from support.project import Project, text_of
 from support.resources import REPOSITORY
 from support.upstream import Upstream
 
 PAGE = (REPOSITORY / "docs" / "pytest.md").read_text(encoding="utf-8")
+
+YAML = """
+interactions:
+- request:
+    method: POST
+    uri: https://api.openai.com/v1/chat/completions
+    body: '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Name a river in Norway."}]}'
+    headers:
+      content-type: [application/json]
+  response:
+    status: {code: 200, message: OK}
+    headers:
+      Content-Type: [application/json]
+    body:
+      string: '{"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "gpt-4o-mini", "choices":
+        [{"index": 0, "message": {"role": "assistant", "content": "The Glomma."}, "finish_reason": "stop"}]}'
+version: 1
+"""
 
 NODE_TEST = """
 import test from "node:test";
@@ -60,6 +79,18 @@ def test_its_examples_record_replay_and_miss_as_they_say(project: Project, upstr
     missed.assert_outcomes(failed=1)
     said = re.sub(r"v1:[0-9a-f]+", "v1:…", text_of(missed))
     assert next(block for block in blocks("text") if "differs" in block) in said
+
+
+@pytest.mark.long
+def test_a_suite_of_pytest_recording_goes_on_with_the_answers_it_has(project: Project, upstream: Upstream) -> None:
+    [test] = [block for block in blocks("python") if "test_a_river" in block]
+    project.write({"test_river.py": test, "cassettes/test_river/test_a_river.yaml": YAML})
+    imported = chatreel("import", "cassettes", cwd=project.path)
+    assert imported.returncode == 0, imported.stdout + imported.stderr
+    replayed = project.run("--chatreel-upstream=https://api.openai.com/v1", "--chatreel-fail-on=unused,orphans")
+    replayed.assert_outcomes(passed=1)
+    assert replayed.ret == 0
+    assert upstream.connections == 0
 
 
 def test_every_setting_stands_in_it() -> None:

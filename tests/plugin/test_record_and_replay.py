@@ -1,5 +1,7 @@
 """Record, replay without a network, change the code under test, see the miss."""
 
+import pytest
+
 from support.project import Project, text_of
 from support.upstream import Upstream
 
