@@ -98,6 +98,7 @@ class Sessions:
                 session.journal.warn(f"nothing was recorded, so {session.cassette} still holds what it held")
             self._rewriting.discard(session.id)
             self._writers = {path: owner for path, owner in self._writers.items() if owner != session.id}
+            self._aliases = {alias: owner for alias, owner in self._aliases.items() if owner != session.id}
             self._closed.add(session.tally)
 
     async def close_all(self) -> None:
