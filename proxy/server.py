@@ -37,6 +37,8 @@ class Proxy:
     """Of the forward proxy, if there is one."""
     authority: Path
     """Certificate that clients of the forward proxy have to trust, PEM."""
+    hosts: tuple[str, ...]
+    """Patterns of the hosts that the forward proxy intercepts."""
     session: Session
 
 
@@ -46,11 +48,12 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
     try:
         from chatreel.engine.addon import ChatreelAddon
         from chatreel.engine.firewall import Firewall
+        from chatreel.engine.gate import Policy
         from chatreel.engine.master import Listen, ProxyMaster
     except ImportError as error:
         raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
 
-    upstreams = Upstreams.parse(settings.upstream)
+    upstreams = Upstreams.parse(settings.upstream, settings.intercept)
     store = open_store(settings)
     try:
         if await store.keyed_otherwise():
@@ -62,11 +65,18 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         )
         addon = ChatreelAddon(Recorder(store, session, habits), upstreams, max_body=int(settings.max_body))
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
-        listen = Listen(settings.host, settings.port, settings.proxy_port, upstreams.addresses)
-        master = ProxyMaster(addon, Firewall(session, upstreams), listen, certificates)
+        listen = Listen(
+            settings.host,
+            settings.port,
+            settings.proxy_port,
+            intercepted=upstreams.intercepted_addresses,
+            policy=Policy(settings.secret_token, settings.block_others),
+            max_connections=settings.max_connections,
+        )
+        master = ProxyMaster(addon, Firewall(session, upstreams), upstreams, listen, certificates)
         origin, *forward = await master.start()
         try:
-            yield Proxy(f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, session)
+            yield Proxy(f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, upstreams.hosts, session)
         finally:
             await master.stop()
     finally:

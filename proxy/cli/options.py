@@ -21,3 +21,14 @@ RecordErrors = Annotated[
     typer.Option("--record-errors/--no-record-errors", help="Store errors of the upstream, too, and replay them."),
 ]
 MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
+InterceptHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--intercept-host",
+        help="Also intercept this host, besides upstreams and known providers; repeatable, one * stands for any text.",
+    ),
+]
+BlockOthers = Annotated[
+    bool | None,
+    typer.Option("--block-others/--tunnel-others", help="Refuse hosts that are not intercepted, or tunnel to them."),
+]

@@ -27,7 +27,7 @@ from chatreel.engine.messages import (
     response_of,
     tee_into,
 )
-from chatreel.engine.route import Route, is_over, parts_of, put_route, route_of
+from chatreel.engine.route import Route, asked_host, is_over, parts_of, put_route, route_of
 from chatreel.http_caching import CacheStatus, request_directives
 from chatreel.model import Mode
 from chatreel.recorder import Recorder
@@ -64,7 +64,8 @@ class ChatreelAddon:
             return
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
             request = flow.request
-            if target := self._upstreams.intercepted(request.scheme, request.host, request.port, request.path):
+            host = asked_host(flow, self._upstreams)
+            if target := self._upstreams.intercepted(request.scheme, host, request.port, request.path):
                 self._admit(flow, target)
             return
         if reply := control_reply(flow.request.method, flow.request.path, self._recorder.session):

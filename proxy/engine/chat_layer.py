@@ -27,7 +27,6 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     ErrorCode,
     Http1Client,
-    HttpLayer,
     HTTPMode,
     HttpResponseHook,
     HttpStream,
@@ -43,6 +42,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from chatreel.api_errors import ApiError, Problem
+from chatreel.engine.heads import BoundedHttpLayer
 from chatreel.pace import Part
 
 _LINGER = 0.05
@@ -82,7 +82,7 @@ class Rules:
     """Whether a streamed response has said that it is (`[DONE]`), while its message goes on."""
 
 
-class ChatHttpLayer(HttpLayer):
+class ChatHttpLayer(BoundedHttpLayer):
     """Puts `ChatHttpStream` where mitmproxy puts its own stream, and survives trailers."""
 
     def __init__(self, context: Context, mode: HTTPMode, rules: Rules) -> None:

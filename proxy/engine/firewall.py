@@ -20,9 +20,12 @@ class Firewall:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         address = data.server.address
-        if address and self._upstreams.is_at(*address[:2]):
-            allowed = self._session.mode is not Mode.REPLAY
-        else:
-            allowed = not isinstance(data.client.proxy_mode, ReverseMode)
+        is_reverse = isinstance(data.client.proxy_mode, ReverseMode)
+        known = address is not None and any(
+            self._upstreams.is_at(host, address[1]) for host in (address[0], data.client.sni or address[0])
+        )
+        if is_reverse:
+            known = address is not None and self._upstreams.is_configured(*address[:2])
+        allowed = self._session.mode is not Mode.REPLAY if known else not is_reverse
         if not allowed:
             data.server.error = f"chatreel opens no connection to {data.server.address} in this mode and configuration"
