@@ -169,7 +169,8 @@ class Settings(BaseSettings):
         """Whoever reaches the proxy reads every prompt in it and spends with the keys that pass through it."""
         if self.token and self.token_file:
             raise ValueError("token and token_file are both given; one is enough")
-        if not _is_loopback(self.host) and not self.secret_token:
+        token = self.secret_token
+        if not token and not _is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} can be reached by others, so it needs a token that clients have to show: --token, "
                 "--token-file or CHATREEL_TOKEN. Without one only loopback addresses are served (127.0.0.1, ::1, "

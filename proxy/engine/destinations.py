@@ -28,11 +28,12 @@ class Destinations:
         address = data.server.address
         if data.server.error or address is None or self._is_named(data):
             return
-        before, data.server.error = data.server.error, "chatreel failed to look at the address; see its log"
+        data.server.error = "chatreel failed to look at the address; see its log"
         if any(map(is_guarded, await _addresses(*address[:2]))):
             data.server.error = _why(address[0])
+            logger.warning("%s", data.server.error)
         else:
-            data.server.error = before
+            data.server.error = None
 
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
         peer = data.server.peername
