@@ -16,10 +16,14 @@ The pure core is told what happened and answers what to do; it knows no clock, s
     suggest       which rules would have made a miss a hit
     replay        a recording -> an answer in the wire form that was asked for
     session       which take comes next; what it all came to
+    tokens        usage in all its spellings -> how many tokens of which kind
+    rates, money, budget
+                  what a call costs by rates of one's own; totals; a limit on them
 
 The edges do it, each with one library.
 
     config        settings (pydantic-settings)
+    prices        what a call costs (genai-prices)
     store         recordings and the log (SQLAlchemy)
     recorder      the life of a call: the core, the store and the clock together
     engine        the hooks, the stream layer, the master (mitmproxy)

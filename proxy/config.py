@@ -1,5 +1,6 @@
 """Settings: flags > environment (`CHATREEL_*`) > `chatreel.toml` > `[tool.chatreel]` in `pyproject.toml` > defaults."""
 
+import json
 import os
 from functools import cached_property
 from ipaddress import ip_address
@@ -34,6 +35,7 @@ from chatreel.decide import mode_named
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
 from chatreel.pace import INSTANT, parse_pace
+from chatreel.rates import PriceOverride, parse_override
 from chatreel.upstreams import DEFAULT_URL, parse_host, parse_upstream
 
 
@@ -70,6 +72,18 @@ def _rules_of(entry: object) -> tuple[Rule, ...]:
         case {"name": str(name), "pointer": str(pointer), "pattern": str(pattern), **others} if not others:
             return (Rule(name, pointer, pattern),)
     raise ValueError(f"{entry!r} is no rule: give the name of a shipped one, or name, pointer and pattern")
+
+
+def _prices(value: object) -> object:
+    """Tables of a file; a variable of the environment holds them as JSON."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is not JSON: give a list of objects, or [[price]] tables in a file") from error
+    if not isinstance(value, list | tuple):
+        raise ValueError("give a list of prices, or [[price]] tables in a file")  # noqa: TRY004 - as above
+    return tuple(entry if isinstance(entry, PriceOverride) else parse_override(entry) for entry in value)
 
 
 def _pointer(text: str) -> str:
@@ -155,6 +169,8 @@ class Settings(BaseSettings):
     """Who shares recordings: everybody, or only those who send the same credentials."""
     record_errors: bool = False
     """Store errors of the upstream, too, and replay them: where retries are part of what is tested."""
+    price: Annotated[tuple[InstanceOf[PriceOverride], ...], NoDecode, BeforeValidator(_prices)] = ()
+    """What models cost that the list of prices does not know, or gets wrong; the first that fits a call counts."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 

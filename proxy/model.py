@@ -1,7 +1,10 @@
 """The values everything else speaks in: plain, frozen, without behaviour that needs a clock, a socket or a database."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+
+import orjson
 
 type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 """Anything that JSON can say. `dict` keeps the order in which the members travelled."""
@@ -66,6 +69,28 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayable:
+    """What a hit needs of a recording: its answer, and neither request nor document. Members as in `Recording`."""
+
+    id: int
+    key: str
+    recorded_at: float
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    form: WireForm
+    body: bytes
+    pieces: tuple[Piece, ...]
+    completion: bytes
+    asked_usage: bool
+    """Whether `body` is a stream that reports usage at its end because the client or chatreel asked for it (Q28)."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the request going upstream to the last byte of the answer."""
+        return _duration(self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One stored exchange. `body` is what the upstream sent, byte for byte, after content decoding."""
 
@@ -100,4 +125,32 @@ class Recording:
     @property
     def duration(self) -> float:
         """Seconds from the request going upstream to the last byte of the answer."""
-        return self.pieces[-1].at if self.pieces else 0.0
+        return _duration(self.pieces)
+
+    @property
+    def replayable(self) -> Replayable:
+        """What a hit needs of it."""
+        return Replayable(
+            id=self.id,
+            key=self.identity.key,
+            recorded_at=self.recorded_at,
+            status=self.status,
+            headers=self.headers,
+            form=self.form,
+            body=self.body,
+            pieces=self.pieces,
+            completion=self.completion,
+            asked_usage=self.form is WireForm.SSE and (self.usage_added or _asks_for_usage(self.request)),
+        )
+
+
+def _duration(pieces: tuple[Piece, ...]) -> float:
+    return pieces[-1].at if pieces else 0.0
+
+
+def _asks_for_usage(request: bytes) -> bool:
+    """As `chatreel.wire.asking` says it of a request that has been read."""
+    if b"include_usage" in request:
+        with suppress(ValueError, KeyError, TypeError):
+            return orjson.loads(request)["stream_options"]["include_usage"] is True
+    return False

@@ -16,7 +16,7 @@ from chatreel.decide import Action, Directives, Found, decide, found_of, mode_fo
 from chatreel.errors import Malformed, NotKeyable, StoreError
 from chatreel.exchange import Answered, Asked, Exchange
 from chatreel.http_caching import CacheStatus, age_header, request_directives
-from chatreel.model import Identity, Mode, Outcome, Recording, WireForm
+from chatreel.model import Identity, Mode, Outcome, Recording, Replayable, WireForm
 from chatreel.pace import INSTANT
 from chatreel.redact import kept_headers
 from chatreel.replay import replay
@@ -154,20 +154,20 @@ class Recorder:
         wanted = self._habits.ask_usage and exchange.streams and not exchange.wants_usage
         return wanted and exchange.action is Action.RECORD and asked not in self._without_usage
 
-    async def _find(self, identity: Identity, form: WireForm) -> Recording | None:
+    async def _find(self, identity: Identity, form: WireForm) -> Replayable | None:
         takes = await self.store.takes(self.session.cassette, identity.key)
         if not takes:
             return None
-        return await self.store.load(self.session.choose_take(identity.key, takes, form).id)
+        return await self.store.replayable(self.session.choose_take(identity.key, takes, form).id)
 
-    def _replay(self, exchange: Exchange, recording: Recording) -> Exchange:
+    def _replay(self, exchange: Exchange, recording: Replayable) -> Exchange:
         answer = replay(recording, exchange.form, include_usage=exchange.wants_usage, speed=self._habits.speed)
         detail = "converted" if answer.converted else ""
-        status = CacheStatus(hit=True, key=recording.identity.key, detail=detail)
+        status = CacheStatus(hit=True, key=recording.key, detail=detail)
         age = ("age", age_header(recording.recorded_at, time.time()))
         exchange.reply = answer.with_headers(("cache-status", str(status)), age)
         exchange.recording_id = recording.id
-        self.session.served(recording.identity.key, exchange.form)
+        self.session.served(recording.key, exchange.form)
         self._log(exchange, Outcome.HIT, status=answer.status, saved=recording.duration - exchange.elapsed)
         return exchange
 

@@ -10,7 +10,19 @@ from support.program import clean_environment
 
 PACKAGE = Path(__file__).parents[1] / "proxy"
 
-HEAVY = ("mitmproxy", "openai", "sqlalchemy", "pydantic", "typer", "rich", "httpx", "pytest")
+HEAVY = (
+    "mitmproxy",
+    "openai",
+    "genai_prices",
+    "sqlalchemy",
+    "alembic",
+    "psycopg",
+    "pydantic",
+    "typer",
+    "rich",
+    "httpx",
+    "pytest",
+)
 """Top-level packages that cost time or come with an extra."""
 
 WITHOUT = """
@@ -41,8 +53,8 @@ def python(code: str, *args: str, cwd: Path) -> subprocess.CompletedProcess[str]
 
 
 def modules(*but: str) -> list[str]:
-    """Names of all modules of the package but those of some subpackages."""
-    paths = [path.relative_to(PACKAGE).with_suffix("") for path in sorted(PACKAGE.rglob("*.py"))]
+    """Names of all modules of the package but those of some subpackages. Alembic's `env.py` is a script, no module."""
+    paths = [path.relative_to(PACKAGE).with_suffix("") for path in sorted(PACKAGE.rglob("*.py")) if path.stem != "env"]
     inside = [path for path in paths if path.parts[0] not in but and path.name != "__main__"]
     return [".".join(("chatreel", *path.parts)).removesuffix(".__init__") for path in inside]
 
@@ -53,6 +65,7 @@ def modules(*but: str) -> list[str]:
         ("import chatreel", ()),
         ("import chatreel.decide, chatreel.upstreams, chatreel.session, chatreel.redact", ()),
         ("import chatreel.canonical, chatreel.wire.convert, chatreel.replay", ()),
+        ("import chatreel.prices, chatreel.money, chatreel.budget", ()),
         ("import chatreel.config", ("pydantic",)),
         ("import chatreel.store", ("sqlalchemy",)),
         ("import chatreel.recorder", ("sqlalchemy",)),
@@ -88,8 +101,23 @@ def test_every_module_but_the_engines_imports_without_any_extra(tmp_path: Path) 
     names = modules("engine", "demo")
     assert {"chatreel", "chatreel.cli", "chatreel.server", "chatreel.store.store"} <= set(names)
     imports = "\n".join(f"import {name}" for name in names)
-    ended = python(WITHOUT.format(blocked={"mitmproxy", "openai"}) + imports, cwd=tmp_path)
+    ended = python(WITHOUT.format(blocked={"mitmproxy", "openai", "genai_prices"}) + imports, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_without_the_list_of_prices_only_ones_own_are_known(tmp_path: Path) -> None:
+    code = WITHOUT.format(blocked={"genai_prices"}) + (
+        "from chatreel.prices import Prices, Tokens\nfrom chatreel.rates import parse_override\n"
+        "prices = Prices((parse_override({'model': 'own', 'input': 1, 'output': 2}),))\n"
+        "tokens = Tokens(prompt=1_000_000, completion=1_000_000)\n"
+        "for model in ('own', 'gpt-4o'):\n"
+        "    print(prices.quote(tokens, model, 'https://api.openai.com', 0))"
+    )
+    ended = python(code, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    own, other = ended.stdout.splitlines()
+    assert "Price(usd=Decimal('3')" in own
+    assert other == "Unpriced(reason=\"there is no list of prices without the extra: pip install 'chatreel[proxy]'\")"
 
 
 @pytest.mark.parametrize("module", ["chatreel.engine.addon", "chatreel.engine.master"])

@@ -1,70 +1,168 @@
-"""Opening a store: the engine, the file's permissions, and whether what is there is a chatreel store at all."""
+"""Opening a store: the engine, the file's permissions, and transactions that writers share or have to themselves."""
 
 import os
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatreel.errors import StoreError
-from chatreel.store.schema import REVISION, metadata, version
+from chatreel.store.revisions import ensure_schema, is_store
 
 _PRAGMAS = (
     "PRAGMA synchronous=NORMAL",  # survives the death of the process; a power cut may cost the last commits
     "PRAGMA busy_timeout=5000",  # another process may hold the write lock for a moment
-    "PRAGMA foreign_keys=ON",  # a recording never points to a payload that is gone
 )
 
+_POSTGRESQL: dict[str, Any] = {
+    "pool_pre_ping": True,  # a server that was restarted is noticed before anything is asked of it
+    "connect_args": {
+        "connect_timeout": 5,
+        "application_name": "chatreel",
+        # A server that vanishes without a word: after so many seconds of silence it is gone.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 15_000,
+    },
+}
 
-def store_url(text: str) -> URL:
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+_LOCK = 0x6368_6174_7265_656C
+"""Of PostgreSQL's advisory locks: the one that writers of a store share. It reads `chatreel`."""
+
+
+def store_url(location: str) -> URL:
     """`--store` as given: a database URL, or the path of an SQLite file. Raises `StoreError`."""
-    url = _parsed(text)
-    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise StoreError(f"a store on {url.drivername} is not supported yet; give a file for SQLite")
-    if url.database in (None, "", ":memory:"):
+    url = _parsed(location)
+    driver = _DRIVERS.get(url.drivername)
+    if driver is None:
+        raise StoreError(f"a store on {url.drivername} is not supported; give a file, or a URL of PostgreSQL")
+    if driver == "sqlite" and url.database in (None, "", ":memory:"):
         raise StoreError("the store has to be a file: chatreel keeps recordings, memory would lose them")
-    return url
+    if driver != "sqlite" and not url.database:
+        raise StoreError("the URL names no database; give one, as in postgresql://user@host/chatreel")
+    return url if driver == "sqlite" else url.set(drivername=driver)
 
 
-def require_store(text: str) -> None:
+def store_name(location: str) -> str:
+    """A store as messages may name it: without its password, and without options, which may hold another."""
+    return _name(store_url(location))
+
+
+def require_store(location: str) -> None:
     """Raises `StoreError` unless there is a store: who looks after one does not want a new one."""
-    path = Path(str(store_url(text).database))
-    if not path.exists():
-        raise StoreError(f"there is no store at {path}. Name it with --store.")
+    url = store_url(location)
+    if url.get_backend_name() == "sqlite":
+        there = Path(str(url.database)).exists()
+    else:
+        engine = _engine(url)
+        try:
+            with _named_errors(url), engine.connect() as connection:
+                there = is_store(connection)
+        finally:
+            engine.dispose()
+    if not there:
+        raise StoreError(f"there is no store at {_name(url)}. Name it with --store.")
 
 
 def open_engine(url: URL) -> Engine:
     """The engine of a store that exists, is of this version, and can be read and written. Raises `StoreError`."""
-    path = Path(str(url.database))
-    engine = create_engine(url, hide_parameters=True)  # prompts do not belong into error messages
-    event.listen(engine, "connect", _prepare)
+    engine = _engine(url)
     with ExitStack() as undo:
         undo.callback(engine.dispose)
-        _make_ready(engine, path)
+        with _named_errors(url):
+            _make_ready(engine, url)
         undo.pop_all()
     return engine
 
 
-def _parsed(text: str) -> URL:
+@contextmanager
+def writing(engine: Engine, *, alone: bool = False) -> Iterator[Connection]:
+    """A transaction that writes, committed at the end of the block.
+
+    What it finds stays there until then: nothing is deleted under it. `alone`: nor does anybody add anything, which is
+    what deleting needs.
+    """
+    with engine.begin() as connection:
+        lock(connection, alone=alone)
+        yield connection
+
+
+def lock(connection: Connection, *, alone: bool) -> None:
+    """As `writing`, for a connection whose transaction has not begun."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # SQLite has one writer at a time anyway
+    else:
+        kind = "" if alone else "_shared"
+        connection.execute(text(f"SELECT pg_advisory_xact_lock{kind}({_LOCK})"))
+
+
+def reason_of(error: Exception) -> object:
+    """What a database says is wrong, without the statement around it."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
+def _parsed(location: str) -> URL:
     try:
-        return make_url(text) if "://" in text else URL.create("sqlite", database=str(Path(text).expanduser()))
-    except (ArgumentError, RuntimeError) as error:  # RuntimeError: the ~ of somebody who has no home
+        if "://" in location:
+            return make_url(location)
+        return URL.create("sqlite", database=str(Path(location).expanduser()))
+    except (ArgumentError, ValueError, RuntimeError) as error:  # RuntimeError: the ~ of somebody who has no home
+        shown = "this URL" if "@" in location else repr(location)  # it may hold a password
         raise StoreError(
-            f"{text!r} is not a store: give a file, or a URL such as sqlite:////home/me/calls.db"
+            f"{shown} is not a store: give a file, or a URL such as sqlite:////home/me/calls.db"
         ) from error
 
 
-def _make_ready(engine: Engine, path: Path) -> None:
+def _name(url: URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+
+
+@contextmanager
+def _named_errors(url: URL) -> Iterator[None]:
     try:
-        _create_private(path)
-        with engine.begin() as connection:
-            _ensure_schema(connection, path)
-        _stop_readers_waiting(engine)
+        yield
     except (OSError, DBAPIError) as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        raise StoreError(f"the store {path} cannot be used: {reason}. Name another one with --store.") from error
+        reason = str(reason_of(error)).strip()
+        raise StoreError(f"the store {_name(url)} cannot be used: {reason}. Name another one with --store.") from error
+
+
+def _engine(url: URL) -> Engine:
+    """An engine that has not connected to anything yet. Errors do not repeat prompts: `hide_parameters`."""
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, hide_parameters=True)
+        event.listen(engine, "connect", _prepare)
+        return engine
+    try:
+        return create_engine(url, hide_parameters=True, **_POSTGRESQL)
+    except ImportError as error:
+        raise StoreError(
+            f"a store on PostgreSQL needs its extra: pip install 'chatreel[postgres]' ({error})"
+        ) from error
+
+
+def _make_ready(engine: Engine, url: URL) -> None:
+    on_file = engine.dialect.name == "sqlite"
+    if on_file:
+        _create_private(Path(str(url.database)))
+    take_turns: Callable[[Connection], None] = lambda connection: lock(connection, alone=True)  # noqa: E731
+    ensure_schema(engine, _name(url), take_turns)
+    if on_file:
+        _stop_readers_waiting(engine)
 
 
 def _stop_readers_waiting(engine: Engine) -> None:
@@ -87,21 +185,3 @@ def _prepare(connection: object, _entry: ConnectionPoolEntry) -> None:
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
-
-
-def _ensure_schema(connection: Connection, path: Path) -> None:
-    # Others may open the same new file at this moment: one makes the tables, all of them or none.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-    tables = inspect(connection).get_table_names()
-    if not tables:
-        metadata.create_all(connection)
-        connection.execute(version.insert().values(version_num=REVISION))
-        return
-    if version.name not in tables:
-        raise StoreError(f"{path} is a database, but not a chatreel store. Name another one with --store.")
-    found = connection.execute(select(version.c.version_num)).scalar()
-    if found != REVISION:
-        raise StoreError(
-            f"the store {path} has revision {found}, this chatreel reads revision {REVISION}: it was written by "
-            "another version. Upgrade chatreel, or name another store with --store."
-        )

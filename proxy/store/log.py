@@ -35,6 +35,10 @@ class Call:
     """As in `Recording`."""
     request: bytes | None = field(default=None, repr=False)
     """Body of a refused call: what was recorded has it in its recording."""
+    session: str = ""
+    """Id of the session; empty for the default one."""
+    take: int | None = None
+    """Number of the take that was served, from 1."""
 
 
 _COLUMNS = [calls.c[field.name] for field in fields(Call)]

@@ -5,12 +5,12 @@ from hashlib import sha256
 
 import orjson
 import zstandard
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, delete, exists, select, union
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chatreel.errors import StoreError
 from chatreel.model import Piece
-from chatreel.store.schema import payloads
+from chatreel.store.schema import calls, payloads, recordings
 
 RAW = "raw"
 ZSTD = "zstd"
@@ -34,7 +34,12 @@ def put(connection: Connection, contents: Iterable[bytes]) -> list[bytes]:
 
 def insert_missing(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """The statement that inserts rows into `table` and leaves alone those that are there."""
-    return _INSERT[connection.dialect.name](table).on_conflict_do_nothing()
+    return insert_into(connection, table).on_conflict_do_nothing()
+
+
+def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """The statement that inserts rows into `table`, with what its engine can do about those that are there."""
+    return _INSERT[connection.dialect.name](table)
 
 
 def get(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, bytes]:
@@ -47,6 +52,31 @@ def get(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, bytes]:
     if missing := wanted - found.keys():
         raise StoreError(f"the store has lost {len(missing)} payloads, the first is {min(missing).hex()}")
     return found
+
+
+_REFERENCES = [
+    *(recordings.c[name] for name in ("document", "request", "body", "completion")),
+    calls.c.request,
+]
+_NEEDED = Table(
+    "needed_payloads", MetaData(), Column("digest", LargeBinary(32), primary_key=True), prefixes=["TEMPORARY"]
+)
+
+
+def collect_garbage(connection: Connection) -> int:
+    """Delete the payloads that nothing needs: no recording, no call, no payload that is kept. How many those were.
+
+    The transaction has to be one that nobody writes beside: `chatreel.store.database.writing(engine, alone=True)`.
+    """
+    roots = union(*(select(column).where(column.is_not(None)) for column in _REFERENCES)).subquery()
+    needed = select(roots.c[0].label("digest")).cte("needed", recursive=True)
+    bases = select(payloads.c.base).where(payloads.c.digest == needed.c.digest, payloads.c.base.is_not(None))
+    _NEEDED.create(connection)
+    connection.execute(_NEEDED.insert().from_select(["digest"], select(needed.union(bases).c.digest)))
+    is_needed = exists().where(_NEEDED.c.digest == payloads.c.digest)
+    deleted = connection.execute(delete(payloads).where(~is_needed)).rowcount
+    _NEEDED.drop(connection)
+    return deleted
 
 
 def pack_pieces(pieces: Iterable[Piece]) -> bytes:

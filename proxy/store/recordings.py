@@ -1,5 +1,7 @@
 """Recordings in and out of the tables: plain Core statements, no ORM (it would cost five times as much per read)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -7,7 +9,7 @@ import zstandard
 from sqlalchemy import Connection, Row, bindparam, func, select
 
 from chatreel.errors import StoreError
-from chatreel.model import Identity, Recording, Take, WireForm
+from chatreel.model import Identity, Recording, Replayable, Take, WireForm
 from chatreel.store import neighbours, payloads
 from chatreel.store.schema import KEYED_BY, meta, recordings
 
@@ -17,6 +19,15 @@ _TAKES = (
     .order_by(recordings.c.id)
 )
 _BY_ID = select(recordings).where(recordings.c.id == bindparam("id"))
+_ANSWER = select(
+    *(
+        recordings.c[name]
+        for name in (
+            *("id", "key", "recorded_at", "status", "headers", "form"),
+            *("body", "pieces", "completion", "asked_usage"),
+        )
+    )
+).where(recordings.c.id == bindparam("id"))
 _COUNT = select(func.count()).where(recordings.c.cassette == bindparam("cassette"))
 _KEYED_OTHERWISE = select(meta.c.value).where(meta.c.name == KEYED_BY, meta.c.value != bindparam("keyed_by")).limit(1)
 
@@ -45,6 +56,7 @@ def insert(connection: Connection, recording: Recording, keyed_by: str) -> int:
         "body": body,
         "completion": completion,
         "pieces": payloads.pack_pieces(recording.pieces),
+        "asked_usage": recording.replayable.asked_usage,
     }
     result = connection.execute(recordings.insert().returning(recordings.c.id), row)
     recording_id = int(result.scalar_one())
@@ -62,10 +74,27 @@ def load(connection: Connection, recording_id: int) -> Recording:
     """One recording, whole. Raises `StoreError` if its bytes are damaged, `NoResultFound` if there is none."""
     row = connection.execute(_BY_ID, {"id": recording_id}).one()
     contents = payloads.get(connection, (row.document, row.request, row.body, row.completion))
-    try:
+    with _naming_damage(recording_id):
         return _recording(row, contents)
-    except (TypeError, ValueError, zstandard.ZstdError) as error:
-        raise StoreError(f"recording {recording_id} is damaged: {error}") from error
+
+
+def replayable(connection: Connection, recording_id: int) -> Replayable:
+    """What a hit needs of a recording; its request and document are not even read. Raises like `load`."""
+    row = connection.execute(_ANSWER, {"id": recording_id}).one()
+    contents = payloads.get(connection, (row.body, row.completion))
+    with _naming_damage(recording_id):
+        return Replayable(
+            id=row.id,
+            key=row.key,
+            recorded_at=row.recorded_at,
+            status=row.status,
+            headers=_headers(row),
+            form=WireForm(row.form),
+            body=contents[row.body],
+            pieces=payloads.unpack_pieces(row.pieces),
+            completion=contents[row.completion],
+            asked_usage=row.asked_usage,
+        )
 
 
 def count(connection: Connection, cassette: str) -> int:
@@ -75,6 +104,18 @@ def count(connection: Connection, cassette: str) -> int:
 def keyed_otherwise(connection: Connection, keyed_by: str) -> bool:
     """Whether some recordings may have keys that were made in another way."""
     return connection.execute(_KEYED_OTHERWISE, {"keyed_by": keyed_by}).first() is not None
+
+
+@contextmanager
+def _naming_damage(recording_id: int) -> Iterator[None]:
+    try:
+        yield
+    except (TypeError, ValueError, zstandard.ZstdError) as error:
+        raise StoreError(f"recording {recording_id} is damaged: {error}") from error
+
+
+def _headers(row: Row[Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in orjson.loads(row.headers))
 
 
 def _recording(row: Row[Any], contents: dict[bytes, bytes]) -> Recording:
@@ -88,7 +129,7 @@ def _recording(row: Row[Any], contents: dict[bytes, bytes]) -> Recording:
         recorded_at=row.recorded_at,
         request=contents[row.request],
         status=row.status,
-        headers=tuple((name, value) for name, value in orjson.loads(row.headers)),
+        headers=_headers(row),
         form=WireForm(row.form),
         usage_added=row.usage_added,
         body=contents[row.body],

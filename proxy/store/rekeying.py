@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, union, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from chatreel.errors import Malformed, NotKeyable
 from chatreel.model import Identity
 from chatreel.store import neighbours, payloads
-from chatreel.store.database import open_engine, store_url
-from chatreel.store.schema import KEYED_BY, calls, marks, meta, recordings
-from chatreel.store.schema import payloads as payload_table
+from chatreel.store.database import lock, open_engine, store_url
+from chatreel.store.schema import KEYED_BY, marks, meta, recordings
 
 _BATCH = 500
 _MADE_OF = [recordings.c[name] for name in ("upstream", "path", "query", "tenant", "request")]
@@ -86,7 +85,7 @@ def rekey(
     engine = open_engine(store_url(location))
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # nobody adds a recording meanwhile
+            lock(connection, alone=True)  # nobody adds a recording meanwhile
             report = _rekey(connection, identify, progress)
             if not dry_run:
                 _finish(connection, keyed_by)
@@ -132,9 +131,7 @@ def _finish(connection: Connection, keyed_by: str) -> None:
     """Say how keys are made now, and let go of the documents that nobody has any more."""
     connection.execute(delete(meta).where(meta.c.name == KEYED_BY))
     connection.execute(meta.insert().values(name=KEYED_BY, value=keyed_by))
-    columns = [recordings.c[name] for name in ("document", "request", "body", "completion")]
-    used = union(*map(select, columns), select(calls.c.request).where(calls.c.request.is_not(None)))
-    connection.execute(delete(payload_table).where(payload_table.c.digest.not_in(used)))
+    payloads.collect_garbage(connection)
 
 
 def _shared(keys: dict[tuple[str, str], set[str]]) -> tuple[int, int]:

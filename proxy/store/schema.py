@@ -1,4 +1,4 @@
-"""The tables. One schema for every engine; the revision names it.
+"""The tables. One schema for every engine; the revision names it, `chatreel.store.migrations` leads to it.
 
 Ids only ever grow (AUTOINCREMENT): a reader that remembers the last id it has seen never meets an older row anew.
 """
@@ -7,8 +7,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Constraint,
     Double,
-    ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -16,15 +17,29 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """Of the schema below. Kept in the table where Alembic looks for it."""
+
+OLDER = ("0001",)
+"""Revisions that a store is upgraded from."""
 
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 _DIGEST = LargeBinary(32)
+
+
+def _lead_to_payloads(*columns: str) -> list[Constraint]:
+    """Columns that hold digests of payloads. Whoever writes or deletes keeps that promise: `chatreel.store.payloads`.
+
+    No engine enforces it, since every payload that is deleted would cost a search of all recordings. SQLite keeps the
+    declarations all the same: `PRAGMA foreign_key_check` finds what is amiss.
+    """
+    return [ForeignKeyConstraint([name], ["payloads.digest"]).ddl_if(dialect="sqlite") for name in columns]
+
 
 version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
@@ -45,6 +60,7 @@ payloads = Table(
     Column("size", BigInteger, nullable=False, comment="bytes of the content"),
     Column("codec", String(16), nullable=False, comment="how `data` holds the content: see chatreel.store.payloads"),
     Column("data", LargeBinary, nullable=False),
+    Column("base", _DIGEST, comment="digest of the payload that `data` is a difference to; NULL if it stands alone"),
 )
 
 recordings = Table(
@@ -63,13 +79,20 @@ recordings = Table(
     Column("headers", Text, nullable=False, comment="JSON: kept response headers as [name, value] pairs"),
     Column("form", String(8), nullable=False, comment="wire form: json or sse"),
     Column("usage_added", Boolean, nullable=False, comment="usage was asked for by chatreel, not by the client"),
-    Column("document", _DIGEST, ForeignKey("payloads.digest"), nullable=False),
-    Column("request", _DIGEST, ForeignKey("payloads.digest"), nullable=False),
-    Column("body", _DIGEST, ForeignKey("payloads.digest"), nullable=False),
-    Column("completion", _DIGEST, ForeignKey("payloads.digest"), nullable=False),
+    Column("document", _DIGEST, nullable=False),
+    Column("request", _DIGEST, nullable=False),
+    Column("body", _DIGEST, nullable=False),
+    Column("completion", _DIGEST, nullable=False),
     Column("pieces", LargeBinary, nullable=False, comment="arrival of the body: see chatreel.store.payloads"),
+    Column(
+        "asked_usage",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="the stream reports usage at its end because client or chatreel asked",
+    ),
+    *_lead_to_payloads("document", "request", "body", "completion"),
     Index("recordings_by_key", "cassette", "key", "id"),
-    Index("recordings_by_route", "cassette", "upstream", "path", "tenant", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -105,7 +128,19 @@ calls = Table(
     Column(
         "first_piece", Double, comment="seconds to the first piece of the body from upstream; NULL if not forwarded"
     ),
-    Column("request", _DIGEST, ForeignKey("payloads.digest"), comment="body of a refused call"),
+    Column("request", _DIGEST, comment="body of a refused call"),
+    Column("session", Text, nullable=False, server_default="", comment="id of the session; empty for the default one"),
+    Column("take", Integer, comment="number of the take that was served, from 1; NULL if none was"),
+    *_lead_to_payloads("request"),
     Index("calls_by_time", "started_at"),
     sqlite_autoincrement=True,
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("cassette", Text, primary_key=True),
+    Column("key", String(80), primary_key=True),
+    Column("owner", String(64), nullable=False, comment="the proxy that fetches a recording of this key"),
+    Column("expires_at", Double, nullable=False, comment="seconds since the epoch, by the clock of the database"),
 )

@@ -8,13 +8,12 @@ from dataclasses import replace
 
 from cachetools import LRUCache
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
-from chatreel.model import Recording, Take
-from chatreel.store import log, neighbours, recordings
-from chatreel.store.database import open_engine, store_url
+from chatreel.model import Recording, Replayable, Take
+from chatreel.store import leases, log, neighbours, recordings
+from chatreel.store.database import open_engine, reason_of, store_url
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
 from chatreel.store.writer import Writer
@@ -34,11 +33,13 @@ class Store:
         """`memory_limit`: bytes of recordings kept in memory. `keyed_by`: how the keys are made that come in."""
         self._keyed_by = keyed_by
         self._engine = open_engine(store_url(location))
+        self.shared = self._engine.dialect.name != "sqlite"
+        """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
         self._additions = 0
-        self._hot: LRUCache[int, Recording] = LRUCache(memory_limit, getsizeof=_memory_size)
+        self._hot: LRUCache[int, Replayable] = LRUCache(memory_limit, getsizeof=_memory_size)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
         """All takes of a key, in the order of recording. That there is none is never remembered."""
@@ -51,15 +52,20 @@ class Store:
         return found
 
     async def load(self, recording_id: int) -> Recording:
-        if recording := self._hot.get(recording_id):
-            return recording
+        """A recording, whole, from the database."""
+        return await self._read(lambda connection: recordings.load(connection, recording_id))
+
+    async def replayable(self, recording_id: int) -> Replayable:
+        """What a hit needs of a recording, from memory if it is there."""
+        if known := self._hot.get(recording_id):
+            return known
         try:
-            recording = await self._read(lambda connection: recordings.load(connection, recording_id))
+            found = await self._read(lambda connection: recordings.replayable(connection, recording_id))
         except StoreError:
             self._takes.clear()  # it may have been deleted by another process: look again next time
             raise
-        self._keep(recording)
-        return recording
+        self._keep(found)
+        return found
 
     async def add(self, recording: Recording) -> Recording:
         """Store a recording as the newest take of its key. When this returns, it is committed."""
@@ -67,8 +73,16 @@ class Store:
         self._additions += 1
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
-        self._keep(stored)
+        self._keep(stored.replayable)
         return stored
+
+    async def acquire(self, cassette: str, key: str, owner: str, seconds: float) -> bool:
+        """Whether `owner` fetches the recording of a key, of all proxies on this store, for so many seconds at most."""
+        return await self._write(lambda connection: leases.acquire(connection, cassette, key, owner, seconds))
+
+    async def release(self, cassette: str, key: str, owner: str) -> None:
+        """`owner` is done, or has failed: the next one may try."""
+        await self._write(lambda connection: leases.release(connection, cassette, key, owner))
 
     async def near(self, cassette: str, document: bytes, limit: int) -> list[Neighbour]:
         """Recordings of the same upstream and path that are like a canonical document, the likeliest first."""
@@ -99,7 +113,7 @@ class Store:
         self._readers.shutdown()
         self._engine.dispose()
 
-    def _keep(self, recording: Recording) -> None:
+    def _keep(self, recording: Replayable) -> None:
         if _memory_size(recording) <= self._hot.maxsize:
             self._hot[recording.id] = recording
 
@@ -119,14 +133,11 @@ class Store:
         except StoreError:
             raise
         except Exception as error:
-            reason = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(f"the store failed: {reason}") from error
+            raise StoreError(f"the store failed: {reason_of(error)}") from error
 
 
-def _memory_size(recording: Recording) -> int:
-    identity = recording.identity
-    parts = (identity.document, recording.request, recording.body, recording.completion)
-    return 1_000 + 120 * len(recording.pieces) + sum(map(len, parts))
+def _memory_size(recording: Replayable) -> int:
+    return 1_000 + 120 * len(recording.pieces) + len(recording.body) + len(recording.completion)
 
 
 def _warn(future: Future[None]) -> None:

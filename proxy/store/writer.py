@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from chatreel.errors import StoreError
+from chatreel.store.database import writing
 
 type Work[T] = Callable[[Connection], T]
 type _Job = tuple[Work[Any], Future[Any]]
@@ -59,7 +60,7 @@ class Writer:
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
-            with self._engine.begin() as connection:
+            with writing(self._engine) as connection:
                 results = [work(connection) for work, _ in batch]
         except Exception as error:
             if len(batch) > 1:

@@ -1,6 +1,7 @@
 """Where a setting comes from, how it may be spelled, and that a wrong one is named."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from chatreel.canonical import KeyOptions, Rule, shipped_rules
 from chatreel.config import Settings, load_settings
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
+from chatreel.rates import PriceOverride
 from chatreel.upstreams import DEFAULT_URL
 
 
@@ -257,4 +259,47 @@ def test_the_environment_names_shipped_rules_and_pointers(monkeypatch: pytest.Mo
 def test_a_wrong_rule_is_named(folder: Path, text: str, complaint: str) -> None:
     (folder / "chatreel.toml").write_text(text)
     with pytest.raises(ConfigError, match=f"setting 'normalize': .*{complaint}"):
+        load_settings()
+
+
+OWN = PriceOverride("llama*", "http://127.0.0.1:*", input=Decimal("0.1"), output=Decimal(2))
+OWN_TABLE = "model = 'llama*'\nupstream = 'http://127.0.0.1:*'\ninput = 0.1\noutput = 2"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("chatreel.toml", f"[[price]]\n{OWN_TABLE}"),
+        ("chatreel.toml", f"price = [{{ {OWN_TABLE.replace(chr(10), ', ')} }}]"),
+        ("pyproject.toml", f"[[tool.chatreel.price]]\n{OWN_TABLE}"),
+    ],
+)
+def test_prices_of_ones_own_are_tables(folder: Path, file: str, text: str) -> None:
+    (folder / file).write_text(text)
+    assert load_settings().price == (OWN,)
+
+
+def test_the_environment_has_prices_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "CHATREEL_PRICE", '[{"model": "llama*", "upstream": "http://127.0.0.1:*", "input": 0.1, "output": 2}]'
+    )
+    assert load_settings().price == (OWN,)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[[price]]\nmodel = 'a'\ninput = 1\noutput = 'x'", "the price of 'a': output = 'x' is not a number of USD"),
+        ("[[price]]\nmodel = 'a'\ninput = nan\noutput = 1", "the price of 'a': input = nan is not a number of USD"),
+        ("[[price]]\nmodel = 'a'\ninput = 1", "the price of 'a' needs input and output"),
+        ("[[price]]\ninput = 1\noutput = 1", "has no model"),
+        ("[[price]]\nmodel = 'a'\nprompt = 1", "there is no prompt in a price; its members are model, upstream, input"),
+        ("[price]\nmodel = 'a'", "give a list of prices"),
+        ("price = ['a']", "'a' is no table"),
+        ("price = 'a'", "'a' is not JSON"),
+    ],
+)
+def test_a_wrong_price_is_named(folder: Path, text: str, complaint: str) -> None:
+    (folder / "chatreel.toml").write_text(text)
+    with pytest.raises(ConfigError, match=f"setting 'price': .*{complaint}"):
         load_settings()

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatreel.errors import StoreError
-from chatreel.model import Identity, Piece, Recording, Take, WireForm
+from chatreel.model import Identity, Piece, Recording, Replayable, Take, WireForm
 from chatreel.store import Store, recordings
 from support.database import rows
 from support.stores import add, document, load, opened, take, use
@@ -22,6 +22,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 BYTES = st.binary(max_size=300) | st.integers(0, 5_000).map(lambda size: b"ab" * size)
 MICROSECONDS = st.integers(0, 10**10).map(lambda number: number / 1e6)
 DOCUMENTS = st.builds(document, TEXT, TEXT, st.dictionaries(TEXT, TEXT, max_size=3))
+ASKING = b'{"stream_options":{"include_usage":true}}'
 RECORDINGS = st.builds(
     Recording,
     identity=st.builds(Identity, TEXT, DOCUMENTS),
@@ -57,14 +58,41 @@ def test_what_is_added_comes_back_equal(several: list[Recording]) -> None:
         assert added == [replace(recording, id=n) for n, recording in enumerate(several, 1)]
 
 
-def test_what_is_hot_is_the_same_as_what_is_on_disk(store: str) -> None:
-    async def work(opened_store: Store) -> tuple[Recording, Recording]:
-        added = await opened_store.add(take())
-        return added, await opened_store.load(added.id)
+@pytest.mark.parametrize(
+    ("recorded", "asked_usage"),
+    [
+        (take(), False),
+        (take(request=ASKING), False),
+        (take(form=WireForm.SSE), False),
+        (take(form=WireForm.SSE, usage_added=True), True),
+        (take(form=WireForm.SSE, request=ASKING), True),
+        (take(form=WireForm.SSE, request=b'{"stream_options":{"include_usage":1}}'), False),
+        (take(form=WireForm.SSE, request=b'"include_usage"'), False),
+        (take(form=WireForm.SSE, request=b"include_usage"), False),
+    ],
+)
+def test_what_is_hot_is_the_same_as_what_is_on_disk(store: str, recorded: Recording, asked_usage: bool) -> None:
+    async def work(opened_store: Store) -> list[Replayable]:
+        added = await opened_store.add(recorded)
+        return [await opened_store.replayable(added.id) for _ in range(2)]
 
-    added, loaded = use(store, work)
-    assert loaded is added
-    assert load(store, added.id) == added
+    hot, again = use(store, work)
+    assert again is hot
+    assert hot == replace(recorded, id=1).replayable
+    assert hot.asked_usage is asked_usage
+    assert use(store, lambda opened_store: opened_store.replayable(1)) == hot
+
+
+def test_a_hit_reads_neither_request_nor_document(store: str) -> None:
+    """Both are damaged, and the answer is served all the same."""
+    add(store, take())
+    rows(
+        store,
+        "DELETE FROM payloads WHERE digest IN (SELECT request FROM recordings UNION SELECT document FROM recordings)",
+    )
+    assert use(store, lambda opened_store: opened_store.replayable(1)) == take(id=1).replayable
+    with pytest.raises(StoreError, match="has lost 2 payloads"):
+        load(store, 1)
 
 
 async def ids(store: Store, cassette: str, key: str) -> tuple[int, ...]:
@@ -217,18 +245,20 @@ def test_memory_holds_what_fits_and_no_more(store: str) -> None:
     async def work(opened_store: Store) -> list[bool]:
         small = [await opened_store.add(take(f"s{n}", body=b"x" * 1_000)) for n in range(10)]
         large = await opened_store.add(take("large", body=b"x" * 50_000))
-        again = [await opened_store.load(recording.id) for recording in (small[0], small[-1], large)]
-        return [loaded is kept for loaded, kept in zip(again, (small[0], small[-1], large), strict=True)]
+        ids = [recording.id for recording in (small[0], small[-1], large)]
+        kept = [opened_store._hot.get(recording_id) for recording_id in ids]
+        assert [(await opened_store.replayable(recording_id)).id for recording_id in ids] == ids
+        return [recording is not None for recording in kept]
 
     assert use(store, work, memory=10_000) == [False, True, False]
 
 
 @pytest.mark.parametrize("memory", [0, 1, 999])
 def test_a_store_without_memory_works(store: str, memory: int) -> None:
-    async def work(opened_store: Store) -> Recording:
-        return await opened_store.load((await opened_store.add(take())).id)
+    async def work(opened_store: Store) -> Replayable:
+        return await opened_store.replayable((await opened_store.add(take())).id)
 
-    assert use(store, work, memory=memory) == take(id=1)
+    assert use(store, work, memory=memory) == take(id=1).replayable
 
 
 def test_ids_only_ever_grow(store: str) -> None:

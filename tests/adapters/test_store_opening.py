@@ -10,6 +10,7 @@ import pytest
 from chatreel.errors import StoreError
 from chatreel.store import Store
 from chatreel.store.database import store_url
+from chatreel.store.schema import REVISION
 from support.database import rows
 from support.stores import add, take
 
@@ -45,9 +46,11 @@ def test_what_is_no_store_of_this_version_is_refused_and_left_as_it_was(
         (":memory:", "has to be a file"),
         ("sqlite://", "has to be a file"),
         ("sqlite:///:memory:", "has to be a file"),
-        ("postgresql://u:hunter2@h/db", "postgresql is not supported yet"),
-        ("sqlite+aiosqlite:///x.db", "not supported yet"),
-        ("http://h/x.db", "not supported yet"),
+        ("postgresql://u:hunter2@h", "names no database"),
+        ("postgresql://u:hunter2@h:port/db", "is not a store"),
+        ("mysql://u:hunter2@h/db", "mysql is not supported"),
+        ("sqlite+aiosqlite:///x.db", "not supported"),
+        ("http://h/x.db", "not supported"),
         ("://", "is not a store"),
         ("~nobody-has-this-name/x.db", "is not a store"),
     ],
@@ -104,4 +107,4 @@ def test_processes_that_open_a_new_store_at_once_make_it_once(store: str) -> Non
         opener.stdin.flush()
     said = [opener.communicate(timeout=60)[1] for opener in openers]
     assert [opener.returncode for opener in openers] == [0, 0, 0, 0], "".join(said)
-    assert rows(store, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert rows(store, "SELECT version_num FROM alembic_version") == [(REVISION,)]

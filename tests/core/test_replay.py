@@ -78,7 +78,7 @@ def text(body: bytes) -> str:
 def test_the_same_form_is_the_recorded_bytes_themselves(
     recorded: Recording, form: WireForm, include_usage: bool
 ) -> None:
-    reply = replay(recorded, form, include_usage=include_usage)
+    reply = replay(recorded.replayable, form, include_usage=include_usage)
     assert reply.body is recorded.body
     assert reply.headers is recorded.headers
     assert (reply.status, reply.converted) == (recorded.status, False)
@@ -92,7 +92,7 @@ def test_a_stream_ends_with_usage_if_the_client_asks_and_it_is_known(
     recorded_asked: bool, client_asks: bool, expected: list[Any]
 ) -> None:
     recorded = as_stream(asked=recorded_asked, sent=recorded_asked)
-    reply = replay(recorded, WireForm.SSE, include_usage=client_asks)
+    reply = replay(recorded.replayable, WireForm.SSE, include_usage=client_asks)
     assert usages(reply.body) == expected
     assert text(reply.body) == "Hello."
     assert not reply.converted
@@ -100,13 +100,13 @@ def test_a_stream_ends_with_usage_if_the_client_asks_and_it_is_known(
 
 def test_a_client_that_asks_gets_the_usage_an_upstream_sent_in_its_own_way() -> None:
     """Usage that nobody had asked for stays, and is not sent twice (Q29)."""
-    reply = replay(as_stream(sent=True), WireForm.SSE, include_usage=True)
+    reply = replay(as_stream(sent=True).replayable, WireForm.SSE, include_usage=True)
     assert usages(reply.body) == [USAGE]
 
 
 @pytest.mark.parametrize(("client_asks", "expected"), [(False, []), (True, [USAGE])])
 def test_json_becomes_a_stream(client_asks: bool, expected: list[Any]) -> None:
-    reply = replay(as_json(), WireForm.SSE, include_usage=client_asks)
+    reply = replay(as_json().replayable, WireForm.SSE, include_usage=client_asks)
     assert text(reply.body) == "Hello."
     assert usages(reply.body) == expected
     assert {chunk["object"] for chunk in objects(reply.body)} == {"chat.completion.chunk"}
@@ -116,7 +116,7 @@ def test_json_becomes_a_stream(client_asks: bool, expected: list[Any]) -> None:
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_stream_becomes_json_with_all_that_is_known(asked: bool) -> None:
     recorded = as_stream(asked=asked, sent=asked)
-    reply = replay(recorded, WireForm.JSON, include_usage=False)
+    reply = replay(recorded.replayable, WireForm.JSON, include_usage=False)
     said = json.loads(reply.body)
     assert said["object"] == "chat.completion"
     assert said["choices"][0]["message"]["content"] == "Hello."
@@ -135,7 +135,7 @@ def test_a_stream_becomes_json_with_all_that_is_known(asked: bool) -> None:
 def test_a_converted_answer_keeps_its_headers_but_for_the_type(
     recorded: Recording, form: WireForm, content_type: str
 ) -> None:
-    reply = replay(recorded, form, include_usage=False)
+    reply = replay(recorded.replayable, form, include_usage=False)
     assert reply.converted
     assert reply.headers == (
         ("content-type", content_type),
@@ -146,7 +146,7 @@ def test_a_converted_answer_keeps_its_headers_but_for_the_type(
 
 def test_a_stream_without_its_usage_keeps_the_headers_it_came_with() -> None:
     recorded = as_stream(asked=True, sent=True)
-    reply = replay(recorded, WireForm.SSE, include_usage=False)
+    reply = replay(recorded.replayable, WireForm.SSE, include_usage=False)
     assert (reply.headers, reply.converted) == (recorded.headers, False)
 
 
@@ -154,13 +154,13 @@ def test_a_conversion_is_the_same_bytes_every_time() -> None:
     bare = json.loads(completion("Hello.").body)
     bare["id"] = ""
     recorded = recording(dumps(bare), content_type="application/json")
-    replies = [replay(recorded, WireForm.SSE, include_usage=True) for _ in range(2)]
+    replies = [replay(recorded.replayable, WireForm.SSE, include_usage=True) for _ in range(2)]
     assert replies[0] == replies[1]
 
 
 def test_the_status_is_the_recorded_one() -> None:
     recorded = recording(completion("Hello.").body, content_type="application/json", status=203)
-    assert {replay(recorded, form, include_usage=False).status for form in WireForm} == {203}
+    assert {replay(recorded.replayable, form, include_usage=False).status for form in WireForm} == {203}
 
 
 @pytest.mark.parametrize(

@@ -176,5 +176,7 @@ def test_there_has_to_be_a_store(place: Set) -> None:
 def replace_request(store: str, request: bytes) -> None:
     """Put another request where that of all recordings was."""
     digest = sha256(request).digest()
-    rows(store, "INSERT INTO payloads VALUES (?, ?, 'raw', ?)", digest, len(request), request)
+    rows(
+        store, "INSERT INTO payloads (digest, size, codec, data) VALUES (?, ?, 'raw', ?)", digest, len(request), request
+    )
     rows(store, "UPDATE recordings SET request = ?", digest)

@@ -14,6 +14,8 @@ from support.upstream import Upstream, completion
 
 DAYS = [f"Today is 2026-11-{day}. Plan my day." for day in (20, 21, 22)]
 TICKETS = [f"Summarise ticket T_{number}, please." for number in ("8f3ab2c", "77aa01b", "0a1b2c3", "d4e5f60")]
+PRICE = "[[price]]\nmodel = 'gpt-4o*'\nupstream = 'http://127.0.0.1:*'\ninput = 1000\noutput = 2000\n"
+"""A call of the stand-in for an upstream costs 0.025 USD by it: 11 and 7 tokens."""
 WORDS = ["the capital of France", "the capital of Spain", "the capital of Peru"]
 
 
@@ -59,15 +61,55 @@ def test_a_program_reads_how_much_would_have_been_saved(arguments: list[str], st
     [rule] = found["rules"]
     assert (found["misses"], found["helped"]) == (3, 2)
     assert rule["seconds"] > 0
-    assert rule | {"seconds": 0} == {
+    assert rule | {"seconds": 0, "usd": 0} == {
         "name": "iso-date",
         "pointer": None,
         "pattern": None,
         "calls": 2,
         "seconds": 0,
+        "usd": 0,
+        "unpriced": 2,
         "together_with": [],
     }
     assert suggest(tmp_path, store, "--limit", "1")["misses"] == 1
+
+
+def saved(folder: Path, store: str) -> tuple[float | None, int]:
+    """What the one rule that is proposed would have saved: USD, and calls of unknown price."""
+    [rule] = suggest(folder, store)["rules"]
+    return rule["usd"], rule["unpriced"]
+
+
+def test_money_that_would_have_been_saved_is_that_of_the_calls_recorded_anew(
+    upstream: Upstream, arguments: list[str], store: str, tmp_path: Path
+) -> None:
+    upstream.reply_with(completion("ok"), completion("ok"), completion("ok", usage=None))
+    with running_chatreel(*arguments, cwd=tmp_path) as proxy:
+        ask_all(proxy, DAYS[:2])
+        assert saved(tmp_path, store) == (None, 1), "not known is not 0"
+        (tmp_path / "chatreel.toml").write_text(PRICE)
+        assert saved(tmp_path, store) == (0.025, 0)
+        ask_all(proxy, DAYS[2:])
+    shown = chatreel("suggest", "--store", store, cwd=tmp_path).stdout
+    assert " seconds and $0.025 upstream saved; the price of 1 call is not known\n" in shown
+    assert [rule["name"] for rule in tomllib.loads(shown)["normalize"]] == ["iso-date"]
+
+
+def test_a_refused_call_has_cost_nothing(arguments: list[str], store: str, tmp_path: Path) -> None:
+    with running_chatreel(*arguments, cwd=tmp_path) as proxy:
+        ask_all(proxy, DAYS[:1])
+        ask_all(proxy, DAYS[1:], cache_control="only-if-cached")
+    assert saved(tmp_path, store) == (0, 0)
+
+
+def test_the_model_that_served_is_what_was_paid(
+    upstream: Upstream, arguments: list[str], store: str, tmp_path: Path
+) -> None:
+    upstream.reply_with(completion("ok", model="o3"))
+    (tmp_path / "chatreel.toml").write_text(PRICE.replace("gpt-4o*", "o3"))
+    with running_chatreel(*arguments, cwd=tmp_path) as proxy:
+        ask_all(proxy, DAYS[:2])
+    assert saved(tmp_path, store) == (0.025, 0)
 
 
 def test_recordings_of_another_model_are_no_proof(arguments: list[str], store: str, tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+"""A store of an older version is brought up to date when it is opened, whole or not at all, and loses nothing."""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, inspect
+
+from chatreel.errors import StoreError
+from chatreel.model import Replayable
+from chatreel.replay import replay
+from chatreel.store import Store
+from chatreel.store.migrations.upgrade import upgrade
+from chatreel.store.schema import OLDER, REVISION, metadata
+from support.calls import ask, question
+from support.database import rows
+from support.program import running_chatreel
+from support.replies import USAGE
+from support.stores import add, call, opened, take, use
+
+OLD = Path(__file__).with_name("store_0001.sql")
+"""A store that revision 0001 of the program has written: four recordings, a hit, a refusal."""
+
+ASKED: list[dict[str, Any]] = [
+    question("JSON"),
+    question("stream", stream=True),
+    question("asking stream", stream=True, stream_options={"include_usage": True}),
+    question(" ".join(f"word{number}" for number in range(300))),
+]
+"""What it has recordings of."""
+
+
+@pytest.fixture
+def old(store: str) -> str:
+    with closing(sqlite3.connect(store)) as database:
+        database.executescript(OLD.read_text(encoding="utf-8"))
+    return store
+
+
+def origin(store: str) -> str:
+    """The upstream that was recorded; it is long gone."""
+    return str(rows(store, "SELECT DISTINCT upstream FROM recordings")[0][0])
+
+
+def test_every_recording_of_an_older_store_is_replayed(old: str) -> None:
+    with running_chatreel("--upstream", origin(old), "--store", old, "--mode", "replay") as proxy:
+        for body in ASKED:
+            answer = ask(proxy.base_url, body)
+            assert answer.headers["cache-status"].startswith("chatreel; hit"), answer.text
+            assert ('"usage":{' in answer.text) == ("stream" not in body or "stream_options" in body)
+    assert rows(old, "SELECT version_num FROM alembic_version") == [(REVISION,)]
+
+
+def test_nothing_that_an_older_store_says_is_changed(old: str) -> None:
+    said = {}
+    for table in ("recordings", "payloads", "marks", "calls", "meta", "sqlite_sequence"):
+        names = ", ".join(f'"{name}"' for _, name, *_ in rows(old, f"PRAGMA table_info({table})"))
+        said[f"SELECT {names} FROM {table}"] = rows(old, f"SELECT {names} FROM {table}")
+    Store(old, memory_limit=0).close()
+    assert {statement: rows(old, statement) for statement in said} == said
+    assert all(said.values())
+    assert rows(old, "PRAGMA integrity_check") == [("ok",)]
+    assert rows(old, "PRAGMA foreign_key_check") == []
+
+
+def test_an_older_store_knows_which_streams_have_usage_that_somebody_asked_for(old: str) -> None:
+    """Else a client that asks would not get it, or one that does not ask would."""
+
+    async def work(store: Store) -> list[Replayable]:
+        return [await store.replayable(number) for number in range(1, 5)]
+
+    found = use(old, work)
+    assert [recording.asked_usage for recording in found] == [False, True, True, False]
+    for recording in found[1:3]:
+        assert str(USAGE["total_tokens"]) in replay(recording, recording.form, include_usage=True).body.decode()
+
+
+def test_a_request_that_is_damaged_does_not_stop_an_upgrade(old: str) -> None:
+    rows(old, "UPDATE payloads SET data = x'00' WHERE digest IN (SELECT request FROM recordings)")
+    assert use(old, lambda store: store.count("")) == 4
+
+
+def test_an_upgraded_store_is_added_to(old: str) -> None:
+    assert add(old, take())[0].id == 5
+    with opened(old) as store:
+        store.log(call("new", session="s", take=2))
+    assert rows(old, "SELECT session, take FROM calls ORDER BY id")[-1] == ("s", 2)
+
+
+KILLED = """
+import os, sys
+import alembic.op
+from chatreel.store import Store
+alembic.op.drop_index = lambda *_: os._exit(9)
+Store(sys.argv[1], memory_limit=0)
+"""
+
+
+def test_an_upgrade_that_is_killed_leaves_the_older_store(old: str) -> None:
+    before = rows(old, "SELECT sql FROM sqlite_master")
+    ended = subprocess.run([sys.executable, "-c", KILLED, old], capture_output=True, text=True, check=False)
+    assert ended.returncode == 9, ended.stderr
+    assert rows(old, "SELECT sql FROM sqlite_master") == before
+    assert rows(old, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert use(old, lambda store: store.count("")) == 4
+
+
+def test_an_upgrade_that_fails_changes_nothing_and_says_what_is_wrong(old: str) -> None:
+    rows(old, "CREATE TABLE leases (something INTEGER)")
+    before = Path(old).read_bytes()
+    with pytest.raises(StoreError, match=f"{old} cannot be used.*leases already exists"):
+        Store(old, memory_limit=0)
+    assert Path(old).read_bytes() == before
+
+
+OPENING = """
+import sys
+from chatreel.store import Store
+print("ready", flush=True)
+sys.stdin.readline()
+Store(sys.argv[1], memory_limit=0).close()
+print("alembic" in sys.modules)
+"""
+
+
+def test_several_that_open_an_older_store_at_once_upgrade_it_once(old: str) -> None:
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    openers = [subprocess.Popen([sys.executable, "-c", OPENING, old], **pipes) for _ in range(3)]
+    assert [opener.stdout.readline() for opener in openers if opener.stdout] == ["ready\n"] * 3
+    ended = [opener.communicate("\n", timeout=60) for opener in openers]
+    assert [opener.returncode for opener in openers] == [0, 0, 0], ended
+    assert rows(old, "SELECT version_num FROM alembic_version") == [(REVISION,)]
+
+
+def test_alembic_is_loaded_for_an_upgrade_only(old: str, tmp_path: Path) -> None:
+    new = str(tmp_path / "new.db")
+    loaded = []
+    for location in (new, new, old, old):
+        ended = subprocess.run(
+            [sys.executable, "-c", OPENING, location], input="\n", capture_output=True, text=True, check=True
+        )
+        loaded.append(ended.stdout.split()[-1])
+    assert loaded == ["False", "False", "True", "False"]
+
+
+def schema_of(connection: Connection) -> dict[str, Any]:
+    """What the engine says it has, in an order that does not matter."""
+    found = inspect(connection)
+    return {
+        table: (
+            sorted(str({**column, "type": str(column["type"])}) for column in found.get_columns(table)),
+            sorted(map(str, found.get_indexes(table))),
+            sorted(map(str, found.get_foreign_keys(table))),
+            found.get_pk_constraint(table)["constrained_columns"],
+        )
+        for table in sorted(found.get_table_names())
+    }
+
+
+@pytest.fixture
+def engine(store: str) -> Any:
+    engine = create_engine(f"sqlite:///{store}")
+    yield engine
+    engine.dispose()
+
+
+def test_a_store_that_was_upgraded_has_the_schema_of_one_that_was_made(engine: Engine) -> None:
+    with engine.begin() as connection:
+        upgrade(connection)
+        upgraded = schema_of(connection)
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        metadata.drop_all(connection)
+        metadata.create_all(connection)
+        assert schema_of(connection) == upgraded
+
+
+def test_the_revisions_are_those_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", "chatreel.store:migrations")
+    found = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert found == [REVISION, *reversed(OLDER)]
