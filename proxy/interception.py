@@ -36,12 +36,21 @@ def interception_variables(
     names = [spelled for name in PROXY_VARIABLES for spelled in (name, name.lower())]
     changed = dict.fromkeys(names, proxy_url) | dict.fromkeys(CA_VARIABLES, bundle)
     changed["NODE_USE_ENV_PROXY"] = "1"  # Node 24 and later: `fetch` reads the variables above
-    tails = [pattern.rpartition("*")[2].lower() for pattern in hosts]
     for name in _NO_PROXY:
-        entries = [entry.strip() for entry in inherited.get(name, "").split(",")]
-        kept = [entry for entry in dict.fromkeys([*entries, *_LOOPBACK]) if entry and not _swallows(entry, tails)]
-        changed[name] = ",".join(kept)
+        entries = ",".join([inherited.get(name, ""), *_LOOPBACK])
+        around = leads_around(entries, hosts)
+        changed[name] = ",".join(entry for entry in _entries(entries) if entry not in around)
     return changed
+
+
+def leads_around(no_proxy: str, hosts: Iterable[str]) -> list[str]:
+    """The entries of a `NO_PROXY` that keep clients from asking the proxy for one of the hosts."""
+    tails = [pattern.rpartition("*")[2].lower() for pattern in hosts]
+    return [entry for entry in _entries(no_proxy) if _swallows(entry, tails)]
+
+
+def _entries(no_proxy: str) -> list[str]:
+    return [entry for entry in dict.fromkeys(entry.strip() for entry in no_proxy.split(",")) if entry]
 
 
 def _swallows(entry: str, tails: Iterable[str]) -> bool:
@@ -49,5 +58,6 @@ def _swallows(entry: str, tails: Iterable[str]) -> bool:
 
     `tails`: the ends of the hosts' names. An entry names a host and all below it, with or without a dot in front.
     """
-    suffix = entry.lower().removeprefix("*").removeprefix(".").partition(":")[0] if entry != "::1" else entry
+    name = entry if entry.count(":") > 1 else entry.partition(":")[0]  # an IPv6 address, or a port behind the name
+    suffix = name.lower().removeprefix("*").removeprefix(".")
     return not suffix or any(tail.endswith(suffix) or suffix.endswith(tail) for tail in tails)
