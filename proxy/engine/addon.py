@@ -136,6 +136,9 @@ class ChatreelAddon:
             self._recorder.fail(route.exchange, route.tee.broken)
             flow.kill()
             return
+        if route.tee.unkept:
+            self._recorder.fail(route.exchange, route.tee.unkept, status=flow.response.status_code)
+            return
         answered = answered_in_pieces(flow.response, route.tee)
         route.exchange.first_piece = answered.pieces[0].at if answered.pieces else None
         result = await self._recorder.finish(route.exchange, answered)

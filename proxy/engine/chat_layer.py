@@ -42,6 +42,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from chatreel.api_errors import ApiError, Problem
+from chatreel.engine.answers import BoundedHttpStream
 from chatreel.engine.heads import BoundedHttpLayer
 from chatreel.pace import Part
 
@@ -106,7 +107,7 @@ class ChatHttpLayer(BoundedHttpLayer):
             yield commands.CloseConnection(reader.conn)
 
 
-class ChatHttpStream(HttpStream):
+class ChatHttpStream(BoundedHttpStream):
     """One request and its response."""
 
     def __init__(self, context: Context, stream_id: int, rules: Rules) -> None:
