@@ -48,13 +48,13 @@ async def run_command(command: Sequence[str], settings: Settings) -> int:
                 return ExitCode.NOT_FOUND
             with_signals_forwarded(process)
             code = await process.wait()
-    talk.verdict(proxy.session.tally)
+    talk.verdict(proxy.tally)
     return 128 - code if code < 0 else code
 
 
 def _variables(proxy: Proxy, folder: Path) -> dict[str, str]:
     """What tells the command of the proxy. Intercepted, it goes on asking whom it would have asked."""
-    told = client_variables(proxy.base_url, proxy.session.mode, os.environ)
+    told = client_variables(proxy.base_url, proxy.mode, os.environ)
     if proxy.proxy_url is None:
         return told
     kept = {name: value for name, value in told.items() if name in (API_KEY_VARIABLE, BASE_URL_VARIABLE)}

@@ -1,5 +1,6 @@
 """Options that several commands share, each described once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,3 +33,10 @@ BlockOthers = Annotated[
     bool | None,
     typer.Option("--block-others/--tunnel-others", help="Refuse hosts that are not intercepted, or tunnel to them."),
 ]
+Cassette = Annotated[
+    Path | None, typer.Option(help="File to record into and replay from, instead of the store; made if there is none.")
+]
+Repeats = Annotated[
+    str | None, typer.Option(help="After the last take of a call: last (it again) or strict (refuse), as in replay.")
+]
+Ttl = Annotated[str | None, typer.Option(help="Age at which cache asks anew, as in 30s, 12h or 7d.")]

@@ -13,12 +13,15 @@ from chatreel.cli.app import app
 from chatreel.cli.options import (
     AskUsage,
     BlockOthers,
+    Cassette,
     InterceptHost,
     MaxBody,
     Mode,
     Pace,
     RecordErrors,
+    Repeats,
     Store,
+    Ttl,
     Upstream,
 )
 from chatreel.errors import ServeError
@@ -55,6 +58,9 @@ def serve(
     pace: Pace = None,
     ask_usage: AskUsage = None,
     record_errors: RecordErrors = None,
+    cassette: Cassette = None,
+    repeats: Repeats = None,
+    ttl: Ttl = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
     from chatreel.config import load_settings
@@ -76,6 +82,9 @@ def serve(
         pace=pace,
         ask_usage=ask_usage,
         record_errors=record_errors,
+        cassette=cassette,
+        repeats=repeats,
+        ttl=ttl,
     )
     talk.start_logging()
     asyncio.run(_serve(settings))
@@ -96,6 +105,9 @@ def run(
     pace: Pace = None,
     ask_usage: AskUsage = None,
     record_errors: RecordErrors = None,
+    cassette: Cassette = None,
+    repeats: Repeats = None,
+    ttl: Ttl = None,
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
@@ -112,6 +124,9 @@ def run(
         pace=pace,
         ask_usage=ask_usage,
         record_errors=record_errors,
+        cassette=cassette,
+        repeats=repeats,
+        ttl=ttl,
     )
     talk.start_logging(quiet=True)
     settings = for_one_command(settings, intercept=intercept or bool(intercept_host))
@@ -144,9 +159,9 @@ async def _serve(settings: "Settings") -> None:
         if proxy.proxy_url:
             talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
         talk.say(f"  upstream    {' '.join(settings.upstream)}")
-        talk.say(f"  recordings  {settings.store}")
+        talk.say(f"  recordings  {settings.cassette or settings.store}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
         await stopped.wait()
         talk.say("stopping")
-    talk.verdict(proxy.session.tally)
+    talk.verdict(proxy.tally)

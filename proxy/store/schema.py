@@ -16,9 +16,10 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     false,
 )
+
+from chatreel.store.text import text
 
 REVISION = "0002"
 """Of the schema below. Kept in the table where Alembic looks for it."""
@@ -49,8 +50,8 @@ KEYED_BY = "keyed_by"
 meta = Table(
     "meta",
     metadata,
-    Column("name", String(32), primary_key=True),
-    Column("value", Text, primary_key=True),
+    Column("name", text(32), primary_key=True),
+    Column("value", text(), primary_key=True),
 )
 
 payloads = Table(
@@ -58,7 +59,7 @@ payloads = Table(
     metadata,
     Column("digest", _DIGEST, primary_key=True, comment="SHA-256 of the content"),
     Column("size", BigInteger, nullable=False, comment="bytes of the content"),
-    Column("codec", String(16), nullable=False, comment="how `data` holds the content: see chatreel.store.payloads"),
+    Column("codec", text(16), nullable=False, comment="how `data` holds the content: see chatreel.store.payloads"),
     Column("data", LargeBinary, nullable=False),
     Column("base", _DIGEST, comment="digest of the payload that `data` is a difference to; NULL if it stands alone"),
 )
@@ -67,17 +68,17 @@ recordings = Table(
     "recordings",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("cassette", Text, nullable=False, comment="namespace; empty for the working store"),
-    Column("key", String(80), nullable=False),
-    Column("upstream", Text, nullable=False, comment="origin of the API that answered"),
-    Column("path", Text, nullable=False),
-    Column("query", Text, nullable=False, comment="without credentials"),
-    Column("tenant", String(64), comment="keyed hash of the credentials; NULL if the scope was shared"),
-    Column("model", Text, nullable=False),
+    Column("cassette", text(), nullable=False, comment="namespace; empty for the working store"),
+    Column("key", text(80), nullable=False),
+    Column("upstream", text(), nullable=False, comment="origin of the API that answered"),
+    Column("path", text(), nullable=False),
+    Column("query", text(), nullable=False, comment="without credentials"),
+    Column("tenant", text(64), comment="keyed hash of the credentials; NULL if the scope was shared"),
+    Column("model", text(), nullable=False),
     Column("recorded_at", Double, nullable=False, comment="seconds since the epoch"),
     Column("status", Integer, nullable=False),
-    Column("headers", Text, nullable=False, comment="JSON: kept response headers as [name, value] pairs"),
-    Column("form", String(8), nullable=False, comment="wire form: json or sse"),
+    Column("headers", text(), nullable=False, comment="JSON: kept response headers as [name, value] pairs"),
+    Column("form", text(8), nullable=False, comment="wire form: json or sse"),
     Column("usage_added", Boolean, nullable=False, comment="usage was asked for by chatreel, not by the client"),
     Column("document", _DIGEST, nullable=False),
     Column("request", _DIGEST, nullable=False),
@@ -109,27 +110,31 @@ calls = Table(
     "calls",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("call_id", String(36), nullable=False, unique=True),
+    Column("call_id", text(36), nullable=False, unique=True),
     Column("started_at", Double, nullable=False, comment="seconds since the epoch"),
-    Column("outcome", String(16), nullable=False),
-    Column("reason", Text, nullable=False, comment="why it was not stored, refused or failed; empty if all went well"),
-    Column("mode", String(16), nullable=False),
-    Column("cassette", Text, nullable=False),
-    Column("upstream", Text, nullable=False),
-    Column("path", Text, nullable=False),
-    Column("query", Text, nullable=False, comment="without credentials"),
-    Column("tenant", String(64), comment="keyed hash of the credentials; NULL if the scope was shared"),
-    Column("model", Text, nullable=False),
+    Column("outcome", text(16), nullable=False),
+    Column(
+        "reason", text(), nullable=False, comment="why it was not stored, refused or failed; empty if all went well"
+    ),
+    Column("mode", text(16), nullable=False),
+    Column("cassette", text(), nullable=False),
+    Column("upstream", text(), nullable=False),
+    Column("path", text(), nullable=False),
+    Column("query", text(), nullable=False, comment="without credentials"),
+    Column("tenant", text(64), comment="keyed hash of the credentials; NULL if the scope was shared"),
+    Column("model", text(), nullable=False),
     Column("stream", Boolean, nullable=False),
     Column("status", Integer, comment="what the client got; NULL if it got no response"),
-    Column("key", String(80)),
+    Column("key", text(80)),
     Column("recording_id", _Id, comment="served or made by this call"),
     Column("latency", Double, nullable=False, comment="seconds, request read to response complete"),
     Column(
         "first_piece", Double, comment="seconds to the first piece of the body from upstream; NULL if not forwarded"
     ),
     Column("request", _DIGEST, comment="body of a refused call"),
-    Column("session", Text, nullable=False, server_default="", comment="id of the session; empty for the default one"),
+    Column(
+        "session", text(), nullable=False, server_default="", comment="id of the session; empty for the default one"
+    ),
     Column("take", Integer, comment="number of the take that was served, from 1; NULL if none was"),
     *_lead_to_payloads("request"),
     Index("calls_by_time", "started_at"),
@@ -139,8 +144,8 @@ calls = Table(
 leases = Table(
     "leases",
     metadata,
-    Column("cassette", Text, primary_key=True),
-    Column("key", String(80), primary_key=True),
-    Column("owner", String(64), nullable=False, comment="the proxy that fetches a recording of this key"),
+    Column("cassette", text(), primary_key=True),
+    Column("key", text(80), primary_key=True),
+    Column("owner", text(64), nullable=False, comment="the proxy that fetches a recording of this key"),
     Column("expires_at", Double, nullable=False, comment="seconds since the epoch, by the clock of the database"),
 )
