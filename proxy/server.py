@@ -74,7 +74,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         master = assemble(
             sessions,
             Recorder(store, habits),
-            Control(sessions, defaults_of(settings), host=settings.host),
+            Control(sessions, defaults_of(settings), host=settings.host, has_token=bool(settings.secret_token)),
             upstreams,
             limits=Limits(int(settings.max_body), settings.drain),
             listen=Listen(
