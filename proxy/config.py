@@ -190,6 +190,8 @@ class Settings(BaseSettings):
     """Seconds for which an answer is still recorded whose client has left; 0: not at all."""
     price: Annotated[tuple[InstanceOf[PriceOverride], ...], NoDecode, BeforeValidator(_prices)] = ()
     """What models cost that the list of prices does not know, or gets wrong; the first that fits a call counts."""
+    max_size: ByteSize | None = None
+    """Of the store: beyond it, the least recently used recordings go. `None`: it may grow."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 
