@@ -41,8 +41,9 @@ bench: $(VENV)/linked ## what the key and the wire cost
 	$(BIN)/python benchmarks/bench_canonical.py
 	$(BIN)/python benchmarks/bench_wire.py
 
-fuzz: $(VENV)/linked ## a minute of mutated streams through every parser
+fuzz: $(VENV)/linked ## a minute of mutated streams through every parser, and one of made-up requests at a proxy
 	$(BIN)/python benchmarks/fuzz_wire.py --seconds 60
+	$(BIN)/python benchmarks/fuzz_api.py --seconds 60
 
 lock: $(VENV)/linked ## renew requirements.lock from pyproject.toml
 	$(INSTALL) uv

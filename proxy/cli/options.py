@@ -25,6 +25,17 @@ MaxSize = Annotated[
     str | None, typer.Option(help="Of the store, as in 2GB: beyond it, the least recently used recordings go.")
 ]
 MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
+InterceptHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--intercept-host",
+        help="Also intercept this host, besides upstreams and known providers; repeatable, one * stands for any text.",
+    ),
+]
+BlockOthers = Annotated[
+    bool | None,
+    typer.Option("--block-others/--tunnel-others", help="Refuse hosts that are not intercepted, or tunnel to them."),
+]
 Cassette = Annotated[
     Path | None, typer.Option(help="File to record into and replay from, instead of the store; made if there is none.")
 ]

@@ -12,7 +12,9 @@ from chatreel import talk
 from chatreel.cli.app import app
 from chatreel.cli.options import (
     AskUsage,
+    BlockOthers,
     Cassette,
+    InterceptHost,
     MaxBody,
     MaxSize,
     Mode,
@@ -37,9 +39,23 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.")] = None,
     proxy_port: Annotated[int | None, typer.Option(help="Also be a forward proxy, on this port.")] = None,
+    intercept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--intercept",
+            "--intercept-host",
+            help="Also intercept this host, besides upstreams and known providers; repeatable, * for any text.",
+        ),
+    ] = None,
+    block_others: BlockOthers = None,
+    token: Annotated[
+        str | None, typer.Option(help="What clients have to show. Other users see it here: prefer CHATREEL_TOKEN.")
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File that holds the token.")] = None,
     store: Store = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
     max_body: MaxBody = None,
+    max_connections: Annotated[int | None, typer.Option(help="Of clients, at a time.")] = None,
     max_size: MaxSize = None,
     pace: Pace = None,
     ask_usage: AskUsage = None,
@@ -62,9 +78,14 @@ def serve(
         host=host,
         port=port,
         proxy_port=proxy_port,
+        intercept=tuple(intercept or ()),
+        block_others=block_others,
+        token=token,
+        token_file=token_file,
         store=store,
         ready_file=ready_file,
         max_body=max_body,
+        max_connections=max_connections,
         max_size=max_size,
         pace=pace,
         ask_usage=ask_usage,
@@ -80,6 +101,11 @@ def serve(
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
     command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- CMD [ARGS]...")],
+    intercept: Annotated[
+        bool, typer.Option("--intercept", help="For programs without a base URL: intercept the TLS of known providers.")
+    ] = False,
+    intercept_host: InterceptHost = None,
+    block_others: BlockOthers = None,
     upstream: Upstream = None,
     mode: Mode = None,
     store: Store = None,
@@ -93,12 +119,14 @@ def run(
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
-    from chatreel.run import default_upstream, run_command
+    from chatreel.run import for_one_command, run_command
 
     settings = load_settings(
         upstream=tuple(upstream or ()),
         mode=mode,
         port=0,
+        intercept=tuple(intercept_host or ()),
+        block_others=block_others,
         store=store,
         max_body=max_body,
         pace=pace,
@@ -109,7 +137,8 @@ def run(
         ttl=ttl,
     )
     talk.start_logging(quiet=True)
-    raise typer.Exit(asyncio.run(run_command(command, default_upstream(settings))))
+    settings = for_one_command(settings, intercept=intercept or bool(intercept_host))
+    raise typer.Exit(asyncio.run(run_command(command, settings)))
 
 
 @app.command()

@@ -154,6 +154,9 @@ class ChatreelAddon:
         if tee.broken:
             self._recorder.fail(exchange, tee.broken)
             return False
+        if tee.unkept:
+            self._recorder.fail(exchange, tee.unkept, status=response.status_code)
+            return True
         answered = answered_in_pieces(response, tee)
         exchange.first_piece = answered.pieces[0].at if answered.pieces else None
         return not isinstance(await self._recorder.finish(exchange, answered), ApiError)
