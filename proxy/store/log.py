@@ -1,13 +1,33 @@
 """The log of calls: rows in, rows out."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from chatreel.facts import NO_FACTS, Facts
 from chatreel.model import Mode, Outcome
 from chatreel.store import payloads
 from chatreel.store.schema import calls
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money, in billionths of a USD. `None`: not known, which is not 0."""
+
+    cost: int | None = None
+    """Paid upstream for this call."""
+    saved: int | None = None
+    """What would have been paid for what was served from a recording."""
+    price_source: str | None = None
+    price_version: str | None = None
+    price_model: str | None = None
+    """The entry of the price list that was used."""
+    unpriced: str | None = None
+    """Why an answer has no price."""
+
+
+NOT_CHARGED = Charge()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +59,37 @@ class Call:
     """Id of the session; empty for the default one."""
     take: int | None = None
     """Number of the take that was served, from 1."""
+    session_name: str | None = None
+    """Of the test or the run."""
+    tags: str | None = None
+    """JSON object of texts; see `chatreel.tags`."""
+    upstream_time: float | None = None
+    """From the request going upstream to the last byte of its answer."""
+    spared: float | None = None
+    """What the upstream took when what was served was recorded."""
+    miss_reason: str | None = None
+    """Why no recording answered."""
+    prompt: str | None = None
+    """Digest of the messages alone."""
+    facts: Facts = NO_FACTS
+    """What the answer says; that of the recording if one was served."""
+    charge: Charge = NOT_CHARGED
 
 
-_COLUMNS = [calls.c[field.name] for field in fields(Call)]
+_APART = ("facts", "charge")
+"""Members of a call whose members are columns of their own."""
+_OWN = tuple(field.name for field in fields(Call) if field.name not in _APART)
+_FACTS = tuple(field.name for field in fields(Facts) if field.name in calls.c)
+_CHARGE = tuple(field.name for field in fields(Charge))
+_COLUMNS = [calls.c[name] for name in (*_OWN, *_FACTS, *_CHARGE)]
 
 
 def insert(connection: Connection, call: Call) -> None:
-    digests = payloads.put(connection, [call.request]) if call.request is not None else [None]
-    connection.execute(calls.insert(), asdict(replace(call, request=None)) | {"request": digests[0]})
+    """Add a row."""
+    row = _values(call, _OWN) | _values(call.facts, _FACTS) | _values(call.charge, _CHARGE)
+    if call.request is not None:
+        [row["request"]] = payloads.put(connection, [call.request])
+    connection.execute(calls.insert(), row)
 
 
 def find(connection: Connection, call_id: str) -> Call | None:
@@ -65,5 +108,11 @@ def misses(connection: Connection, cassette: str, limit: int) -> list[Call]:
 def _call(connection: Connection, row: Row[Any]) -> Call:
     digest = row.request
     content = payloads.get(connection, [digest])[digest] if digest is not None else None
-    members = row._asdict() | {"outcome": Outcome(row.outcome), "mode": Mode(row.mode), "request": content}
-    return Call(**members)
+    facts = Facts(**_values(row, _FACTS), answered=row.usage is not None or row.finish_reason is not None)
+    charge = Charge(**_values(row, _CHARGE))
+    members = {"outcome": Outcome(row.outcome), "mode": Mode(row.mode), "request": content}
+    return Call(**_values(row, _OWN) | members, facts=facts, charge=charge)
+
+
+def _values(holder: object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(holder, name) for name in names}
