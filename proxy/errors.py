@@ -17,6 +17,10 @@ class StoreError(ChatreelError):
     """The store cannot be opened, read or written."""
 
 
+class ExportError(ChatreelError):
+    """The log cannot be exported, or what was exported cannot be read."""
+
+
 class ServeError(ChatreelError):
     """The proxy cannot be started, for example because its port is taken."""
 

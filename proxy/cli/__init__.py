@@ -6,18 +6,19 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
     options   what several commands take
     serving   serve, run, demo
     identity  explain, suggest, rekey
+    figures   export
     money     price
 """
 
 import sys
 
 from chatreel import talk
-from chatreel.cli import identity, money, serving
+from chatreel.cli import figures, identity, money, serving
 from chatreel.cli.app import app
 from chatreel.errors import ChatreelError, ConfigError, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
-__all__ = ["app", "identity", "main", "money", "serving"]
+__all__ = ["app", "figures", "identity", "main", "money", "serving"]
 
 _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
