@@ -2,8 +2,8 @@
 
 Run as `python benchmarks/bench_queries.py [--calls 1000000] [--file calls.duckdb]`. Every question is asked several
 times about the last 30 days and about all time. The figures are milliseconds of processor time by the number of cores,
-the least of the rounds: what one waits where nothing else runs. The wall time is shown beside it. It fails if a question
-takes more than 100 ms for each million calls, and says which. A file that is named is asked as it is, and kept.
+the least of the rounds: what one waits where nothing else runs. The wall time is shown beside it. It fails if a
+question takes more than 100 ms for each million calls, and says which. A file that is named is kept.
 """
 
 import argparse

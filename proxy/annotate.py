@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from chatreel.decide import Found
 from chatreel.exchange import Answered
 from chatreel.facts import NO_FACTS, Answer, Facts, facts_of, facts_of_bytes, prompt_digest
-from chatreel.model import Mode, Outcome
+from chatreel.model import Mode, Outcome, Replayable
 from chatreel.prices import Prices, Unpriced
 from chatreel.rates import Price
 from chatreel.store import Call
@@ -70,18 +70,22 @@ class Annotator:
         facts = self._facts_of(call, source)
         if call.facts.error_type and not facts.error_type:
             facts = replace(facts, error_type=call.facts.error_type)
-        if call.outcome in _SERVED:
-            facts = replace(facts, first_content=None, last_content=None)  # those of the recording, not of this call
+        facts = self._of(call, facts)
         return replace(call, facts=facts, charge=self.charge(call, facts), prompt=self._prompt(call, source))
+
+    def reprice(self, call: Call, recording: Replayable | None) -> Call:
+        """A row as today's prices have it. `recording`: given where the row does not say what was answered."""
+        facts = call.facts
+        if recording:
+            facts = self._of(call, replace(facts_of(recording), error_type=facts.error_type))
+        return replace(call, facts=facts, charge=self.charge(call, facts))
 
     def charge(self, call: Call, facts: Facts) -> Charge:
         """What a call cost, and what it saved."""
-        if not facts.answered or call.outcome is Outcome.REFUSED:
-            # Nobody is paid for a refusal; what a failed call cost is not known.
-            nothing = None if call.outcome is Outcome.FAILED else 0
-            return Charge(cost=nothing, saved=0)
-        quote = self._quote(call, facts)
         served = call.outcome in _SERVED
+        if not facts.answered or call.outcome is Outcome.REFUSED:
+            return _without_answer(call.outcome, facts)
+        quote = self._quote(call, facts)
         if isinstance(quote, Unpriced):
             return Charge(cost=0 if served else None, saved=None if served else 0, unpriced=quote.reason)
         amount = quote.nanodollars
@@ -92,6 +96,10 @@ class Annotator:
             price_version=quote.version,
             price_model=quote.model,
         )
+
+    def _of(self, call: Call, facts: Facts) -> Facts:
+        """When a recording was made says nothing of when a call got it."""
+        return replace(facts, first_content=None, last_content=None) if call.outcome in _SERVED else facts
 
     def _facts_of(self, call: Call, source: Source) -> Facts:
         if source.answer is None:
@@ -119,3 +127,13 @@ class Annotator:
         if call.key not in self._prompts:
             self._prompts[call.key] = prompt_digest(source.document)
         return self._prompts[call.key]
+
+
+def _without_answer(outcome: Outcome, facts: Facts) -> Charge:
+    """Nobody is paid for a refusal or an error. What a failed call cost is not known, nor what nothing is known of."""
+    if outcome is Outcome.FAILED:
+        return Charge(saved=0)
+    if outcome is Outcome.REFUSED or facts.error_type:
+        return Charge(cost=0, saved=0)
+    unknown = "it is not known what was answered"
+    return Charge(cost=0, unpriced=unknown) if outcome in _SERVED else Charge(saved=0, unpriced=unknown)

@@ -6,7 +6,7 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
     options   what several commands take
     serving   serve, run, demo
     identity  explain, suggest, rekey
-    figures   export
+    figures   export, reprice
     money     price
 """
 

@@ -1,6 +1,9 @@
-"""Commands about what calls came to: export."""
+"""Commands about what calls came to: export, reprice."""
 
+import json
 import signal
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -9,12 +12,14 @@ import typer
 
 from chatreel import talk
 from chatreel.cli.app import app
-from chatreel.cli.options import Store
+from chatreel.cli.options import AsJson, Store
 from chatreel.errors import ConfigError, ExportError
 
 if TYPE_CHECKING:
     from chatreel.analytics.export import Exported
     from chatreel.config import Settings
+
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day that counts, UTC.")]
 
 
 @app.command()
@@ -43,6 +48,36 @@ def export(
         _follow(settings, out, parquet, every)
     else:
         _once(settings, out, parquet)
+
+
+@app.command()
+def reprice(
+    store: Store = None,
+    since: Day = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day that no longer counts, UTC.")
+    ] = None,
+    as_model: Annotated[
+        str | None, typer.Option("--as", help="Only say what the calls would have cost on this model.", metavar="MODEL")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="With --as: origin of the API that has it, if it is another.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the prices in the log anew, from the usage that was reported, by today's list and tables."""
+    from chatreel import repricing
+    from chatreel.config import load_settings
+    from chatreel.store.repricing import Period
+
+    if at and not as_model:
+        raise ConfigError("--at says where another model is to be found: give --as MODEL, too")
+    settings = load_settings(store=store)
+    period = Period(*(None if day is None else day.replace(tzinfo=UTC).timestamp() for day in (since, until)))
+    if as_model:
+        found = repricing.suppose(settings, period, as_model, at)
+        typer.echo(json.dumps(repricing.as_json(found)) if as_json else "\n".join(repricing.supposition(found)))
+        return
+    report = repricing.reprice_store(settings, period)
+    typer.echo(json.dumps(asdict(report)) if as_json else "\n".join(repricing.summary(report)))
 
 
 def _once(settings: "Settings", out: Path, parquet: Path | None) -> None:

@@ -1,6 +1,6 @@
 """The log of calls: rows in, rows out."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -84,6 +84,10 @@ _CHARGE = tuple(field.name for field in fields(Charge))
 _COLUMNS = [calls.c[name] for name in (*_OWN, *_FACTS, *_CHARGE)]
 
 
+PRICED = (*_FACTS, *_CHARGE)
+"""Columns that follow from what was answered."""
+
+
 def insert(connection: Connection, call: Call) -> None:
     """Add a row."""
     row = _values(call, _OWN) | _values(call.facts, _FACTS) | _values(call.charge, _CHARGE)
@@ -105,12 +109,34 @@ def misses(connection: Connection, cassette: str, limit: int) -> list[Call]:
     return [_call(connection, row) for row in connection.execute(query).all()]
 
 
+def page(
+    connection: Connection, after: int, limit: int, *, since: float | None = None, until: float | None = None
+) -> list[tuple[int, Call]]:
+    """Rows that follow the one with id `after`, each with its id; bodies of refused calls are left out."""
+    query = select(calls.c.id, *_COLUMNS).where(calls.c.id > after).order_by(calls.c.id).limit(limit)
+    if since is not None:
+        query = query.where(calls.c.started_at >= since)
+    if until is not None:
+        query = query.where(calls.c.started_at < until)
+    return [(row.id, _call_without_body(row)) for row in connection.execute(query)]
+
+
+def priced_values(call: Call) -> dict[str, Any]:
+    """The columns `PRICED` of a row."""
+    return _values(call.facts, _FACTS) | _values(call.charge, _CHARGE)
+
+
 def _call(connection: Connection, row: Row[Any]) -> Call:
     digest = row.request
     content = payloads.get(connection, [digest])[digest] if digest is not None else None
-    facts = Facts(**_values(row, _FACTS), answered=row.usage is not None or row.finish_reason is not None)
+    return replace(_call_without_body(row), request=content)
+
+
+def _call_without_body(row: Row[Any]) -> Call:
+    answered = any(value is not None for value in (row.usage, row.finish_reason, row.model_served))
+    facts = Facts(**_values(row, _FACTS), answered=answered)
     charge = Charge(**_values(row, _CHARGE))
-    members = {"outcome": Outcome(row.outcome), "mode": Mode(row.mode), "request": content}
+    members = {"outcome": Outcome(row.outcome), "mode": Mode(row.mode), "request": None}
     return Call(**_values(row, _OWN) | members, facts=facts, charge=charge)
 
 
