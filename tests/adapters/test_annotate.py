@@ -10,6 +10,7 @@ from chatreel import annotate
 from chatreel.annotate import Annotator, Source, miss_reason
 from chatreel.decide import Found
 from chatreel.exchange import Answered
+from chatreel.facts import facts_of
 from chatreel.model import Mode, Outcome, Piece, WireForm
 from chatreel.prices import PriceOverride, Prices
 from chatreel.store.log import Charge
@@ -85,8 +86,12 @@ def test_a_recording_is_read_once_however_often_it_is_served(
     annotator: Annotator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Any] = []
-    original = annotate.facts_of
-    monkeypatch.setattr(annotate, "facts_of", lambda answer: read.append(answer) or original(answer))
+
+    def counted(answer: Any) -> Any:
+        read.append(answer)
+        return facts_of(answer)
+
+    monkeypatch.setattr(annotate, "facts_of", counted)
     for _ in range(3):
         assert annotator.complete(call(), Source(answer=ANSWER)).facts.prompt_tokens == 10
     assert len(read) == 1
