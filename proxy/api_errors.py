@@ -9,6 +9,8 @@ from enum import Enum
 
 import orjson
 
+from chatreel.errors import ChatreelError
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -26,6 +28,10 @@ class Problem(Enum):
 
     NO_RECORDING = Kind("chatreel_no_recording", 504, "chatreel_refused", retry=False)
     """Nothing recorded, and the mode forbids to ask upstream: 504 is what RFC 9111 gives `only-if-cached`."""
+    OUT_OF_TAKES = Kind("chatreel_out_of_takes", 504, "chatreel_refused", retry=False)
+    """Recorded, but every take has been served, and `repeats` is `strict`."""
+    TOO_OLD = Kind("chatreel_too_old", 504, "chatreel_refused", retry=False)
+    """Recorded, but longer ago than `max_age` allows, and `on_max_age` is `fail`."""
     NOT_KEYABLE = Kind("chatreel_not_keyable", 422, "chatreel_refused", retry=False)
     NOT_REPLAYABLE = Kind("chatreel_not_replayable", 504, "chatreel_refused", retry=False)
     """Not a chat completion, in `replay`."""
@@ -36,6 +42,13 @@ class Problem(Enum):
     UPSTREAM_BROKEN = Kind("chatreel_upstream_broken", 502, "chatreel_upstream_error", retry=True)
     NOT_STORED = Kind("chatreel_not_stored", 500, "chatreel_error", retry=False)
     """`record` could not write: better a visible failure than a call that goes unrecorded."""
+    UNKNOWN_SESSION = Kind("chatreel_unknown_session", 404, "invalid_request_error", retry=False)
+    """There is none of that id, or it is closed."""
+    CASSETTE_IN_USE = Kind("chatreel_cassette_in_use", 409, "invalid_request_error", retry=False)
+    CASSETTE_UNUSABLE = Kind("chatreel_cassette_unusable", 422, "invalid_request_error", retry=False)
+    TOO_MANY_SESSIONS = Kind("chatreel_too_many_sessions", 503, "chatreel_error", retry=False)
+    FORBIDDEN = Kind("chatreel_forbidden", 403, "invalid_request_error", retry=False)
+    """A web page asks, or somebody who calls us by a name that is not ours."""
     INTERNAL = Kind("chatreel_internal_error", 500, "chatreel_error", retry=False)
 
 
@@ -64,10 +77,23 @@ class ApiError:
         return orjson.dumps({"error": error})
 
 
+class Refusal(ChatreelError):  # noqa: N818 - it is an answer
+    """What is asked of chatreel itself cannot be done; `error` is what to answer."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 def too_large(limit: int) -> ApiError:
     """`limit`: bytes."""
     message = f"the request body is larger than {limit:,} bytes. Raise the limit with --max-body or CHATREEL_MAX_BODY."
     return ApiError(Problem.TOO_LARGE, message)
+
+
+def unknown_session(session: str) -> ApiError:
+    message = f"there is no session {session!r}, or it is closed. POST /_chatreel/sessions opens one."
+    return ApiError(Problem.UNKNOWN_SESSION, message)
 
 
 def unknown_path(path: str) -> ApiError:
@@ -82,7 +108,7 @@ def not_replayable(method: str, path: str) -> ApiError:
     return ApiError(
         Problem.NOT_REPLAYABLE,
         f"{method} {path} is not a chat completion, so there is no recording of it, and replay never reaches the "
-        "network. Use --mode cache to let it pass.",
+        "network. A session in the mode `cache` lets it pass.",
     )
 
 

@@ -19,11 +19,13 @@ from pydantic_settings import (
 
 from chatreel.canonical import KeyOptions, Rule, shipped_rules
 from chatreel.canonical.pointers import parse_pointer
-from chatreel.decide import mode_named
+from chatreel.decide import OnMaxAge, mode_named
+from chatreel.durations import parse_duration
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
 from chatreel.pace import INSTANT, parse_pace
 from chatreel.rates import PriceOverride, parse_override
+from chatreel.repeats import AtEnd
 from chatreel.upstreams import DEFAULT_URL, parse_upstream
 
 BASE_URL_VARIABLE = "CHATREEL_BASE_URL"
@@ -86,6 +88,10 @@ def _pace(value: object) -> object:
     return parse_pace(str(value)) if isinstance(value, str | int | float) and value != INSTANT else value
 
 
+def _duration(value: object) -> object:
+    return parse_duration(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
 def _mode(value: object) -> object:
     return mode_named(value) if isinstance(value, str) else value
 
@@ -112,6 +118,8 @@ def _upstream(text: str) -> str:
 
 
 type UpstreamText = Annotated[str, BeforeValidator(_upstream)]
+type Duration = Annotated[float, BeforeValidator(_duration)]
+"""Seconds; written as in `30s`, `12h` or `7d`."""
 type PointerText = Annotated[str, AfterValidator(_pointer)]
 
 
@@ -149,8 +157,19 @@ class Settings(BaseSettings):
     """Whether `temperature` and `top_p` of 1 equal their absence: `spec` says yes, as the specification does."""
     scope: Literal["shared", "credential"] = "shared"
     """Who shares recordings: everybody, or only those who send the same credentials."""
-    record_errors: bool = False
-    """Store errors of the upstream, too, and replay them: where retries are part of what is tested."""
+    record_errors: bool | None = None
+    """Store errors of the upstream, too, and replay them: retries are part of a test. `None`: in cassettes only."""
+    cassette: Path | None = None
+    """File to record into and replay from, instead of the store."""
+    repeats: AtEnd = AtEnd.LAST
+    """What comes after the last take of a call, where takes are replayed in order."""
+    ttl: Duration | None = None
+    """Seconds after which `cache` asks anew what is in the store."""
+    max_age: Duration | None = None
+    """Seconds after which a recording is too old; see `on_max_age`."""
+    on_max_age: OnMaxAge = OnMaxAge.WARN
+    drain: Duration = 30.0
+    """Seconds for which an answer is still recorded whose client has left; 0: not at all."""
     price: Annotated[tuple[InstanceOf[PriceOverride], ...], NoDecode, BeforeValidator(_prices)] = ()
     """What models cost that the list of prices does not know, or gets wrong; the first that fits a call counts."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)

@@ -83,6 +83,7 @@ class Replayable:
     completion: bytes
     asked_usage: bool
     """Whether `body` is a stream that reports usage at its end because the client or chatreel asked for it (Q28)."""
+    edited: bool = False
 
     @property
     def duration(self) -> float:
@@ -121,6 +122,8 @@ class Recording:
     cassette: str = ""
     id: int = 0
     """Row of the store; 0 before it is stored."""
+    edited: bool = False
+    """Whether the answer was changed by hand since it was recorded, in the text of a cassette."""
 
     @property
     def duration(self) -> float:
@@ -141,6 +144,7 @@ class Recording:
             pieces=self.pieces,
             completion=self.completion,
             asked_usage=self.form is WireForm.SSE and (self.usage_added or _asks_for_usage(self.request)),
+            edited=self.edited,
         )
 
 

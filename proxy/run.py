@@ -40,7 +40,7 @@ def client_environment(base_url: str, mode: Mode, inherited: Mapping[str, str]) 
 async def run_command(command: Sequence[str], settings: Settings) -> int:
     """Run `command` to its end; its exit code, as a shell would give it."""
     async with running_proxy(settings) as proxy:
-        environment = client_environment(proxy.base_url, proxy.session.mode, os.environ)
+        environment = client_environment(proxy.base_url, proxy.mode, os.environ)
         try:
             process = await asyncio.create_subprocess_exec(*command, env=environment)
         except OSError as error:
@@ -48,7 +48,7 @@ async def run_command(command: Sequence[str], settings: Settings) -> int:
             return ExitCode.NOT_FOUND
         with_signals_forwarded(process)
         code = await process.wait()
-    talk.verdict(proxy.session.tally)
+    talk.verdict(proxy.tally)
     return 128 - code if code < 0 else code
 
 

@@ -5,7 +5,7 @@ import logging
 from rich.console import Console
 
 from chatreel.model import Outcome
-from chatreel.session import Tally
+from chatreel.tally import Tally
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 

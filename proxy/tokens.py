@@ -35,6 +35,8 @@ class Tokens:
     """The service tier that answered (`default`, `flex`, `priority`, ...): it decides the rate. Empty: not reported."""
 
 
+_UNREPORTED: Final = {field.name: field.default for field in fields(Tokens)}
+
 # Of several names in one usage, the first with something in it counts: servers fill in zeros for what they do not know.
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "prompt": ("prompt_tokens", "input_tokens"),
@@ -64,11 +66,13 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "audio_completion": ("completion_tokens_details.audio_tokens", "output_tokens_details.audio_tokens"),
 }
 
-_COSTS: Final[dict[str, Decimal]] = {
-    "cost": Decimal(1),  # OpenRouter
-    "cost.total_cost": Decimal(1),  # Perplexity
-    "estimated_cost": Decimal(1),  # DeepInfra
-    "cost_in_usd_ticks": Decimal("1e-10"),  # xAI
+_PATHS: Final = {name: [tuple(path.split(".")) for path in paths] for name, paths in _NAMES.items()}
+
+_COSTS: Final[dict[tuple[str, ...], Decimal]] = {
+    ("cost",): Decimal(1),  # OpenRouter
+    ("cost", "total_cost"): Decimal(1),  # Perplexity
+    ("estimated_cost",): Decimal(1),  # DeepInfra
+    ("cost_in_usd_ticks",): Decimal("1e-10"),  # xAI
 }
 """Where servers report what they charge, and the unit in USD."""
 
@@ -84,7 +88,7 @@ def tokens_of(usage: Json) -> Tokens:
     """Read a `usage` object. Raises nothing: `null`, other types and impossible numbers are not reported."""
     if not isinstance(usage, dict):
         return Tokens()
-    found = {name: _first(usage, paths) for name, paths in _NAMES.items()}
+    found = {name: _first(usage, paths) for name, paths in _PATHS.items()}
     prompt, completion = _totals(usage, found)
     return Tokens(
         prompt=prompt,
@@ -105,9 +109,10 @@ def tokens_of_completion(completion: JsonObject) -> Tokens:
     """
     merged = Tokens(tier=_text(completion.get("service_tier")))
     for usage in _usages(completion):
-        missing = [field.name for field in fields(Tokens) if getattr(merged, field.name) == field.default]
-        reported = tokens_of(usage)
-        merged = replace(merged, **{name: getattr(reported, name) for name in missing})
+        if isinstance(usage, dict):
+            reported = tokens_of(usage)
+            missing = [name for name, default in _UNREPORTED.items() if getattr(merged, name) == default]
+            merged = replace(merged, **{name: getattr(reported, name) for name in missing})
     return merged
 
 
@@ -149,14 +154,14 @@ def _totals(usage: JsonObject, found: dict[str, int | None]) -> tuple[int | None
     return prompt, completion + (rest if rest == reasoning or not reasoning else 0)
 
 
-def _first(usage: JsonObject, paths: tuple[str, ...]) -> int | None:
+def _first(usage: JsonObject, paths: list[tuple[str, ...]]) -> int | None:
     counts = [count for path in paths if (count := _count(_at(usage, path))) is not None]
     return next((count for count in counts if count), 0) if counts else None
 
 
-def _at(usage: JsonObject, path: str) -> Json:
+def _at(usage: JsonObject, path: tuple[str, ...]) -> Json:
     value: Json = usage
-    for name in path.split("."):
+    for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 

@@ -1,10 +1,12 @@
-"""Fixtures that everything shares: an upstream that counts, and a store that is new."""
+"""Fixtures that everything shares: an upstream that counts, a store that is new, a PostgreSQL."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support import postgres
 from support.upstream import Upstream
 
 
@@ -19,3 +21,21 @@ def upstream() -> Iterator[Upstream]:
 def store(tmp_path: Path) -> str:
     """Where a store may be made."""
     return str(tmp_path / "store.db")
+
+
+@pytest.fixture(scope="session")
+def postgres_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database of this worker's own, on the server that all workers share. Skips where there is no PostgreSQL."""
+    if postgres.programs() is None:
+        said = "needs PostgreSQL (initdb and postgres), which is not here"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(said)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    folder = tmp_path_factory.getbasetemp()
+    with postgres.shared_server(folder.parent if worker else folder) as server:
+        yield postgres.new_database(server, f"tests-{worker or 'alone'}")
+
+
+@pytest.fixture
+def postgres_store(postgres_database: str) -> str:
+    """Where a store may be made on PostgreSQL."""
+    return postgres.fresh(postgres_database)

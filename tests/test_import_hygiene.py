@@ -54,7 +54,7 @@ def modules(*but: str) -> list[str]:
     ("statement", "may_bring"),
     [
         ("import chatreel", ()),
-        ("import chatreel.decide, chatreel.upstreams, chatreel.session, chatreel.redact", ()),
+        ("import chatreel.decide, chatreel.upstreams, chatreel.repeats, chatreel.redact", ()),
         ("import chatreel.canonical, chatreel.wire.convert, chatreel.replay", ()),
         ("import chatreel.prices, chatreel.money, chatreel.budget", ()),
         ("import chatreel.config", ("pydantic",)),

@@ -15,7 +15,7 @@ import sys
 from chatreel import talk
 from chatreel.cli import figures, identity, money, serving
 from chatreel.cli.app import app
-from chatreel.errors import ChatreelError, ConfigError, ServeError, StoreError
+from chatreel.errors import CassetteError, ChatreelError, ConfigError, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
 __all__ = ["app", "figures", "identity", "main", "money", "serving"]
@@ -24,6 +24,7 @@ _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
     ServeError: ExitCode.CANNOT_SERVE,
     StoreError: ExitCode.STORE,
+    CassetteError: ExitCode.STORE,
 }
 
 

@@ -1,5 +1,6 @@
 """Options that several commands share, each described once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,3 +22,10 @@ RecordErrors = Annotated[
     typer.Option("--record-errors/--no-record-errors", help="Store errors of the upstream, too, and replay them."),
 ]
 MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
+Cassette = Annotated[
+    Path | None, typer.Option(help="File to record into and replay from, instead of the store; made if there is none.")
+]
+Repeats = Annotated[
+    str | None, typer.Option(help="After the last take of a call: last (it again) or strict (refuse), as in replay.")
+]
+Ttl = Annotated[str | None, typer.Option(help="Age at which cache asks anew, as in 30s, 12h or 7d.")]

@@ -10,7 +10,7 @@ import typer
 import chatreel
 from chatreel import talk
 from chatreel.cli.app import app
-from chatreel.cli.options import AskUsage, MaxBody, Mode, Pace, RecordErrors, Store, Upstream
+from chatreel.cli.options import AskUsage, Cassette, MaxBody, Mode, Pace, RecordErrors, Repeats, Store, Ttl, Upstream
 from chatreel.errors import ServeError
 from chatreel.exit_codes import ExitCode
 
@@ -31,6 +31,9 @@ def serve(
     pace: Pace = None,
     ask_usage: AskUsage = None,
     record_errors: RecordErrors = None,
+    cassette: Cassette = None,
+    repeats: Repeats = None,
+    ttl: Ttl = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
     from chatreel.config import load_settings
@@ -47,6 +50,9 @@ def serve(
         pace=pace,
         ask_usage=ask_usage,
         record_errors=record_errors,
+        cassette=cassette,
+        repeats=repeats,
+        ttl=ttl,
     )
     talk.start_logging()
     asyncio.run(_serve(settings))
@@ -62,6 +68,9 @@ def run(
     pace: Pace = None,
     ask_usage: AskUsage = None,
     record_errors: RecordErrors = None,
+    cassette: Cassette = None,
+    repeats: Repeats = None,
+    ttl: Ttl = None,
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
@@ -76,6 +85,9 @@ def run(
         pace=pace,
         ask_usage=ask_usage,
         record_errors=record_errors,
+        cassette=cassette,
+        repeats=repeats,
+        ttl=ttl,
     )
     talk.start_logging(quiet=True)
     raise typer.Exit(asyncio.run(run_command(command, default_upstream(settings))))
@@ -107,9 +119,9 @@ async def _serve(settings: "Settings") -> None:
         if proxy.proxy_url:
             talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
         talk.say(f"  upstream    {' '.join(settings.upstream)}")
-        talk.say(f"  recordings  {settings.store}")
+        talk.say(f"  recordings  {settings.cassette or settings.store}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
         await stopped.wait()
         talk.say("stopping")
-    talk.verdict(proxy.session.tally)
+    talk.verdict(proxy.tally)

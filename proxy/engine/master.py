@@ -54,6 +54,8 @@ class ProxyMaster:
         self._master.options.update(
             allow_hosts=[rf"^{re.escape(host)}\.?:{port}$" for host, port in listen.intercepted],
             confdir=str(certificates),
+            # The control API answers to its own name only, so it has to know by which it was called.
+            keep_host_header=True,
             # Nothing may be asked of an upstream before a request is known, not even its certificate.
             upstream_cert=False,
             # Eager would connect when a client does: an unreachable upstream would then end replay, too.

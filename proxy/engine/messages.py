@@ -9,7 +9,7 @@ from chatreel.engine.decoding import LIMIT, decoder
 from chatreel.engine.route import Route
 from chatreel.engine.tee import Tee
 from chatreel.exchange import Answered, Asked, Exchange
-from chatreel.http_caching import CacheStatus
+from chatreel.http_caching import CacheStatus, asked_control
 from chatreel.model import Piece
 from chatreel.reply import Reply
 
@@ -19,9 +19,13 @@ def asked_of(request: http.Request, route: Route, limit: int) -> Asked:
     return Asked(
         target=route.target,
         body=_decoded(request, limit),
-        cache_control=request.headers.get("cache-control", ""),
+        cache_control=cache_control_of(request),
         credentials=credential_headers(request.headers.items(multi=True)),
     )
+
+
+def cache_control_of(request: http.Request) -> str:
+    return asked_control(request.headers.get("cache-control"), request.headers.get("pragma", ""))
 
 
 def response_of(reply: Reply) -> http.Response:

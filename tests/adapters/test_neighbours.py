@@ -81,8 +81,8 @@ def test_what_all_have_in_common_is_stored_for_few(store: str) -> None:
     """Else the index would grow with the instructions of an application, which each of its calls repeats."""
     same = take(identity=identity({"messages": [{"role": "user", "content": " ".join(WORDS[:20])}]}))
     add(store, *[same] * 100)
-    assert rows(store, "SELECT DISTINCT n FROM (SELECT count(*) AS n FROM marks GROUP BY mark)") == [(32,)]
-    assert rows(store, "SELECT max(n) FROM (SELECT count(*) AS n FROM marks GROUP BY recording_id)") == [(16,)]
+    assert rows(store, "SELECT DISTINCT n FROM (SELECT count(*) AS n FROM marks GROUP BY mark) counted") == [(32,)]
+    assert rows(store, "SELECT max(n) FROM (SELECT count(*) AS n FROM marks GROUP BY recording_id) counted") == [(16,)]
 
 
 def test_the_newest_are_compared_where_none_is_alike(store: str) -> None:

@@ -27,17 +27,17 @@ from support.stores import add, take
         ),
     ],
 )
-def test_what_is_no_store_of_this_version_is_refused_and_left_as_it_was(
-    store: str, statements: list[str], complaint: str
+def test_a_file_that_is_no_store_of_this_version_is_refused_and_left_as_it_was(
+    file_store: str, statements: list[str], complaint: str
 ) -> None:
     for statement in statements:
-        rows(store, statement)
-    before = Path(store).read_bytes()
+        rows(file_store, statement)
+    before = Path(file_store).read_bytes()
     with pytest.raises(StoreError, match=complaint) as raised:
-        Store(store, memory_limit=0)
-    assert store in str(raised.value)
-    assert Path(store).read_bytes() == before
-    assert [path.name for path in Path(store).parent.iterdir()] == ["store.db"]
+        Store(file_store, memory_limit=0)
+    assert file_store in str(raised.value)
+    assert Path(file_store).read_bytes() == before
+    assert [path.name for path in Path(file_store).parent.iterdir()] == ["store.db"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from chatreel.facts import Facts
 from chatreel.model import Mode, Outcome, Recording
 from chatreel.store import Call, Store
 from chatreel.store.log import Charge
-from support.database import rows
+from support.database import fill_up, rows
 from support.stores import add, call, opened, take, use
 
 
@@ -63,7 +63,7 @@ def test_a_failed_write_leaves_nothing_behind(store: str) -> None:
 
 def test_an_error_of_the_database_does_not_repeat_what_was_to_be_written(store: str) -> None:
     use(store, lambda opened_store: opened_store.count(""))
-    rows(store, "CREATE TRIGGER full BEFORE INSERT ON recordings BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
+    fill_up(store)
     with pytest.raises(StoreError, match="the store failed: the disk is full") as raised:
         add(store, take(body=b"my secret", model="my secret"))
     assert "secret" not in str(raised.value)
@@ -94,11 +94,11 @@ def test_closing_writes_what_waits(store: str) -> None:
     assert rows(store, "SELECT key FROM recordings") == [("a",)]
 
 
-def test_a_closed_store_leaves_nothing_open(store: str) -> None:
+def test_a_closed_store_leaves_nothing_open(file_store: str) -> None:
     """The file alone: no journal beside it, and no thread."""
     before = {thread.name for thread in threading.enumerate()}
-    add(store, take())
-    assert [path.name for path in Path(store).parent.iterdir()] == ["store.db"]
+    add(file_store, take())
+    assert [path.name for path in Path(file_store).parent.iterdir()] == ["store.db"]
     assert {thread.name for thread in threading.enumerate()} <= before
 
 

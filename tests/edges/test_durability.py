@@ -1,12 +1,12 @@
 """What a client received to its end is in the store, also after `kill -9`."""
 
 import socket
-import threading
 
 import httpx
 import pytest
 
 from support.calls import question
+from support.kills import kill_and_look
 from support.program import Program, running_chatreel
 from support.upstream import Upstream, stream
 
@@ -49,18 +49,9 @@ def test_a_kill_at_the_last_byte_loses_nothing(upstream: Upstream, store: str, s
             assert answer.status_code == 200, answer.text
 
 
-def test_a_client_that_leaves_in_the_middle_leaves_no_recording(upstream: Upstream, store: str) -> None:
-    gate = threading.Event()
-    upstream.reply_with(stream(("one", "two"), gates=[None, None, gate]), stream(("one", "two")))
-    with running_chatreel("--upstream", upstream.url, "--store", store, "--mode", "cache") as proxy:
-        with (
-            httpx.Client(trust_env=False, timeout=30) as client,
-            client.stream("POST", f"{proxy.base_url}/chat/completions", json=question(stream=True)) as response,
-        ):
-            next(response.iter_raw())
-        proxy.wait_for_log("Client disconnected")
-        gate.set()
-        with httpx.Client(trust_env=False, timeout=30) as client:
-            again = client.post(f"{proxy.base_url}/chat/completions", json=question(stream=True))
-    assert "two" in again.text
-    assert again.headers["cache-status"].startswith("chatreel; fwd=miss")
+@pytest.mark.long
+def test_kills_in_the_middle_of_many_calls_lose_and_break_nothing(upstream: Upstream, store: str) -> None:
+    damage = kill_and_look(upstream, store, kills=20)
+    assert damage.lost == []
+    assert damage.corrupt == []
+    assert damage.answers > 20

@@ -1,0 +1,85 @@
+"""What became of a call: told once to its session, to the log and to the terminal."""
+
+import logging
+
+from chatreel.exchange import Exchange
+from chatreel.journal import Entry
+from chatreel.model import Outcome
+from chatreel.store import Call, Store
+
+logger = logging.getLogger(__name__)
+
+
+class Logbook:
+    """Writes down each call once, however often it ends."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def write(self, exchange: Exchange, outcome: Outcome, *, status: int | None, saved: float = 0.0) -> None:
+        """`status`: what the client got, `None` if it got no response. `saved`: seconds."""
+        if exchange.logged:
+            return
+        exchange.logged = True
+        if exchange.flight:
+            exchange.flight.land(None)  # whoever still waits shall not: this call brings nothing more
+        session = exchange.session
+        call = _row(exchange, outcome, status)
+        session.tally.count(outcome, seconds_saved=saved)
+        session.journal.add(_entry(exchange, call))
+        self._store.log(call)
+        said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
+        name = f"[{session.name}] " if session.name else ""
+        logger.info(
+            "%-9s %s %s %.0f ms %s%s", outcome, status or "---", call.model or "-", call.latency * 1e3, name, said
+        )
+
+
+def warn(exchange: Exchange, text: str) -> None:
+    """Say what is no error but should not go unseen, once for each session."""
+    if exchange.session.journal.warn(text):
+        logger.warning("%s", text)
+
+
+def _row(exchange: Exchange, outcome: Outcome, status: int | None) -> Call:
+    session = exchange.session
+    return Call(
+        call_id=exchange.call_id,
+        started_at=exchange.started_at,
+        outcome=outcome,
+        reason=exchange.reason,
+        mode=exchange.mode,
+        cassette=session.cassette,
+        upstream=exchange.upstream,
+        path=exchange.path,
+        query=exchange.query,
+        tenant=exchange.tenant,
+        model=exchange.model,
+        stream=exchange.streams,
+        status=status,
+        key=exchange.identity.key if exchange.identity else None,
+        # The numbers of a cassette file are its own: in the store they would name other recordings.
+        recording_id=None if session.cassette else exchange.recording_id,
+        latency=exchange.elapsed,
+        first_piece=exchange.first_piece,
+        session=session.id,
+        take=exchange.take,
+        request=exchange.asked.body if outcome is Outcome.REFUSED and exchange.identity else None,
+    )
+
+
+def _entry(exchange: Exchange, call: Call) -> Entry:
+    return Entry(
+        call_id=call.call_id,
+        outcome=call.outcome,
+        status=call.status,
+        model=call.model,
+        stream=call.stream,
+        key=call.key,
+        take=exchange.take,
+        latency=call.latency,
+        reason=call.reason,
+        code=exchange.code,
+        sent=exchange.asked.body,
+        recording_id=exchange.recording_id,
+    )

@@ -1,0 +1,87 @@
+"""`kill -9` in the middle of many calls, again and again; and what the store says of it afterwards."""
+
+import asyncio
+import random
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from chatreel.errors import StoreError
+from chatreel.replay import replay
+from chatreel.request import Keys, read_request
+from chatreel.store import Store
+from support.mixed_load import MixedLoad, Received
+from support.program import running_chatreel
+from support.upstream import Upstream
+
+ANSWERS = (1, 150)
+"""A kill comes after so many answers, at least and at most, and up to `_LATER` seconds."""
+
+_LATER = 0.03
+_MEMORY = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What was wrong after some kills."""
+
+    answers: int
+    """Received to their end, and looked for in the store."""
+    lost: list[str]
+    """Requests whose answer is not in the store as it was received."""
+    corrupt: list[str]
+
+
+def kill_and_look(upstream: Upstream, store: str, kills: int, seed: int = 0) -> Damage:
+    """Kill the proxy so many times, each time under load; all of it in one store."""
+    received: list[Received] = []
+    for number in range(kills):
+        received += _kill_once(upstream, store, random.Random(f"{seed} {number}"), number)
+    return Damage(len(received), asyncio.run(_lost(upstream.url, store, received)), _corrupt(store))
+
+
+def _kill_once(upstream: Upstream, store: str, rng: random.Random, number: int) -> list[Received]:
+    flags = ("--upstream", upstream.url, "--store", store, "--mode", "cache", "--no-ask-usage")
+    with running_chatreel(*flags) as proxy:
+        load = MixedLoad(proxy.base_url, number)
+        load.start()
+        load.wait_for(rng.randint(*ANSWERS))
+        time.sleep(rng.uniform(0, _LATER))
+        proxy.kill()
+        load.stop()
+    return load.received
+
+
+async def _lost(upstream: str, store: str, received: list[Received]) -> list[str]:
+    route = SimpleNamespace(upstream=upstream, path="/v1/chat/completions", query="", tenant=None)
+    keys = Keys()
+    with closing(Store(store, memory_limit=_MEMORY)) as opened:
+        lost = []
+        for one in received:
+            key = keys.identify(route, read_request(one.request)).key
+            stored = [await opened.replayable(take.id) for take in await opened.takes("", key)]
+            answers = [replay(recording, one.form, include_usage=False).body for recording in stored]
+            if one.status != 200 or not any(answer.startswith(one.answer) for answer in answers):
+                lost.append(f"{one.form}, {one.cache_status}: {one.request[:120]!r}")
+    return lost
+
+
+def _corrupt(store: str) -> list[str]:
+    with closing(sqlite3.connect(store)) as database:
+        faults = [str(row) for row in database.execute("PRAGMA integrity_check") if row != ("ok",)]
+        faults += [f"points nowhere: {row}" for row in database.execute("PRAGMA foreign_key_check")]
+        ids = [row for (row,) in database.execute("SELECT id FROM recordings")]
+    return faults + asyncio.run(_unreadable(store, ids))
+
+
+async def _unreadable(store: str, ids: list[int]) -> list[str]:
+    faults = []
+    with closing(Store(store, memory_limit=0)) as opened:
+        for recording_id in ids:
+            try:
+                await opened.load(recording_id)
+            except StoreError as error:
+                faults.append(str(error))
+    return faults
