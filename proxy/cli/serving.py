@@ -10,7 +10,19 @@ import typer
 import chatreel
 from chatreel import talk
 from chatreel.cli.app import app
-from chatreel.cli.options import AskUsage, Cassette, MaxBody, Mode, Pace, RecordErrors, Repeats, Store, Ttl, Upstream
+from chatreel.cli.options import (
+    AskUsage,
+    Cassette,
+    MaxBody,
+    Mode,
+    Pace,
+    RecordErrors,
+    Repeats,
+    Store,
+    Tag,
+    Ttl,
+    Upstream,
+)
 from chatreel.errors import ServeError
 from chatreel.exit_codes import ExitCode
 
@@ -34,6 +46,7 @@ def serve(
     cassette: Cassette = None,
     repeats: Repeats = None,
     ttl: Ttl = None,
+    tag: Tag = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
     from chatreel.config import load_settings
@@ -53,6 +66,7 @@ def serve(
         cassette=cassette,
         repeats=repeats,
         ttl=ttl,
+        tag=tuple(tag or ()),
     )
     talk.start_logging()
     asyncio.run(_serve(settings))
@@ -71,6 +85,7 @@ def run(
     cassette: Cassette = None,
     repeats: Repeats = None,
     ttl: Ttl = None,
+    tag: Tag = None,
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
@@ -88,6 +103,7 @@ def run(
         cassette=cassette,
         repeats=repeats,
         ttl=ttl,
+        tag=tuple(tag or ()),
     )
     talk.start_logging(quiet=True)
     raise typer.Exit(asyncio.run(run_command(command, default_upstream(settings))))

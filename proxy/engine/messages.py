@@ -4,6 +4,7 @@ import time
 
 from mitmproxy import http
 
+from chatreel import tags
 from chatreel.canonical import credential_headers
 from chatreel.engine.decoding import LIMIT, decoder
 from chatreel.engine.route import Route
@@ -21,6 +22,7 @@ def asked_of(request: http.Request, route: Route, limit: int) -> Asked:
         body=_decoded(request, limit),
         cache_control=cache_control_of(request),
         credentials=credential_headers(request.headers.items(multi=True)),
+        tags=tuple(request.headers.get_all(tags.HEADER)),
     )
 
 
