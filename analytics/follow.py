@@ -34,10 +34,12 @@ def follow(
     seen: Exported | None = None
     complained = False
     while not stop.is_set():
-        started = time.monotonic()
+        took = 0.0
         try:
             if seen is None or not out.exists() or _is_news(store, seen):
+                started = time.monotonic()
                 seen = export(store, out, parquet=parquet)
+                took = time.monotonic() - started
                 if seen.published or seen.files:
                     report(seen)
             complained = False
@@ -45,7 +47,7 @@ def follow(
             if not complained:
                 logger.warning("%s", error)
             complained = True
-        stop.wait(max(every, REST * (time.monotonic() - started)))
+        stop.wait(max(every, REST * took))
 
 
 def _is_news(store: str, seen: Exported) -> bool:

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from chatreel.analytics import export as exporting
+from chatreel.analytics import follow as following
 from chatreel.analytics.export import Exported, default_file, export
 from chatreel.analytics.follow import follow
 from chatreel.analytics.workfile import Busy, beside, turn
@@ -176,13 +177,13 @@ def test_a_file_that_is_no_database_is_left_as_it_is(store: str, out: Path) -> N
     assert out.read_text() == "my novel"
 
 
-def test_a_store_is_not_taken_for_an_export_and_nothing_is_downloaded_to_read_it(store: str) -> None:
-    logged(store, [answered("a")])
-    before = Path(store).read_bytes()
+def test_a_store_is_not_taken_for_an_export_and_nothing_is_downloaded_to_read_it(file_store: str) -> None:
+    logged(file_store, [answered("a")])
+    before = Path(file_store).read_bytes()
     with pytest.raises(ExportError, match="was left as it is") as raised:
-        export(store, Path(store))
+        export(file_store, Path(file_store))
     assert "download" not in str(raised.value)
-    assert Path(store).read_bytes() == before
+    assert Path(file_store).read_bytes() == before
 
 
 def test_somebody_elses_duckdb_file_is_left_as_it_is(store: str, out: Path) -> None:
@@ -303,7 +304,8 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_the_next_export_goes_on(sto
     assert export(store, out).rows == 2_001
 
 
-def test_a_store_is_followed_until_somebody_says_stop(store: str, out: Path) -> None:
+def test_a_store_is_followed_until_somebody_says_stop(store: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "REST", 0)
     logged(store, [answered("0")])
     stop, fresh = threading.Event(), threading.Semaphore(0)
     follower = threading.Thread(
@@ -344,8 +346,8 @@ def test_the_command_follows_until_it_is_interrupted(store: str, out: Path) -> N
     assert process.returncode == 0, said
 
 
-def test_the_file_lies_beside_the_store_unless_somebody_says_otherwise(store: str) -> None:
-    assert default_file(store) == Path(store).with_suffix(".duckdb")
+def test_the_file_lies_beside_the_store_unless_somebody_says_otherwise(file_store: str) -> None:
+    assert default_file(file_store) == Path(file_store).with_suffix(".duckdb")
     assert default_file("postgresql://h/d").name == "store.duckdb"
 
 
@@ -360,16 +362,18 @@ def test_the_newest_duckdb_that_is_not_ours_can_read_the_file(store: str, out: P
 
 
 @pytest.mark.long
-def test_an_export_that_is_killed_at_any_moment_is_continued_by_the_next(store: str, out: Path, tmp_path: Path) -> None:
+def test_an_export_that_is_killed_at_any_moment_is_continued_by_the_next(
+    file_store: str, out: Path, tmp_path: Path
+) -> None:
     """Each kill is a little later than the one before; whatever is published then is a beginning of the log."""
     from synthetic_log import make_store
 
     count = 60_000
-    make_store(Path(store), count)
+    make_store(Path(file_store), count)
     kills = 0
     parts = tmp_path / "parts"
     for number in range(60):
-        process = exporting_process(store, out, "--parquet", str(parts))
+        process = exporting_process(file_store, out, "--parquet", str(parts))
         try:
             process.wait(0.7 + 0.05 * number)
             break
@@ -381,8 +385,8 @@ def test_an_export_that_is_killed_at_any_moment_is_continued_by_the_next(store: 
             [(rows_, distinct, last)] = ask(out, "SELECT count(*), count(DISTINCT id), max(id) FROM calls")
             assert rows_ == distinct == (last or 0)
     assert kills >= 5
-    assert export(store, out, parquet=parts).rows == count
-    with closing(sqlite3.connect(store)) as database:
+    assert export(file_store, out, parquet=parts).rows == count
+    with closing(sqlite3.connect(file_store)) as database:
         truth = database.execute(
             "SELECT count(*), count(DISTINCT id), sum(cost), sum(saved), sum(prompt_tokens), count(tags) FROM calls"
         ).fetchone()
