@@ -21,6 +21,10 @@ class ExportError(ChatreelError):
     """The log cannot be exported, or what was exported cannot be read."""
 
 
+class NotFound(ChatreelError, LookupError):  # noqa: N818 - it says what is the matter
+    """No recording, or no call, is what somebody has named; or several are."""
+
+
 class ServeError(ChatreelError):
     """The proxy cannot be started, for example because its port is taken."""
 

@@ -1,5 +1,6 @@
 """The docs are true: what they show runs, and what there is stands in them."""
 
+import json
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from chatreel.config import Settings
 from chatreel.demo.model_server import ModelServer
 from chatreel.exit_codes import ExitCode
 from chatreel.model import Mode
+from support.calls import ask, question
 from support.program import clean_environment, running_chatreel
 from support.resources import REPOSITORY
 
@@ -70,6 +72,25 @@ def test_the_curl_example_shows_a_hit_the_second_time(served: str, tmp_path: Pat
         assert start in ended.stdout
 
 
+def test_the_control_api_works_as_its_curl_commands_show(served: str, tmp_path: Path) -> None:
+    [example] = [block for block in blocks(REFERENCE, "sh") if "_chatreel/sessions" in block]
+    script = example.replace("http://127.0.0.1:8080", served).replace(
+        "/tmp/test_rivers.json", f"{tmp_path}/c/rivers.json"
+    )
+    for mode in ("cache", "replay"):
+        ended = shell(script.replace("\n\n", "\necho\n").replace('/calls"', '/calls"; echo'), tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        answer, calls, verdict = [json.loads(line) for line in ended.stdout.splitlines() if line]
+        assert json.loads((tmp_path / "session.json").read_bytes())["mode"] == mode
+        [call] = calls["calls"]
+        assert call["completion"] == answer
+        assert (verdict["open"], verdict["calls"], verdict["unused"]) == (False, 1, [])
+        assert verdict["outcomes"] == {"recorded" if mode == "cache" else "hit": 1}
+        for member in [*verdict, *call, *json.loads((tmp_path / "session.json").read_bytes())]:
+            assert f"`{member}`" in REFERENCE
+    assert (tmp_path / "c" / "rivers.json").is_file()
+
+
 def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
     [example] = [block for block in blocks(README, "sh") if "chatreel run" in block]
     [python] = blocks(README, "python")
@@ -82,6 +103,18 @@ def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
     assert "2 calls: 1 hit, 1 recorded, 0 refused" in recorded.stderr
     assert re.sub(r"[\d.]+ seconds", "", shown).strip() == re.sub(r"[\d.]+ seconds", "", replayed.stderr).strip()
     assert recorded.stdout == replayed.stdout
+
+
+def test_the_commands_for_looking_after_a_store_run(served: str, tmp_path: Path) -> None:
+    example = (REPOSITORY / "docs" / "store.md").read_text(encoding="utf-8")
+    for text in ("capital of France", "other"):
+        ask(f"{served}/v1", question(text))
+    store = str(tmp_path / "store.db")
+    for command in "".join(blocks(example, "sh")).splitlines():
+        ended = shell(command, tmp_path, CHATREEL_STORE=store)
+        assert ended.returncode == 0, f"{command}: {ended.stderr}"
+    assert (tmp_path / "request.json").read_bytes().startswith(b'{"model":')
+    assert shell("chatreel ls --json", tmp_path, CHATREEL_STORE=store).stdout.count("\n") == 1
 
 
 def test_every_make_target_that_the_docs_name_exists() -> None:

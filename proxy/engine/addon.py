@@ -7,6 +7,7 @@ points nowhere until it has been routed, it carries a refusal until the recorder
 
 import re
 import time
+from dataclasses import replace
 
 from mitmproxy import connection, http
 from mitmproxy.proxy import layer
@@ -128,13 +129,18 @@ class ChatreelAddon:
             return response
         result = await self._recorder.finish(exchange, answered)
         if isinstance(result, ApiError):
-            return self._rules.refuse(result)
+            refused = self._rules.refuse(result)
+            status = replace(self._recorder.forward_status(exchange), fwd_status=answered.status)
+            refused.headers["cache-status"] = str(replace(status, detail=result.problem.value.code))
+            return refused
         add_cache_status(response, result)
         return response
 
     async def chat_stream_end(self, flow: http.HTTPFlow) -> None:
         route = route_of(flow)
         if route is None or route.exchange is None or route.tee is None or flow.response is None:
+            return
+        if route.exchange.logged:  # given up, and the rest came all the same
             return
         self._learn(route, flow.response)
         try:

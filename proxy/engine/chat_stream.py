@@ -156,6 +156,7 @@ class ChatHttpStream(HttpStream):
         left, self._left = self._left, None
         if left and self.server_state not in (self.state_done, self.state_errored):
             yield from super()._handle_event(left)
+            self.server_state = self.state_errored  # what had arrived before is nobody's
 
     def state_consume_request_body(self, event: events.Event) -> Commands:
         if isinstance(event, RequestData):
