@@ -19,12 +19,14 @@ from chatreel.errors import ServeError
 from chatreel.explain import STALE
 from chatreel.housekeeping import housekeeping
 from chatreel.model import Mode
+from chatreel.prices import Prices
 from chatreel.recorder import Habits, Recorder
 from chatreel.request import Keys
 from chatreel.session import Options
 from chatreel.sessions import Sessions, Wish
 from chatreel.store import Store
 from chatreel.store.secret import load_secret
+from chatreel.tags import parse_tag
 from chatreel.tally import Tally
 from chatreel.upstreams import Upstreams
 
@@ -70,7 +72,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
 
     upstreams = Upstreams.parse(settings.upstream, settings.intercept)
     async with _open_sessions(settings) as (store, sessions):
-        habits = Habits(ask_usage=settings.ask_usage, keys=sessions.keys)
+        habits = habits_of(settings, sessions.keys)
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
         master = assemble(
             sessions,
@@ -115,6 +117,12 @@ async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessi
             await sessions.close_all()
     finally:
         store.close()
+
+
+def habits_of(settings: Settings, keys: Keys) -> Habits:
+    """What is the same for all calls."""
+    tags = tuple(map(parse_tag, settings.tag))
+    return Habits(ask_usage=settings.ask_usage, keys=keys, prices=Prices(settings.price), tags=tags)
 
 
 def defaults_of(settings: Settings) -> Defaults:

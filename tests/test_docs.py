@@ -153,7 +153,7 @@ def test_every_mode_stands_in_the_readme(mode: Mode) -> None:
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    paths = re.findall(r"`((?:proxy|tests|docs|cassettes|benchmarks)/[\w./-]+)`", text)
+    paths = re.findall(r"`((?:proxy|analytics|tests|docs|cassettes|benchmarks)/[\w./-]+)`", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
     assert [path for path in paths if not (REPOSITORY / path).exists()] == []
 

@@ -42,4 +42,8 @@ Cassette = Annotated[
 Repeats = Annotated[
     str | None, typer.Option(help="After the last take of a call: last (it again) or strict (refuse), as in replay.")
 ]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option(help="Put on every call in the log, as name=value; repeatable.", metavar="NAME=VALUE"),
+]
 Ttl = Annotated[str | None, typer.Option(help="Age at which cache asks anew, as in 30s, 12h or 7d.")]
