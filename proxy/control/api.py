@@ -120,6 +120,6 @@ def _opened(session: Session, host: str) -> JsonObject:
 def _nothing_there(method: str, path: str) -> ApiError:
     message = (
         f"nothing answers to {method} {path}. There are GET {PREFIX}health, GET and POST {_SESSIONS}, "
-        f"GET and DELETE {_SESSIONS}/ID, GET {_SESSIONS}/ID/calls"
+        f"GET and DELETE {_SESSIONS}/ID, GET {_SESSIONS}/ID/calls. The base URL of the default session ends in /v1."
     )
     return ApiError(Problem.UNKNOWN_PATH, message)
