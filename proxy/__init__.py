@@ -8,11 +8,20 @@ The pure core is told what happened and answers what to do; it knows no clock, s
     wire          response bytes -> one completion, and back; what is complete enough to be stored
     decide        mode x directives x what was found -> replay, record, forward or refuse: one table
     upstreams     client path -> URL of a configured API
+    providers     hosts where models are served
+    clients       the environment in which programs find a proxy
     http_caching  Cache-Control, Cache-Status, Age
     redact        what may be stored
     request       a request body, read, checked and identified
     explain       why a request was a miss (with textdiff)
     sketch        marks by which a document is found among many like it
+    eviction      which recordings go to hold a store to a size
+    checking, comparison, figures
+                  is a recording what it says; two side by side; what calls came to
+    portrait, timeline, plaintext
+                  a recording as a person reads it, safe on a terminal
+    selection, spans
+                  which recordings somebody means
     suggest       which rules would have made a miss a hit
     replay        a recording -> an answer in the wire form that was asked for
     repeats       which take comes next
@@ -30,14 +39,19 @@ The edges do it, each with one library.
     recordings    what a session looks its calls up in: the store, or a cassette_file
     session       one test's view: mode, recordings, turns, tally; flights: its identical calls share one answer
     sessions      the sessions of a proxy, opened and closed
+    housekeeping  what a running proxy does for its store on the side
     recorder      the life of a call: the core, the store and the clock together
     control       the API by which test runners open sessions and read verdicts
     engine        the hooks, the stream layer, the master (mitmproxy)
     server        a proxy from opened store to last row written
     run, demo     a proxy around a command; a tour
+    parent        notices that the process it was started for has ended
     lookup, advice, rekey
                   explain, suggest and rekey: what a store and its log have to say, and keys made anew
+    keeping       ls, show, diff, rm, prune, verify, stats: looking after a store
     cli, talk     parse and report (typer, rich)
+    pytest_plugin, testing
+                  a session for each test, misses that fail it, a verdict (pytest, and nothing else)
 
 Imports run one way, from the bottom of this page to its top; `lint-imports` holds that.
 """

@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from chatreel.canonical import KeyOptions, Rule, shipped_rules
 from chatreel.canonical.pointers import parse_pointer
+from chatreel.clients import BASE_URL_VARIABLE
 from chatreel.decide import OnMaxAge, mode_named
 from chatreel.durations import parse_duration
 from chatreel.errors import ConfigError
@@ -27,9 +28,6 @@ from chatreel.pace import INSTANT, parse_pace
 from chatreel.rates import PriceOverride, parse_override
 from chatreel.repeats import AtEnd
 from chatreel.upstreams import DEFAULT_URL, parse_upstream
-
-BASE_URL_VARIABLE = "CHATREEL_BASE_URL"
-"""Told to the programs that `run` runs; not a setting."""
 
 
 def _default_mode() -> Mode:
@@ -172,6 +170,8 @@ class Settings(BaseSettings):
     """Seconds for which an answer is still recorded whose client has left; 0: not at all."""
     price: Annotated[tuple[InstanceOf[PriceOverride], ...], NoDecode, BeforeValidator(_prices)] = ()
     """What models cost that the list of prices does not know, or gets wrong; the first that fits a call counts."""
+    max_size: ByteSize | None = None
+    """Of the store: beyond it, the least recently used recordings go. `None`: it may grow."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 

@@ -17,6 +17,7 @@ from chatreel.control.wishes import Defaults, options_for
 from chatreel.decide import Freshness
 from chatreel.errors import ServeError
 from chatreel.explain import STALE
+from chatreel.housekeeping import housekeeping
 from chatreel.model import Mode
 from chatreel.recorder import Habits, Recorder
 from chatreel.request import Keys
@@ -79,7 +80,8 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         )
         origin, *forward = await master.start()
         try:
-            yield Proxy(f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, sessions)
+            async with housekeeping(store, settings.max_size):
+                yield Proxy(f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, sessions)
         finally:
             await master.stop()
 

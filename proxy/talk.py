@@ -1,6 +1,8 @@
 """Everything chatreel says to a person; nothing else writes to stderr."""
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 
@@ -38,3 +40,16 @@ def start_logging(*, quiet: bool = False) -> None:
     logging.getLogger("chatreel").setLevel(logging.WARNING if quiet else logging.INFO)
     # The engine reports a taken port by logging it and going on; chatreel says it once, and ends.
     logging.getLogger("mitmproxy.addons.proxyserver").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, gone when the work is done, nothing elsewhere. Yields what is told how much was done."""
+    if not console.is_terminal:
+        yield lambda _done: None
+        return
+    from rich.progress import Progress  # takes its time to import
+
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)

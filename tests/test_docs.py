@@ -18,6 +18,7 @@ from chatreel.config import Settings
 from chatreel.demo.model_server import ModelServer
 from chatreel.exit_codes import ExitCode
 from chatreel.model import Mode
+from support.calls import ask, question
 from support.program import clean_environment, running_chatreel
 from support.resources import REPOSITORY
 
@@ -102,6 +103,18 @@ def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
     assert "2 calls: 1 hit, 1 recorded, 0 refused" in recorded.stderr
     assert re.sub(r"[\d.]+ seconds", "", shown).strip() == re.sub(r"[\d.]+ seconds", "", replayed.stderr).strip()
     assert recorded.stdout == replayed.stdout
+
+
+def test_the_commands_for_looking_after_a_store_run(served: str, tmp_path: Path) -> None:
+    example = (REPOSITORY / "docs" / "store.md").read_text(encoding="utf-8")
+    for text in ("capital of France", "other"):
+        ask(f"{served}/v1", question(text))
+    store = str(tmp_path / "store.db")
+    for command in "".join(blocks(example, "sh")).splitlines():
+        ended = shell(command, tmp_path, CHATREEL_STORE=store)
+        assert ended.returncode == 0, f"{command}: {ended.stderr}"
+    assert (tmp_path / "request.json").read_bytes().startswith(b'{"model":')
+    assert shell("chatreel ls --json", tmp_path, CHATREEL_STORE=store).stdout.count("\n") == 1
 
 
 def test_every_make_target_that_the_docs_name_exists() -> None:

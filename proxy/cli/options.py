@@ -21,6 +21,9 @@ RecordErrors = Annotated[
     bool | None,
     typer.Option("--record-errors/--no-record-errors", help="Store errors of the upstream, too, and replay them."),
 ]
+MaxSize = Annotated[
+    str | None, typer.Option(help="Of the store, as in 2GB: beyond it, the least recently used recordings go.")
+]
 MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
 Cassette = Annotated[
     Path | None, typer.Option(help="File to record into and replay from, instead of the store; made if there is none.")

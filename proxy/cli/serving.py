@@ -10,7 +10,19 @@ import typer
 import chatreel
 from chatreel import talk
 from chatreel.cli.app import app
-from chatreel.cli.options import AskUsage, Cassette, MaxBody, Mode, Pace, RecordErrors, Repeats, Store, Ttl, Upstream
+from chatreel.cli.options import (
+    AskUsage,
+    Cassette,
+    MaxBody,
+    MaxSize,
+    Mode,
+    Pace,
+    RecordErrors,
+    Repeats,
+    Store,
+    Ttl,
+    Upstream,
+)
 from chatreel.errors import ServeError
 from chatreel.exit_codes import ExitCode
 
@@ -28,15 +40,21 @@ def serve(
     store: Store = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
     max_body: MaxBody = None,
+    max_size: MaxSize = None,
     pace: Pace = None,
     ask_usage: AskUsage = None,
     record_errors: RecordErrors = None,
     cassette: Cassette = None,
     repeats: Repeats = None,
     ttl: Ttl = None,
+    parent: Annotated[int | None, typer.Option(help="End when the process of this id has ended.")] = None,
+    fallback_upstream: Annotated[
+        str | None, typer.Option(help="The upstream if neither a flag nor a setting names one.")
+    ] = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
     from chatreel.config import load_settings
+    from chatreel.run import with_fallback
 
     settings = load_settings(
         upstream=tuple(upstream or ()),
@@ -47,6 +65,7 @@ def serve(
         store=store,
         ready_file=ready_file,
         max_body=max_body,
+        max_size=max_size,
         pace=pace,
         ask_usage=ask_usage,
         record_errors=record_errors,
@@ -55,7 +74,7 @@ def serve(
         ttl=ttl,
     )
     talk.start_logging()
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -106,7 +125,7 @@ def demo(
     raise typer.Exit(ExitCode.OK if asyncio.run(tour(pace=pace)) else ExitCode.FAILED)
 
 
-async def _serve(settings: "Settings") -> None:
+async def _serve(settings: "Settings", parent: int | None) -> None:
     from chatreel.server import running_proxy, write_ready_file
 
     stopped = asyncio.Event()
@@ -122,6 +141,18 @@ async def _serve(settings: "Settings") -> None:
         talk.say(f"  recordings  {settings.cassette or settings.store}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
+        watch = asyncio.create_task(_stop_after(parent, stopped))
         await stopped.wait()
+        watch.cancel()
         talk.say("stopping")
     talk.verdict(proxy.tally)
+
+
+async def _stop_after(parent: int | None, stopped: asyncio.Event) -> None:
+    """End with the process that this one was started for, if there is one."""
+    from chatreel.parent import ended
+
+    if parent is not None:
+        await ended(parent)
+        talk.say(f"process {parent} has ended")
+        stopped.set()

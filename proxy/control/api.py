@@ -72,8 +72,9 @@ class Control:
             case HTTPMethod.GET, ["health"]:
                 return 200, self._health()
             case HTTPMethod.POST, ["sessions"]:
-                session = await self._sessions.open(read_wish(asking.body, self._defaults))
-                return 201, _opened(session, asking.host)
+                wish = read_wish(asking.body, self._defaults)
+                session = await self._sessions.open(wish)
+                return 201, _opened(session, asking.host, wish.alias or session.id)
             case HTTPMethod.GET, ["sessions"]:
                 return 200, {"sessions": [await verdict(session) for session in self._sessions.all()]}
             case HTTPMethod.GET, ["sessions", session_id]:
@@ -105,8 +106,8 @@ class Control:
         }
 
 
-def _opened(session: Session, host: str) -> JsonObject:
-    origin = f"http://{host}{_CALLS}{session.id}"
+def _opened(session: Session, host: str, called: str) -> JsonObject:
+    origin = f"http://{host}{_CALLS}{called}"
     return {
         "id": session.id,
         "base_url": f"{origin}/v1",

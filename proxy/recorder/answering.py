@@ -26,6 +26,7 @@ class Answering:
         """Serve a recording."""
         if exchange.found is not Found.HIT:
             warn(exchange, _too_old(recording, exchange))
+            exchange.session.journal.aged.add(recording.id)
         ttl = exchange.session.options.freshness.ttl
         left = None if ttl is None else int(recording.recorded_at + ttl - time.time())
         self._serve(exchange, recording, CacheStatus(hit=True, ttl=left), Outcome.HIT)

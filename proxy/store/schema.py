@@ -62,6 +62,8 @@ payloads = Table(
     Column("codec", text(16), nullable=False, comment="how `data` holds the content: see chatreel.store.payloads"),
     Column("data", LargeBinary, nullable=False),
     Column("base", _DIGEST, comment="digest of the payload that `data` is a difference to; NULL if it stands alone"),
+    # Who needs a payload that is about to go.
+    Index("payloads_by_base", "base"),
 )
 
 recordings = Table(
@@ -94,6 +96,7 @@ recordings = Table(
     ),
     *_lead_to_payloads("document", "request", "body", "completion"),
     Index("recordings_by_key", "cassette", "key", "id"),
+    Index("recordings_by_time", "recorded_at", "id"),  # the newest first, or those of a span of time
     sqlite_autoincrement=True,
 )
 
@@ -138,6 +141,10 @@ calls = Table(
     Column("take", Integer, comment="number of the take that was served, from 1; NULL if none was"),
     *_lead_to_payloads("request"),
     Index("calls_by_time", "started_at"),
+    # When each recording was last of use, how often, and what that saved, from the index alone.
+    Index("calls_by_recording", "recording_id", "started_at", "outcome", "latency"),
+    # Latencies of calls that have something in common, from the index alone.
+    Index("calls_by_kind", "outcome", "model", "upstream", "started_at", "latency"),
     sqlite_autoincrement=True,
 )
 

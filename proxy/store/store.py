@@ -2,24 +2,35 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from itertools import batched
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 from sqlalchemy import Connection
 
 from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
+from chatreel.eviction import evicted
 from chatreel.model import Recording, Replayable, Take
-from chatreel.store import leases, log, neighbours, recordings
-from chatreel.store.database import open_engine, reason_of, store_url
+from chatreel.selection import Selection
+from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
+from chatreel.store.database import open_engine, reason_of, store_url, writing
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
+from chatreel.store.removing import Removed
 from chatreel.store.writer import Writer
 
 _READERS = 2
 _KEYS_IN_MEMORY = 100_000
+
+_IN_USE = 10.0
+"""Seconds for which a recording is spared after it was asked for or made: somebody may be about to serve it."""
+
+_EVICTED_AT_ONCE = 100
+"""Recordings that go in one transaction to hold a store to a size: whoever wants to record waits for it."""
 
 DEFAULT_KEYS = keyed_by(KeyOptions())
 
@@ -38,16 +49,20 @@ class Store:
         self._writer = Writer(self._engine)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
-        self._additions = 0
+        self.additions = 0
+        """Recordings that were added through this object."""
+        with self._engine.connect() as connection:
+            self._removals = removing.removals(connection)
+        self._in_use: TTLCache[int, None] = TTLCache(_KEYS_IN_MEMORY, _IN_USE)
         self._hot: LRUCache[int, Replayable] = LRUCache(memory_limit, getsizeof=_memory_size)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
         """All takes of a key, in the order of recording. That there is none is never remembered."""
         if known := self._takes.get((cassette, key)):
             return known
-        additions = self._additions
+        additions = self.additions
         found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
-        if found and additions == self._additions:  # else a newer take may have come in while we read
+        if found and additions == self.additions:  # else a newer take may have come in while we read
             self._takes[cassette, key] = found
         return found
 
@@ -57,6 +72,7 @@ class Store:
 
     async def replayable(self, recording_id: int) -> Replayable:
         """What a hit needs of a recording, from memory if it is there."""
+        self._in_use[recording_id] = None
         if known := self._hot.get(recording_id):
             return known
         try:
@@ -70,7 +86,8 @@ class Store:
     async def add(self, recording: Recording) -> Recording:
         """Store a recording as the newest take of its key. When this returns, it is committed."""
         recording_id = await self._write(lambda connection: recordings.insert(connection, recording, self._keyed_by))
-        self._additions += 1
+        self.additions += 1
+        self._in_use[recording_id] = None
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored.replayable)
@@ -103,6 +120,43 @@ class Store:
     async def count(self, cassette: str) -> int:
         return await self._read(lambda connection: recordings.count(connection, cassette))
 
+    async def notice_removals(self) -> None:
+        """Forget what is in memory if anybody has removed recordings since the last time."""
+        token = await self._read(removing.removals)
+        if token != self._removals:
+            self._takes.clear()
+            self._hot.clear()
+        self._removals = token
+
+    async def evict(self, limit: int) -> tuple[Removed, bool]:
+        """Remove recordings of no cassette, the least recently used, if more than `limit` bytes are in use.
+
+        None goes that was asked for or made just now. Looks at some thousands; whether there may be more to do.
+        """
+        used = await self._read(counting.used)
+        if used <= limit:
+            return Removed(), False
+        working = Selection(cassette="")
+        found = await self._read(lambda connection: removing.candidates(connection, working, by_use=True))
+        doomed = evicted(found, used=used, limit=limit, spared=frozenset(self._in_use))
+        removed = Removed()
+        for ids in batched(doomed, _EVICTED_AT_ONCE):
+            removed += await self._change(partial(removing.remove, ids=ids))
+            self._forget(ids)
+        return removed, True
+
+    async def give_back(self, limit: int) -> bool:
+        """Give some free space back if the database is larger than `limit` bytes; whether there may be more to do."""
+
+        def step(connection: Connection) -> bool:
+            too_large = shrinking.can_shrink(connection) and counting.size(connection) > limit
+            return too_large and shrinking.step(connection) > 0
+
+        more = await self._change(step)
+        if not more and not self.shared:
+            await self._read(shrinking.checkpoint)
+        return more
+
     def log(self, call: Call) -> None:
         """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer."""
         self._writer.submit(lambda connection: log.insert(connection, call)).add_done_callback(_warn)
@@ -113,6 +167,11 @@ class Store:
         self._readers.shutdown()
         self._engine.dispose()
 
+    def _forget(self, ids: Iterable[int]) -> None:
+        self._takes.clear()
+        for recording_id in ids:
+            self._hot.pop(recording_id, None)
+
     def _keep(self, recording: Replayable) -> None:
         if _memory_size(recording) <= self._hot.maxsize:
             self._hot[recording.id] = recording
@@ -121,6 +180,15 @@ class Store:
         def run() -> T:
             with self._engine.connect() as connection:
                 return query(connection)
+
+        return await self._wait(self._readers.submit(run))
+
+    async def _change[T](self, work: Callable[[Connection], T]) -> T:
+        """Delete something: that needs a transaction that nobody writes beside."""
+
+        def run() -> T:
+            with writing(self._engine, alone=True) as connection:
+                return work(connection)
 
         return await self._wait(self._readers.submit(run))
 
