@@ -134,6 +134,7 @@ def _opened(session: Session, host: str, called: str) -> JsonObject:
 def _nothing_there(method: str, path: str) -> ApiError:
     message = (
         f"nothing answers to {method} {path}. There are GET {PREFIX}health, GET {PREFIX}openapi.json, GET and POST "
-        f"{_SESSIONS}, GET and DELETE {_SESSIONS}/ID, GET {_SESSIONS}/ID/calls"
+        f"{_SESSIONS}, GET and DELETE {_SESSIONS}/ID, GET {_SESSIONS}/ID/calls. The base URL of the default session "
+        "ends in /v1."
     )
     return ApiError(Problem.UNKNOWN_PATH, message)
