@@ -169,6 +169,10 @@ class Store:
         else:
             self._clerk.submit(self._complete, call, complete)
 
+    async def settled(self) -> None:
+        """All rows that were handed in before have been completed, whether they are written yet or not."""
+        await asyncio.wrap_future(self._clerk.submit(lambda: None))
+
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
         self._clerk.shutdown()
