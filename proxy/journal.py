@@ -46,6 +46,8 @@ class Journal:
         self.failures: list[Entry] = []
         self.used: set[int] = set()
         """Recordings that were served or made, where calls are kept."""
+        self.aged: set[int] = set()
+        """Recordings that were served although they are older than `max_age`."""
         self._keeps_calls = keeps_calls
         self._bytes = 0
         self._warnings: dict[str, None] = {}

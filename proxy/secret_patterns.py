@@ -105,7 +105,7 @@ PATTERNS: Final = (
     _pattern(
         "AWS secret key",
         "ecret|ECRET",
-        r"(?i:aws_?secret_?access_?key|secretaccesskey)[\"'\\]*\s*[:=]\s*[\"'\\]*[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])",
+        r"(?i:aws_?secret_?access_?key|secretaccesskey)[\"'\\]*\s*[:=]\s*[\"'\\]*([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])",
         "AWS: 40 characters beside their name",
     ),
     _pattern(
@@ -153,32 +153,32 @@ PATTERNS: Final = (
     _pattern(
         "private key",
         "PRIVATE KEY",
-        r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\s\\-]{60,}?"
+        r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\s\\\"-]{60,}?"
         r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
         "RFC 7468 and kin",
     ),
     _pattern(
         "bearer token",
         "earer |EARER ",
-        r"(?<![A-Za-z0-9])(?i:bearer) +(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{20,}=*",
+        r"(?<![A-Za-z0-9])(?i:bearer) +((?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{20,}=*)",
         "RFC 6750: an Authorization header in a text",
     ),
     _pattern(
         "basic credentials",
         "asic |ASIC ",
-        r"(?i:authorization)[\"'\\]*\s*[:=]\s*[\"'\\]*(?i:basic) +[A-Za-z0-9+/]{12,}=*",
+        r"(?i:authorization)[\"'\\]*\s*[:=]\s*[\"'\\]*(?i:basic) +([A-Za-z0-9+/]{12,}=*)",
         "RFC 7617: an Authorization header in a text",
     ),
     _pattern(
         "labelled key",
         "key|Key|KEY",
-        r"(?i:(?:api|subscription|access|secret)[_-]?key)[\"'\\]*\s*[:=]\s*[\"'\\]*(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,}(?![A-Za-z0-9_-])",
+        r"(?i:(?:api|subscription|access|secret)[_-]?key)[\"'\\]*\s*[:=]\s*[\"'\\]*((?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,})(?![A-Za-z0-9_-])",
         "an api-key header or an assignment in a text, as for Azure OpenAI's 32 digits",
     ),
     _pattern(
         "password in a URL",
         "://",
-        r"(?:https?|postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?|ftp)(?:\+[a-z0-9]+)?://[^\s/:@\"'<>{}$]+:[^\s/:@\"'<>{}$]{3,}@[A-Za-z0-9]",
+        r"(?:https?|postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?|ftp)(?:\+[a-z0-9]+)?://[^\s/:@\"'<>{}$]+:([^\s/:@\"'<>{}$]{3,})@(?=[A-Za-z0-9])",
         "RFC 3986, section 3.2.1: user information",
     ),
 )
@@ -193,7 +193,9 @@ _SHORTEST: Final = 14
 """Characters of the shortest secret there is: of a password in a URL."""
 
 _FEW: Final = 8
-"""Different characters. Random keys of 20 have more than twice as many."""
+"""Different characters. Random keys of `_LONG` have about twice as many."""
+
+_LONG: Final = 20
 
 
 def find(text: str) -> list[Found]:
@@ -225,9 +227,10 @@ def _matches(text: str) -> Iterator[tuple[int, int, int, str]]:
     for order in {order for hint, order in _HINTS if hint in text}:
         pattern = PATTERNS[order]
         for match in pattern.expression.finditer(text):
-            if not _is_example(match.group()):
-                yield match.start(), order, match.end(), pattern.name
+            secret = match.lastindex or 0  # the value, where a label stands before it
+            if not _is_example(match[secret]):
+                yield match.start(secret), order, match.end(secret), pattern.name
 
 
 def _is_example(text: str) -> bool:
-    return _EXAMPLE.search(text) is not None or len(set(text)) < _FEW
+    return _EXAMPLE.search(text) is not None or (len(text) >= _LONG and len(set(text)) < _FEW)

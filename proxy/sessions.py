@@ -34,6 +34,8 @@ class Wish:
     """`None`: the working store."""
     rewrite: bool = False
     """Whether what is recorded takes the place of all that the cassette held."""
+    alias: str = ""
+    """A second name for clients to reach it by, which the next session can take over: clients outlive sessions."""
 
 
 class Sessions:
@@ -43,6 +45,8 @@ class Sessions:
         self._store = store
         self.keys = keys
         self._open: dict[str, Session] = {}
+        self._aliases: dict[str, str] = {}
+        """Alias -> id."""
         self._writers: dict[Path, str] = {}
         """Who records into which file: one at a time, as each writes all of it."""
         self._rewriting: set[str] = set()
@@ -59,8 +63,8 @@ class Sessions:
         return total
 
     def get(self, session_id: str) -> Session | None:
-        """The open session of that id."""
-        return self._open.get(session_id)
+        """The open session of that id, or with that alias."""
+        return self._open.get(session_id) or self._open.get(self._aliases.get(session_id, ""))
 
     def all(self) -> list[Session]:
         """Those that clients have opened, the oldest first."""
@@ -81,6 +85,8 @@ class Sessions:
         except (CassetteError, StoreError) as error:
             raise Refusal(ApiError(Problem.CASSETTE_UNUSABLE, str(error), "cassette")) from error
         self._open[session_id] = session
+        if wish.alias:
+            self._aliases[wish.alias] = session_id
         return session
 
     async def close(self, session: Session) -> None:
@@ -92,6 +98,7 @@ class Sessions:
                 session.journal.warn(f"nothing was recorded, so {session.cassette} still holds what it held")
             self._rewriting.discard(session.id)
             self._writers = {path: owner for path, owner in self._writers.items() if owner != session.id}
+            self._aliases = {alias: owner for alias, owner in self._aliases.items() if owner != session.id}
             self._closed.add(session.tally)
 
     async def close_all(self) -> None:

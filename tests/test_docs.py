@@ -1,5 +1,6 @@
 """The docs are true: what they show runs, and what there is stands in them."""
 
+import json
 import os
 import re
 import subprocess
@@ -71,6 +72,25 @@ def test_the_curl_example_shows_a_hit_the_second_time(served: str, tmp_path: Pat
         assert start in ended.stdout
 
 
+def test_the_control_api_works_as_its_curl_commands_show(served: str, tmp_path: Path) -> None:
+    [example] = [block for block in blocks(REFERENCE, "sh") if "_chatreel/sessions" in block]
+    script = example.replace("http://127.0.0.1:8080", served).replace(
+        "/tmp/test_rivers.json", f"{tmp_path}/c/rivers.json"
+    )
+    for mode in ("cache", "replay"):
+        ended = shell(script.replace("\n\n", "\necho\n").replace('/calls"', '/calls"; echo'), tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        answer, calls, verdict = [json.loads(line) for line in ended.stdout.splitlines() if line]
+        assert json.loads((tmp_path / "session.json").read_bytes())["mode"] == mode
+        [call] = calls["calls"]
+        assert call["completion"] == answer
+        assert (verdict["open"], verdict["calls"], verdict["unused"]) == (False, 1, [])
+        assert verdict["outcomes"] == {"recorded" if mode == "cache" else "hit": 1}
+        for member in [*verdict, *call, *json.loads((tmp_path / "session.json").read_bytes())]:
+            assert f"`{member}`" in REFERENCE
+    assert (tmp_path / "c" / "rivers.json").is_file()
+
+
 def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
     [example] = [block for block in blocks(README, "sh") if "chatreel run" in block]
     [python] = blocks(README, "python")
@@ -133,7 +153,7 @@ def test_every_mode_stands_in_the_readme(mode: Mode) -> None:
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    paths = re.findall(r"`((?:proxy|tests|docs|cassettes|benchmarks)/[\w./-]+)`", text)
+    paths = re.findall(r"`((?:proxy|analytics|tests|docs|cassettes|benchmarks)/[\w./-]+)`", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
     assert [path for path in paths if not (REPOSITORY / path).exists()] == []
 

@@ -32,6 +32,7 @@ async def verdict(session: Session) -> JsonObject:
         "failures": [{"call_id": entry.call_id, "reason": entry.reason} for entry in journal.failures],
         "recorded": session.tally.outcomes[Outcome.RECORDED],
         "unused": [_unused(recording) for recording in listed if recording.id not in journal.used],
+        "old": [*sorted(journal.aged)],
         "edited": [recording.id for recording in listed if recording.edited],
         "warnings": list(journal.warnings),
     }

@@ -1,5 +1,6 @@
 """The body that opens a session: read, and checked member by member."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ REWRITE = "rewrite"
 
 _NAME = 500
 """Characters."""
+_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ def read_wish(body: bytes, defaults: Defaults) -> Wish:
     mode, rewrite = given.get("mode", (defaults.mode, False))
     if rewrite and cassette is None:
         raise _wrong("mode", "`rewrite` needs a `cassette`")
-    return Wish(mode, _options(given, cassette, defaults), given.get("name", ""), cassette, rewrite)
+    options = _options(given, cassette, defaults)
+    return Wish(mode, options, given.get("name", ""), cassette, rewrite, given.get("alias", ""))
 
 
 def options_for(options: Options, cassette: Path | None, *, record_errors: bool | None) -> Options:
@@ -96,6 +99,13 @@ def _name(value: object) -> str:
     return _text(value)[:_NAME]
 
 
+def _alias(value: object) -> str:
+    text = _text(value)
+    if not _ALIAS.fullmatch(text):
+        raise ValueError("give up to 64 letters, digits, - and _, a letter first")
+    return text
+
+
 def _path(value: object) -> Path:
     path = Path(_text(value))
     if not path.is_absolute():
@@ -139,6 +149,7 @@ def _budget(_value: object) -> None:
 
 _CHECKS: dict[str, Callable[[object], Any]] = {
     "name": _name,
+    "alias": _alias,
     "cassette": _path,
     "mode": _mode,
     "repeats": _choice(AtEnd),

@@ -7,12 +7,14 @@ points nowhere until it has been routed, it carries a refusal until the recorder
 
 import re
 import time
+from dataclasses import replace
 
 from mitmproxy import connection, http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import ClientTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 
+from chatreel import tags
 from chatreel.api_errors import ApiError, Problem
 from chatreel.control import Control
 from chatreel.engine.admission import Admission
@@ -127,13 +129,18 @@ class ChatreelAddon:
             return response
         result = await self._recorder.finish(exchange, answered)
         if isinstance(result, ApiError):
-            return self._rules.refuse(result)
+            refused = self._rules.refuse(result)
+            status = replace(self._recorder.forward_status(exchange), fwd_status=answered.status)
+            refused.headers["cache-status"] = str(replace(status, detail=result.problem.value.code))
+            return refused
         add_cache_status(response, result)
         return response
 
     async def chat_stream_end(self, flow: http.HTTPFlow) -> None:
         route = route_of(flow)
         if route is None or route.exchange is None or route.tee is None or flow.response is None:
+            return
+        if route.exchange.logged:  # given up, and the rest came all the same
             return
         self._learn(route, flow.response)
         try:
@@ -148,6 +155,9 @@ class ChatreelAddon:
         if tee.broken:
             self._recorder.fail(exchange, tee.broken)
             return False
+        if tee.unkept:
+            self._recorder.fail(exchange, tee.unkept, status=response.status_code)
+            return True
         answered = answered_in_pieces(response, tee)
         exchange.first_piece = answered.pieces[0].at if answered.pieces else None
         return not isinstance(await self._recorder.finish(exchange, answered), ApiError)
@@ -199,6 +209,7 @@ def _prepare(request: http.Request, exchange: Exchange) -> None:
     """What the upstream gets, where that is not what the client sent."""
     # A stream callable sees the bytes as they travel: compressed ones could be neither read nor paced (Q1).
     request.headers["accept-encoding"] = "identity"
+    request.headers.pop(tags.HEADER, None)
     if exchange.adds_usage:
         request.content = exchange.forwarded_body
 

@@ -13,7 +13,6 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     HttpResponseHook,
-    HttpStream,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
@@ -26,6 +25,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from chatreel.api_errors import ApiError
+from chatreel.engine.answers import BoundedHttpStream
 from chatreel.engine.draining import MAX_BYTES, Drains
 from chatreel.engine.upstream_errors import interim_error, is_interim, upstream_error
 from chatreel.pace import Part
@@ -72,7 +72,7 @@ class Rules:
     drains: Drains
 
 
-class ChatHttpStream(HttpStream):
+class ChatHttpStream(BoundedHttpStream):
     """One request and its response."""
 
     def __init__(self, context: Context, stream_id: int, rules: Rules) -> None:
@@ -156,6 +156,7 @@ class ChatHttpStream(HttpStream):
         left, self._left = self._left, None
         if left and self.server_state not in (self.state_done, self.state_errored):
             yield from super()._handle_event(left)
+            self.server_state = self.state_errored  # what had arrived before is nobody's
 
     def state_consume_request_body(self, event: events.Event) -> Commands:
         if isinstance(event, RequestData):

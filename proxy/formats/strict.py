@@ -35,7 +35,7 @@ class Places:
     """Where things stand in the text of a file. Made only when something has to be pointed at."""
 
     def __init__(self, data: bytes) -> None:
-        self._text = data.decode(errors="replace")
+        self.text = data.decode(errors="replace")
 
     def line(self, position: int) -> int:
         """The line, from 1, of a place that is counted in characters."""
@@ -44,14 +44,14 @@ class Places:
     def items(self, member: str) -> list[int]:
         """The lines on which the items of an array begin that is a member of the file's object; empty if none is."""
         try:
-            start = next(at for name, at in _members(self._text, _start(self._text)) if name == member)
-            return [self.line(at) for at in _items(self._text, start)]
+            start = next(at for name, at in _members(self.text, _start(self.text)) if name == member)
+            return [self.line(at) for at in _items(self.text, start)]
         except (StopIteration, ValueError, IndexError):
             return []
 
     @cached_property
     def _ends(self) -> list[int]:
-        return [match.end() for match in re.finditer("\n", self._text)]
+        return [match.end() for match in re.finditer("\n", self.text)]
 
 
 def _unreadable(data: bytes, error: orjson.JSONDecodeError) -> CassetteError:

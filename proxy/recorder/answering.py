@@ -26,6 +26,7 @@ class Answering:
         """Serve a recording."""
         if exchange.found is not Found.HIT:
             warn(exchange, _too_old(recording, exchange))
+            exchange.session.journal.aged.add(recording.id)
         ttl = exchange.session.options.freshness.ttl
         left = None if ttl is None else int(recording.recorded_at + ttl - time.time())
         self._serve(exchange, recording, CacheStatus(hit=True, ttl=left), Outcome.HIT)
@@ -59,6 +60,7 @@ class Answering:
         answer = replay(recording, exchange.form, include_usage=exchange.wants_usage, speed=speed)
         exchange.action = Action.REPLAY
         exchange.recording_id = recording.id
+        exchange.answer = recording
         exchange.reply = _with_headers(answer, recording, status)
         saved = recording.duration - exchange.elapsed if outcome is Outcome.HIT else 0.0
         self._logbook.write(exchange, outcome, status=answer.status, saved=saved)

@@ -8,6 +8,7 @@ fail()              there will be no complete answer: log the call
 import logging
 from dataclasses import replace
 
+from chatreel.annotate import Annotator
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action
 from chatreel.errors import StoreError
@@ -33,7 +34,7 @@ class Recorder:
     def __init__(self, store: Store, habits: Habits = DEFAULT_HABITS) -> None:
         """`store`: where calls are logged; each session knows its own recordings."""
         self._habits = habits
-        self._logbook = Logbook(store)
+        self._logbook = Logbook(store, Annotator(habits.prices), habits.tags)
         self._answering = Answering(store, self._logbook)
         self._opening = Opening(self._answering, habits)
         self._without_usage: set[tuple[str, str]] = set()
@@ -60,6 +61,7 @@ class Recorder:
 
         An `ApiError` takes the answer's place where the client asked to record and the store could not.
         """
+        exchange.answered = answered
         try:
             status = await storing.store(exchange, answered)
         except StoreError as error:

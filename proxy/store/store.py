@@ -48,6 +48,7 @@ class Store:
         """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
+        self._clerk = ThreadPoolExecutor(1, thread_name_prefix="chatreel-store-clerk")
         self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
         self.additions = 0
         """Recordings that were added through this object."""
@@ -157,15 +158,33 @@ class Store:
             await self._read(shrinking.checkpoint)
         return more
 
-    def log(self, call: Call) -> None:
-        """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer."""
-        self._writer.submit(lambda connection: log.insert(connection, call)).add_done_callback(_warn)
+    def log(self, call: Call, complete: Callable[[Call], Call] | None = None) -> None:
+        """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer.
+
+        `complete` adds what takes time to find out, in a thread of its own: neither the event loop nor a recording that
+        is being written waits for it. If it fails, the row is written as it is.
+        """
+        if complete is None:
+            self._submit(call)
+        else:
+            self._clerk.submit(self._complete, call, complete)
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
+        self._clerk.shutdown()
         self._writer.close()
         self._readers.shutdown()
         self._engine.dispose()
+
+    def _complete(self, call: Call, complete: Callable[[Call], Call]) -> None:
+        try:
+            call = complete(call)
+        except Exception:  # whatever it is, the call did happen
+            logger.exception("a row of the log is not complete")
+        self._submit(call)
+
+    def _submit(self, call: Call) -> None:
+        self._writer.submit(lambda connection: log.insert(connection, call)).add_done_callback(_warn)
 
     def _forget(self, ids: Iterable[int]) -> None:
         self._takes.clear()

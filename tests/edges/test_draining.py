@@ -1,5 +1,6 @@
 """A client that leaves in the middle: its answer is recorded all the same, within bounds."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +94,20 @@ def test_an_answer_that_takes_too_long_is_given_up_and_not_stored(upstream: Upst
         given_up, recorded = logged(proxy, store)
     assert given_up[:2] == ("failed", None)
     assert recorded[0] == "recorded"
+
+
+def test_an_answer_that_grows_too_large_is_given_up(upstream: Upstream, store: str) -> None:
+    """The limit is lowered: 16 MB through a socket would only take time."""
+    lowered = "import chatreel.engine.chat_stream as it; it.MAX_BYTES = 100; from chatreel.cli import main; main()"
+    gate = threading.Event()
+    upstream.reply_with(stream(("one", "two" * 100), gates=[None, None, gate]))
+    flags = ("--upstream", upstream.url, "--store", store, "--mode", "cache")
+    with running_chatreel(*flags, command=(sys.executable, "-c", lowered, "serve")) as proxy:
+        leave(proxy, question(stream=True))
+        gate.set()
+        proxy.wait_for_log("the client left, and no answer came")
+        assert logged(proxy, store)[0][:2] == ("failed", None)
+    assert rows(store, "SELECT count(*) FROM recordings") == [(0,)]
 
 
 def test_where_nothing_is_drained_a_client_that_leaves_leaves_no_recording(upstream: Upstream, store: str) -> None:
