@@ -108,7 +108,7 @@ def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
 def test_the_commands_for_looking_after_a_store_run(served: str, tmp_path: Path) -> None:
     example = (REPOSITORY / "docs" / "store.md").read_text(encoding="utf-8")
     for text in ("capital of France", "other"):
-        ask(f"{served}/v1", question(text))
+        assert ask(f"{served}/v1", question(text), authorization="Bearer sk-docs").status_code == 200
     store = str(tmp_path / "store.db")
     for command in "".join(blocks(example, "sh")).splitlines():
         ended = shell(command, tmp_path, CHATREEL_STORE=store)
