@@ -30,8 +30,8 @@ interactions:
     headers:
       Content-Type: [application/json]
     body:
-      string: '{"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "gpt-4o-mini", "choices":
-        [{"index": 0, "message": {"role": "assistant", "content": "The Glomma."}, "finish_reason": "stop"}]}'
+      string: '{"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "The Glomma."}, "finish_reason": "stop"}]}'
 version: 1
 """
 
