@@ -134,6 +134,8 @@ class Settings(BaseSettings):
     proxy_port: int | None = Field(default=None, ge=0, le=65535)
     """Of the forward proxy; 0: any free port, `None`: there is none."""
     store: str = Field(default_factory=_default_store)
+    secret_file: Path | None = None
+    """Holds what credentials are hashed with, if `scope` says so; `None`: beside the store, or in the data folder."""
     ready_file: Path | None = None
     max_body: ByteSize = ByteSize(24_000_000)
     """Largest request body; beyond it 413."""

@@ -19,6 +19,7 @@ from chatreel.recorder import Habits, Recorder
 from chatreel.request import Keys
 from chatreel.session import Session
 from chatreel.store import Store
+from chatreel.store.database import store_name
 from chatreel.store.secret import load_secret
 from chatreel.upstreams import Upstreams
 
@@ -54,7 +55,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
     store = open_store(settings)
     try:
         if await store.keyed_otherwise():
-            logger.warning("%s: %s", settings.store, STALE)
+            logger.warning("%s: %s", store_name(settings.store), STALE)
         keys = keys_for(settings)
         session = Session(mode_at_start(settings.mode, recorded_before=await store.count("") > 0))
         habits = Habits(
@@ -81,7 +82,7 @@ def open_store(settings: Settings) -> Store:
 def keys_for(settings: Settings) -> Keys:
     """How keys are made by `settings`; the store exists. Raises `StoreError` if its secret cannot be used."""
     options = settings.key_options
-    return Keys(options, load_secret(settings.store) if options.scope == "credential" else b"")
+    return Keys(options, load_secret(settings.store, settings.secret_file) if options.scope == "credential" else b"")
 
 
 def write_ready_file(path: Path, proxy: Proxy) -> None:

@@ -96,6 +96,7 @@ def demo(
 
 async def _serve(settings: "Settings") -> None:
     from chatreel.server import running_proxy, write_ready_file
+    from chatreel.store.database import store_name
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -107,7 +108,7 @@ async def _serve(settings: "Settings") -> None:
         if proxy.proxy_url:
             talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
         talk.say(f"  upstream    {' '.join(settings.upstream)}")
-        talk.say(f"  recordings  {settings.store}")
+        talk.say(f"  recordings  {store_name(settings.store)}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
         await stopped.wait()

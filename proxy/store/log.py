@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, select
 
 from chatreel.model import Mode, Outcome
 from chatreel.store import payloads
+from chatreel.store.bases import Bases
 from chatreel.store.schema import calls
 
 
@@ -44,9 +45,13 @@ class Call:
 _COLUMNS = [calls.c[field.name] for field in fields(Call)]
 
 
-def insert(connection: Connection, call: Call) -> None:
-    digests = payloads.put(connection, [call.request]) if call.request is not None else [None]
-    connection.execute(calls.insert(), asdict(replace(call, request=None)) | {"request": digests[0]})
+def insert(connection: Connection, call: Call, bases: Bases | None = None) -> None:
+    """Add a row. `bases`: as for `chatreel.store.recordings.insert`."""
+    digest = None
+    if call.request is not None:
+        route = (call.upstream, call.path, call.tenant)
+        digest = (bases or Bases()).put_alone(connection, "request", route, call.request, call.request)
+    connection.execute(calls.insert(), asdict(replace(call, request=None)) | {"request": digest})
 
 
 def find(connection: Connection, call_id: str) -> Call | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -16,10 +17,14 @@ from chatreel.store import leases, log, neighbours, recordings
 from chatreel.store.database import open_engine, reason_of, store_url
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
+from chatreel.store.watch import Watch
 from chatreel.store.writer import Writer
 
 _READERS = 2
 _KEYS_IN_MEMORY = 100_000
+
+_TRUST = 0.5
+"""Seconds for which what is known of a key is believed without asking whether others have written."""
 
 DEFAULT_KEYS = keyed_by(KeyOptions())
 
@@ -36,18 +41,27 @@ class Store:
         self.shared = self._engine.dialect.name != "sqlite"
         """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
+        self._memory = recordings.Memory()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
-        self._additions = 0
+        self._forgotten = 0
+        """How often something that is known may have become wrong."""
+        self._watch = Watch(self._engine)
+        self._version = ""
+        self._watched_at = -_TRUST
         self._hot: LRUCache[int, Replayable] = LRUCache(memory_limit, getsizeof=_memory_size)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
-        """All takes of a key, in the order of recording. That there is none is never remembered."""
+        """All takes of a key, in the order of recording, as they were less than a second ago or are now.
+
+        That there is none is never remembered.
+        """
+        await self._notice_others()
         if known := self._takes.get((cassette, key)):
             return known
-        additions = self._additions
+        forgotten = self._forgotten
         found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
-        if found and additions == self._additions:  # else a newer take may have come in while we read
+        if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
             self._takes[cassette, key] = found
         return found
 
@@ -62,15 +76,17 @@ class Store:
         try:
             found = await self._read(lambda connection: recordings.replayable(connection, recording_id))
         except StoreError:
-            self._takes.clear()  # it may have been deleted by another process: look again next time
+            self._forget_takes()  # it may have been deleted by another process: look again next time
             raise
         self._keep(found)
         return found
 
     async def add(self, recording: Recording) -> Recording:
         """Store a recording as the newest take of its key. When this returns, it is committed."""
-        recording_id = await self._write(lambda connection: recordings.insert(connection, recording, self._keyed_by))
-        self._additions += 1
+        recording_id = await self._write(
+            lambda connection: recordings.insert(connection, recording, self._keyed_by, self._memory)
+        )
+        self._forgotten += 1
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored.replayable)
@@ -105,13 +121,35 @@ class Store:
 
     def log(self, call: Call) -> None:
         """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer."""
-        self._writer.submit(lambda connection: log.insert(connection, call)).add_done_callback(_warn)
+        self._writer.submit(lambda connection: log.insert(connection, call, self._memory.bases)).add_done_callback(
+            _warn
+        )
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
         self._writer.close()
         self._readers.shutdown()
+        self._watch.close()
         self._engine.dispose()
+
+    async def _notice_others(self) -> None:
+        """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""
+        now = time.monotonic()
+        if now - self._watched_at < _TRUST:
+            return
+        self._watched_at = now
+        try:
+            version = await self._wait(self._readers.submit(self._watch.version))
+        except StoreError:
+            self._forget_takes()
+            raise
+        if version != self._version:
+            self._forget_takes()
+        self._version = version
+
+    def _forget_takes(self) -> None:
+        self._forgotten += 1
+        self._takes.clear()
 
     def _keep(self, recording: Replayable) -> None:
         if _memory_size(recording) <= self._hot.maxsize:
