@@ -32,7 +32,7 @@ def price(usd: str) -> Price:
 def test_every_outcome_has_its_side(outcome: Outcome, spent: int, saved: int) -> None:
     account = Account()
     account.count(outcome, Decimal(1))
-    assert (account.spent.known, account.saved.known) == (spent, saved)
+    assert (account.spent.known, account.saved.known) == (Decimal(spent), Decimal(saved))
 
 
 def test_what_is_not_known_is_counted_and_is_not_zero() -> None:
