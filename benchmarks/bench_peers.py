@@ -346,6 +346,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", choices=("probes", "suite", "timings"), help="timings: of a suite in --folder")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, Upstream() as upstream:
         bench = Bench((given.folder or Path(name)).resolve(), upstream)
@@ -353,9 +354,12 @@ def main() -> None:
         bench.install()
         sys.stdout.write(", ".join(f"{name} {version}" for name, version in bench.versions().items()) + "\n")
         tools = [tool for tool in TOOLS if tool.packages != "none"]
-        show("Found out by doing it", {tool.name: probe(bench, tool) for tool in tools})
-        show("The suite", {tool.name: suite(bench, tool) for tool in tools})
-        show(f"Replay, medians of {given.rounds} rounds", timings(bench, given.rounds))
+        if given.only in {None, "probes"}:
+            show("Found out by doing it", {tool.name: probe(bench, tool) for tool in tools})
+        if given.only in {None, "suite"}:
+            show("The suite", {tool.name: suite(bench, tool) for tool in tools})
+        if given.only in {None, "timings"}:
+            show(f"Replay, medians of {given.rounds} rounds", timings(bench, given.rounds))
 
 
 if __name__ == "__main__":

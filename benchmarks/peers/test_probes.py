@@ -18,10 +18,21 @@ pytestmark: Any = []  # the line that differs
 CHANGED = "CHANGED" in os.environ
 
 
-def ask(user: str, system: str = "Be brief.", **more: Any) -> Any:
+def asked(user: str, system: str = "Be brief.", **more: Any) -> Any:
     messages: Any = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+    return {"model": "gpt-4o-mini", "messages": messages, **more}
+
+
+def ask(user: str, system: str = "Be brief.", **more: Any) -> Any:
     with OpenAI(max_retries=0) as client:
-        return client.chat.completions.create(model="gpt-4o-mini", messages=messages, **more)
+        return client.chat.completions.create(**asked(user, system, **more))
+
+
+def arrivals(user: str) -> list[float]:
+    """Seconds after the call at which each chunk of a stream has arrived."""
+    start = time.monotonic()
+    with OpenAI(max_retries=0) as client:
+        return [time.monotonic() - start for _ in client.chat.completions.create(**asked(user, stream=True))]
 
 
 def tell(name: str, value: object) -> None:
@@ -49,13 +60,11 @@ def test_form() -> None:
     if CHANGED:
         assert "dune" in ask("Name a dune.").choices[0].message.content
     else:
-        assert list(ask("Name a dune.", stream=True))
+        assert arrivals("Name a dune.")
 
 
 def test_pace() -> None:
-    start = time.monotonic()
-    with ask("Slowly: name a gulf.", stream=True) as chunks:
-        times = [time.monotonic() - start for _ in chunks]
+    times = arrivals("Slowly: name a gulf.")
     tell("pace", [times[0], times[-1]])
 
 
