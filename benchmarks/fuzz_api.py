@@ -84,8 +84,8 @@ def proxy(folder: Path) -> Iterator[str]:
         raise SystemExit(f"the proxy logged an exception:\n{said[said.index('Traceback') :][:4000]}")
 
 
-def fuzz(origin: str, seconds: int, examples: int, seed: int) -> int:
-    """The exit code of schemathesis."""
+def fuzz(origin: str, folder: Path, seconds: int, examples: int, seed: int) -> int:
+    """The exit code of schemathesis, which keeps notes in `folder`."""
     options = [
         *(
             "--checks",
@@ -97,7 +97,7 @@ def fuzz(origin: str, seconds: int, examples: int, seed: int) -> int:
     ]
     command = [str(Path(sys.executable).parent / "schemathesis"), "run", *options, f"{origin}/_chatreel/openapi.json"]
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - arguments of ours
+    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode  # noqa: S603 - arguments of ours
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, proxy(Path(folder)) as origin:
-        code = fuzz(origin, given.seconds, given.examples, given.seed)
+        code = fuzz(origin, Path(folder), given.seconds, given.examples, given.seed)
     sys.exit(code)
 
 

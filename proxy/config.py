@@ -38,6 +38,7 @@ from chatreel.model import Mode
 from chatreel.pace import INSTANT, parse_pace
 from chatreel.rates import PriceOverride, parse_override
 from chatreel.repeats import AtEnd
+from chatreel.tags import parse_tag
 from chatreel.upstreams import DEFAULT_URL, parse_host, parse_upstream
 
 
@@ -118,6 +119,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _tag(text: str) -> str:
+    parse_tag(text)
+    return text
+
+
 def _upstream(text: str) -> str:
     parse_upstream(text)
     return text
@@ -127,6 +133,7 @@ type HostText = Annotated[str, AfterValidator(parse_host)]
 type UpstreamText = Annotated[str, BeforeValidator(_upstream)]
 type Duration = Annotated[float, BeforeValidator(_duration)]
 """Seconds; written as in `30s`, `12h` or `7d`."""
+type TagText = Annotated[str, AfterValidator(_tag)]
 type PointerText = Annotated[str, AfterValidator(_pointer)]
 
 
@@ -154,6 +161,8 @@ class Settings(BaseSettings):
     block_others: bool = False
     """Whether the forward proxy refuses all other hosts, in place of tunnelling to them."""
     store: str = Field(default_factory=_default_store)
+    secret_file: Path | None = None
+    """Holds what credentials are hashed with, if `scope` says so; `None`: beside the store, or in the data folder."""
     ready_file: Path | None = None
     token: Annotated[SecretStr, BeforeValidator(_token)] | None = None
     """What clients have to show. See `chatreel.access`."""
@@ -181,6 +190,8 @@ class Settings(BaseSettings):
     """File to record into and replay from, instead of the store."""
     repeats: AtEnd = AtEnd.LAST
     """What comes after the last take of a call, where takes are replayed in order."""
+    tag: Annotated[tuple[TagText, ...], NoDecode, BeforeValidator(_words)] = ()
+    """On every call, as `name=value`."""
     ttl: Duration | None = None
     """Seconds after which `cache` asks anew what is in the store."""
     max_age: Duration | None = None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.progress import Progress
@@ -11,6 +11,7 @@ from rich.progress import Progress
 from chatreel import talk
 from chatreel.atomic import put_into_place
 from chatreel.canonical import keyed_by
+from chatreel.cassette_names import SUFFIX, cassette_name
 from chatreel.config import Settings
 from chatreel.errors import CassetteError, ConfigError
 from chatreel.formats import cassette
@@ -23,7 +24,8 @@ from chatreel.request import Keys
 from chatreel.server import keys_for, open_store
 from chatreel.store import Store
 
-SUFFIX = ".json"
+_FOLDER = "cassettes"
+"""Holds a folder for each module of tests, as pytest-recording and the plugin of chatreel have it."""
 _SUFFIXES = frozenset({".yaml", ".yml", ".har", ".flow", ".flows", ".mitm", ".json"})
 """Of the files that are taken from a folder; any file can be named by itself."""
 
@@ -153,22 +155,31 @@ def _into_cassettes(reports: list[FileReport], wanted: Wanted, keys: Keys) -> No
         by_target.setdefault(wanted.cassette or _beside(report.source), []).append(report)
     for target, sources in by_target.items():
         there = _there(target, keys)
-        known = set(there)
+        known = set(map(_essence, there))
         for report in sources:
             report.target = str(target)
-            new = [one for one in report.recordings if one not in known]
+            new = [one for one in report.recordings if _essence(one) not in known]
             report.known = len(report.recordings) - len(new)
             there += new
-            known |= set(new)
         if not wanted.dry_run:
             _put(target, there, keys)
 
 
 def _beside(source: Path) -> Path:
-    """The name stays, so that a test finds its cassette: `test_rain.yaml` becomes `test_rain.json`."""
+    """Where a test finds it: `cassettes/test_weather/test_rain.yaml` becomes `test_rain.json` in the same folder."""
     if source.suffix == SUFFIX:
         raise ConfigError(f"{source} would be overwritten by its own import: name a file with --cassette")
-    return source.with_suffix(SUFFIX) if source.suffix.lower() in _SUFFIXES else Path(f"{source}{SUFFIX}")
+    known = source.suffix.lower() in _SUFFIXES
+    if known and source.parent.parent.name == _FOLDER:
+        return source.with_name(_name_of(source.stem))
+    return source.with_suffix(SUFFIX) if known else Path(f"{source}{SUFFIX}")
+
+
+def _name_of(test: str) -> str:
+    """The cassette of a test that pytest-recording calls `TestOslo.test_rain[gpt-4o]`."""
+    function, bracket, parameters = test.partition("[")
+    *owners, name = function.split(".")
+    return cassette_name(owners, name + bracket + parameters)
 
 
 def _there(target: Path, keys: Keys) -> list[Recording]:
@@ -193,23 +204,28 @@ def _put(target: Path, recordings: Iterable[Recording], keys: Keys) -> None:
 async def _into_store(settings: Settings, reports: list[FileReport], *, dry_run: bool) -> None:
     with closing(open_store(settings)) as store, Progress(console=talk.console, transient=True) as bar:
         task = bar.add_task("storing", total=sum(len(report.recordings) for report in reports))
-        for report in reports:
+        # All are looked up before one is added: what a suite recorded twice is two takes, though equal to the byte.
+        known = [[await _is_stored(store, one) for one in report.recordings] for report in reports]
+        for report, there in zip(reports, known, strict=True):
             report.target = settings.store
-            for one in report.recordings:
-                if await _is_stored(store, one):
-                    report.known += 1
-                elif not dry_run:
+            report.known = sum(there)
+            for one, is_there in zip(report.recordings, there, strict=True):
+                if not is_there and not dry_run:
                     await store.add(one)
                 bar.advance(task)
 
 
 async def _is_stored(store: Store, one: Recording) -> bool:
-    """Whether an earlier import has brought it: equal but for what only cassettes keep."""
+    """Whether an earlier import has brought it."""
     for take in await store.takes("", one.identity.key):
-        stored = await store.load(take.id)
-        if replace(stored, id=0, edited=one.edited) == one:
+        if _essence(await store.load(take.id)) == _essence(one):
             return True
     return False
+
+
+def _essence(one: Recording) -> tuple[object, ...]:
+    """What makes two recordings the same one, however its request is spelled and whatever was taken out of that."""
+    return (one.identity.key, round(one.recorded_at, 6), one.status, one.headers, one.body)
 
 
 def as_text(reports: Iterable[FileReport]) -> Iterator[str]:

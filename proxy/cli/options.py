@@ -10,7 +10,7 @@ Upstream = Annotated[
     typer.Option(help="The real API, as [NAME=]URL; repeatable. The first is the default, others live under /NAME/v1."),
 ]
 Mode = Annotated[str | None, typer.Option(help="cache, replay, record, once or passthrough (or VCR's names).")]
-Store = Annotated[str | None, typer.Option(help="File that holds the recordings.")]
+Store = Annotated[str | None, typer.Option(help="File that holds the recordings, or URL of a PostgreSQL.")]
 Pace = Annotated[str | None, typer.Option(help="Of replayed streams: instant, recorded, or N times faster.")]
 AskUsage = Annotated[
     bool | None,
@@ -41,5 +41,9 @@ Cassette = Annotated[
 ]
 Repeats = Annotated[
     str | None, typer.Option(help="After the last take of a call: last (it again) or strict (refuse), as in replay.")
+]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option(help="Put on every call in the log, as name=value; repeatable.", metavar="NAME=VALUE"),
 ]
 Ttl = Annotated[str | None, typer.Option(help="Age at which cache asks anew, as in 30s, 12h or 7d.")]

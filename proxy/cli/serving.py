@@ -22,6 +22,7 @@ from chatreel.cli.options import (
     RecordErrors,
     Repeats,
     Store,
+    Tag,
     Ttl,
     Upstream,
 )
@@ -63,6 +64,7 @@ def serve(
     cassette: Cassette = None,
     repeats: Repeats = None,
     ttl: Ttl = None,
+    tag: Tag = None,
     parent: Annotated[int | None, typer.Option(help="End when the process of this id has ended.")] = None,
     fallback_upstream: Annotated[
         str | None, typer.Option(help="The upstream if neither a flag nor a setting names one.")
@@ -93,6 +95,7 @@ def serve(
         cassette=cassette,
         repeats=repeats,
         ttl=ttl,
+        tag=tuple(tag or ()),
     )
     talk.start_logging()
     asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
@@ -116,6 +119,7 @@ def run(
     cassette: Cassette = None,
     repeats: Repeats = None,
     ttl: Ttl = None,
+    tag: Tag = None,
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
@@ -135,6 +139,7 @@ def run(
         cassette=cassette,
         repeats=repeats,
         ttl=ttl,
+        tag=tuple(tag or ()),
     )
     talk.start_logging(quiet=True)
     settings = for_one_command(settings, intercept=intercept or bool(intercept_host))
@@ -156,6 +161,7 @@ def demo(
 
 async def _serve(settings: "Settings", parent: int | None) -> None:
     from chatreel.server import running_proxy, write_ready_file
+    from chatreel.store.database import store_name
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -167,7 +173,7 @@ async def _serve(settings: "Settings", parent: int | None) -> None:
         if proxy.proxy_url:
             talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
         talk.say(f"  upstream    {' '.join(settings.upstream)}")
-        talk.say(f"  recordings  {settings.cassette or settings.store}")
+        talk.say(f"  recordings  {settings.cassette or store_name(settings.store)}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
         watch = asyncio.create_task(_stop_after(parent, stopped))

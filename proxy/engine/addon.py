@@ -14,6 +14,7 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import ClientTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 
+from chatreel import tags
 from chatreel.api_errors import ApiError, Problem
 from chatreel.control import Control
 from chatreel.engine.admission import Admission
@@ -208,6 +209,7 @@ def _prepare(request: http.Request, exchange: Exchange) -> None:
     """What the upstream gets, where that is not what the client sent."""
     # A stream callable sees the bytes as they travel: compressed ones could be neither read nor paced (Q1).
     request.headers["accept-encoding"] = "identity"
+    request.headers.pop(tags.HEADER, None)
     if exchange.adds_usage:
         request.content = exchange.forwarded_body
 

@@ -4,6 +4,7 @@ import time
 
 from mitmproxy import http
 
+from chatreel import tags
 from chatreel.canonical import credential_headers
 from chatreel.engine.answers import TOO_LONG, passed_on
 from chatreel.engine.decoding import LIMIT, BrokenCoding, decoder
@@ -22,6 +23,7 @@ def asked_of(request: http.Request, route: Route, limit: int) -> Asked:
         body=_decoded(request, limit),
         cache_control=cache_control_of(request),
         credentials=credential_headers(request.headers.items(multi=True)),
+        tags=tuple(request.headers.get_all(tags.HEADER)),
     )
 
 

@@ -62,6 +62,9 @@ KEYS = {
     "password in a URL": "postgresql://app:hunter2@db.internal/app",
 }
 
+VALUES = {"password in a URL": "hunter2"}
+"""What is secret of those that do not end with it."""
+
 INNOCENT = [
     "The prefix sk- is used for keys, as in sk-... or sk-your-key-here.",
     "AKIAIOSFODNN7EXAMPLE is the key id that Amazon's manuals use.",
@@ -93,7 +96,7 @@ def test_a_key_is_found_and_taken_out_whole(name: str) -> None:
         assert [found.name for found in find(text)] == [name], text
         left = replace(text)
         assert f"[{name} removed]" in left
-        assert key[-12:] not in left
+        assert VALUES.get(name, key[-12:]) not in left
 
 
 @pytest.mark.parametrize("text", INNOCENT)
