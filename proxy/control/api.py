@@ -89,9 +89,12 @@ class Control:
                 session = await self._sessions.open(wish)
                 return 201, _opened(session, asking.host, wish.alias or session.id)
             case HTTPMethod.GET, ["sessions"]:
+                await self._sessions.settled()
                 return 200, {"sessions": [await verdict(session) for session in self._sessions.all()]}
             case HTTPMethod.GET, ["sessions", session_id]:
-                return 200, await verdict(self._session(session_id))
+                session = self._session(session_id)
+                await self._sessions.settled()
+                return 200, await verdict(session)
             case HTTPMethod.DELETE, ["sessions", session_id]:
                 session = self._session(session_id)
                 await self._sessions.close(session)
@@ -134,6 +137,7 @@ def _opened(session: Session, host: str, called: str) -> JsonObject:
 def _nothing_there(method: str, path: str) -> ApiError:
     message = (
         f"nothing answers to {method} {path}. There are GET {PREFIX}health, GET {PREFIX}openapi.json, GET and POST "
-        f"{_SESSIONS}, GET and DELETE {_SESSIONS}/ID, GET {_SESSIONS}/ID/calls"
+        f"{_SESSIONS}, GET and DELETE {_SESSIONS}/ID, GET {_SESSIONS}/ID/calls. The base URL of the default session "
+        "ends in /v1."
     )
     return ApiError(Problem.UNKNOWN_PATH, message)
