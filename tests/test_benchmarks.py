@@ -33,3 +33,10 @@ def test_the_cost_of_a_key_is_a_table() -> None:
     ended = run("bench_canonical.py")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("body")
+
+
+@pytest.mark.long
+def test_the_cost_of_a_test_with_a_session_is_a_table() -> None:
+    ended = run("bench_plugin.py")
+    assert ended.returncode == 0, ended.stderr
+    assert "processor time of a session" in ended.stdout
