@@ -17,6 +17,10 @@ class StoreError(ChatreelError):
     """The store cannot be opened, read or written."""
 
 
+class ExportError(ChatreelError):
+    """The log cannot be exported, or what was exported cannot be read."""
+
+
 class NotFound(ChatreelError, LookupError):  # noqa: N818 - it says what is the matter
     """No recording, or no call, is what somebody has named; or several are."""
 

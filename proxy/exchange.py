@@ -7,7 +7,7 @@ from uuid import uuid4
 from chatreel.canonical import without_credentials
 from chatreel.decide import Action, Found
 from chatreel.flights import Flight
-from chatreel.model import Identity, JsonObject, Mode, Piece, WireForm
+from chatreel.model import Identity, JsonObject, Mode, Piece, Replayable, WireForm
 from chatreel.reply import Reply
 from chatreel.session import Session
 from chatreel.upstreams import Target
@@ -23,6 +23,8 @@ class Asked:
     cache_control: str = ""
     credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Headers that carry a secret: hashed where recordings are not shared, and never stored or logged."""
+    tags: tuple[str, ...] = ()
+    """Values of the headers with tags: see `chatreel.tags`."""
 
 
 @dataclass(slots=True)
@@ -44,6 +46,10 @@ class Exchange:
     found: Found = Found.MISS
     recording_id: int | None = None
     """Served or made by this call."""
+    answer: Replayable | None = None
+    """What is served, or was made."""
+    answered: "Answered | None" = None
+    """What the upstream answered."""
     take: int | None = None
     """Number of the take that is served, from 1."""
     replaces: int | None = None

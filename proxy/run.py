@@ -4,12 +4,16 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from chatreel import talk
-from chatreel.clients import client_variables
+from chatreel.clients import API_KEY_VARIABLE, BASE_URL_VARIABLE, client_variables
 from chatreel.config import Settings
 from chatreel.exit_codes import ExitCode
-from chatreel.server import running_proxy
+from chatreel.interception import interception_variables
+from chatreel.server import Proxy, running_proxy
+from chatreel.trust import write_bundle
 from chatreel.upstreams import parse_upstream
 
 
@@ -26,19 +30,36 @@ def with_fallback(settings: Settings, url: str) -> Settings:
     return settings.model_copy(update={"upstream": (url,)})
 
 
+def for_one_command(settings: Settings, *, intercept: bool) -> Settings:
+    """The settings of a proxy that one command finds by its environment. Nobody else does, so it needs no token."""
+    alone = {"host": "127.0.0.1", "token": None, "token_file": None, "proxy_port": 0 if intercept else None}
+    return default_upstream(settings.model_copy(update=alone))
+
+
 async def run_command(command: Sequence[str], settings: Settings) -> int:
-    """Run `command` to its end; its exit code, as a shell would give it."""
-    async with running_proxy(settings) as proxy:
-        environment = os.environ | client_variables(proxy.base_url, proxy.mode, os.environ)
-        try:
-            process = await asyncio.create_subprocess_exec(*command, env=environment)
-        except OSError as error:
-            talk.complain(f"cannot run {command[0]!r}: {error.strerror}")
-            return ExitCode.NOT_FOUND
-        with_signals_forwarded(process)
-        code = await process.wait()
+    """Run `command` to its end, intercepted if there is a forward proxy; its exit code, as a shell would give it."""
+    with TemporaryDirectory(prefix="chatreel-") as folder:
+        async with running_proxy(settings) as proxy:
+            environment = os.environ | _variables(proxy, Path(folder))
+            try:
+                process = await asyncio.create_subprocess_exec(*command, env=environment)
+            except OSError as error:
+                talk.complain(f"cannot run {command[0]!r}: {error.strerror}")
+                return ExitCode.NOT_FOUND
+            with_signals_forwarded(process)
+            code = await process.wait()
     talk.verdict(proxy.tally)
     return 128 - code if code < 0 else code
+
+
+def _variables(proxy: Proxy, folder: Path) -> dict[str, str]:
+    """What tells the command of the proxy. Intercepted, it goes on asking whom it would have asked."""
+    told = client_variables(proxy.base_url, proxy.mode, os.environ)
+    if proxy.proxy_url is None:
+        return told
+    kept = {name: value for name, value in told.items() if name in (API_KEY_VARIABLE, BASE_URL_VARIABLE)}
+    bundle = write_bundle(folder, proxy.authority)
+    return kept | interception_variables(proxy.proxy_url, str(bundle), proxy.hosts, os.environ)
 
 
 def with_signals_forwarded(process: asyncio.subprocess.Process) -> None:

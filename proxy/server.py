@@ -19,12 +19,15 @@ from chatreel.errors import ServeError
 from chatreel.explain import STALE
 from chatreel.housekeeping import housekeeping
 from chatreel.model import Mode
+from chatreel.prices import Prices
 from chatreel.recorder import Habits, Recorder
 from chatreel.request import Keys
 from chatreel.session import Options
 from chatreel.sessions import Sessions, Wish
 from chatreel.store import Store
+from chatreel.store.database import store_name
 from chatreel.store.secret import load_secret
+from chatreel.tags import parse_tag
 from chatreel.tally import Tally
 from chatreel.upstreams import Upstreams
 
@@ -43,6 +46,8 @@ class Proxy:
     """Of the forward proxy, if there is one."""
     authority: Path
     """Certificate that clients of the forward proxy have to trust, PEM."""
+    hosts: tuple[str, ...]
+    """Patterns of the hosts that the forward proxy intercepts."""
     sessions: Sessions
 
     @property
@@ -61,27 +66,37 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
     """Run a proxy on this event loop. Raises `ServeError`, `StoreError` or `ConfigError` if it cannot start."""
     try:
         from chatreel.engine.assembly import Limits, assemble
+        from chatreel.engine.gate import Policy
         from chatreel.engine.master import Listen
     except ImportError as error:
         raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
 
-    upstreams = Upstreams.parse(settings.upstream)
+    upstreams = Upstreams.parse(settings.upstream, settings.intercept)
     async with _open_sessions(settings) as (store, sessions):
-        habits = Habits(ask_usage=settings.ask_usage, keys=sessions.keys)
+        habits = habits_of(settings, sessions.keys)
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
         master = assemble(
             sessions,
             Recorder(store, habits),
-            Control(sessions, defaults_of(settings), host=settings.host),
+            Control(sessions, defaults_of(settings), host=settings.host, has_token=bool(settings.secret_token)),
             upstreams,
             limits=Limits(int(settings.max_body), settings.drain),
-            listen=Listen(settings.host, settings.port, settings.proxy_port, upstreams.addresses),
+            listen=Listen(
+                settings.host,
+                settings.port,
+                settings.proxy_port,
+                intercepted=upstreams.intercepted_addresses,
+                policy=Policy(settings.secret_token, settings.block_others),
+                max_connections=settings.max_connections,
+            ),
             certificates=certificates,
         )
         origin, *forward = await master.start()
         try:
             async with housekeeping(store, settings.max_size):
-                yield Proxy(f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, sessions)
+                yield Proxy(
+                    f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, upstreams.hosts, sessions
+                )
         finally:
             await master.stop()
 
@@ -92,7 +107,7 @@ async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessi
     store = open_store(settings)
     try:
         if await store.keyed_otherwise():
-            logger.warning("%s: %s", settings.store, STALE)
+            logger.warning("%s: %s", store_name(settings.store), STALE)
         sessions = Sessions(store, keys_for(settings))
         defaults = defaults_of(settings)
         options = options_for(defaults.options, settings.cassette, record_errors=defaults.record_errors)
@@ -103,6 +118,12 @@ async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessi
             await sessions.close_all()
     finally:
         store.close()
+
+
+def habits_of(settings: Settings, keys: Keys) -> Habits:
+    """What is the same for all calls."""
+    tags = tuple(map(parse_tag, settings.tag))
+    return Habits(ask_usage=settings.ask_usage, keys=keys, prices=Prices(settings.price), tags=tags)
 
 
 def defaults_of(settings: Settings) -> Defaults:
@@ -120,7 +141,7 @@ def open_store(settings: Settings) -> Store:
 def keys_for(settings: Settings) -> Keys:
     """How keys are made by `settings`; the store exists. Raises `StoreError` if its secret cannot be used."""
     options = settings.key_options
-    return Keys(options, load_secret(settings.store) if options.scope == "credential" else b"")
+    return Keys(options, load_secret(settings.store, settings.secret_file) if options.scope == "credential" else b"")
 
 
 def write_ready_file(path: Path, proxy: Proxy) -> None:

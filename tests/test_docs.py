@@ -110,7 +110,7 @@ def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
 def test_the_commands_for_looking_after_a_store_run(served: str, tmp_path: Path) -> None:
     example = (REPOSITORY / "docs" / "store.md").read_text(encoding="utf-8")
     for text in ("capital of France", "other"):
-        ask(f"{served}/v1", question(text))
+        assert ask(f"{served}/v1", question(text), authorization="Bearer sk-docs").status_code == 200
     store = str(tmp_path / "store.db")
     for command in "".join(blocks(example, "sh")).splitlines():
         ended = shell(command, tmp_path, CHATREEL_STORE=store)
@@ -184,7 +184,7 @@ def test_every_mode_stands_in_the_readme(mode: Mode) -> None:
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    paths = re.findall(r"`((?:proxy|tests|docs|cassettes|benchmarks)/[\w./-]+)`", text)
+    paths = re.findall(r"`((?:proxy|analytics|tests|docs|cassettes|benchmarks)/[\w./-]+)`", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
     assert [path for path in paths if not (REPOSITORY / path).exists()] == []
 

@@ -8,18 +8,20 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
     identity   explain, suggest, rekey
     keeping    ls, show, diff, rm, prune, verify, stats
     cassettes  import, pack, merge, lint
+    figures    export, reprice
     money      price
+    health     doctor
 """
 
 import sys
 
 from chatreel import talk
-from chatreel.cli import cassettes, identity, keeping, money, serving
+from chatreel.cli import cassettes, figures, health, identity, keeping, money, serving
 from chatreel.cli.app import app
 from chatreel.errors import CassetteError, ChatreelError, ConfigError, NotFound, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
-__all__ = ["app", "cassettes", "identity", "keeping", "main", "money", "serving"]
+__all__ = ["app", "cassettes", "figures", "health", "identity", "keeping", "main", "money", "serving"]
 
 _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,

@@ -10,7 +10,7 @@ Upstream = Annotated[
     typer.Option(help="The real API, as [NAME=]URL; repeatable. The first is the default, others live under /NAME/v1."),
 ]
 Mode = Annotated[str | None, typer.Option(help="cache, replay, record, once or passthrough (or VCR's names).")]
-Store = Annotated[str | None, typer.Option(help="File that holds the recordings.")]
+Store = Annotated[str | None, typer.Option(help="File that holds the recordings, or URL of a PostgreSQL.")]
 Pace = Annotated[str | None, typer.Option(help="Of replayed streams: instant, recorded, or N times faster.")]
 AskUsage = Annotated[
     bool | None,
@@ -25,10 +25,25 @@ MaxSize = Annotated[
     str | None, typer.Option(help="Of the store, as in 2GB: beyond it, the least recently used recordings go.")
 ]
 MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
+InterceptHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--intercept-host",
+        help="Also intercept this host, besides upstreams and known providers; repeatable, one * stands for any text.",
+    ),
+]
+BlockOthers = Annotated[
+    bool | None,
+    typer.Option("--block-others/--tunnel-others", help="Refuse hosts that are not intercepted, or tunnel to them."),
+]
 Cassette = Annotated[
     Path | None, typer.Option(help="File to record into and replay from, instead of the store; made if there is none.")
 ]
 Repeats = Annotated[
     str | None, typer.Option(help="After the last take of a call: last (it again) or strict (refuse), as in replay.")
+]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option(help="Put on every call in the log, as name=value; repeatable.", metavar="NAME=VALUE"),
 ]
 Ttl = Annotated[str | None, typer.Option(help="Age at which cache asks anew, as in 30s, 12h or 7d.")]

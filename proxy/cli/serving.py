@@ -12,7 +12,9 @@ from chatreel import talk
 from chatreel.cli.app import app
 from chatreel.cli.options import (
     AskUsage,
+    BlockOthers,
     Cassette,
+    InterceptHost,
     MaxBody,
     MaxSize,
     Mode,
@@ -20,6 +22,7 @@ from chatreel.cli.options import (
     RecordErrors,
     Repeats,
     Store,
+    Tag,
     Ttl,
     Upstream,
 )
@@ -37,9 +40,23 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.")] = None,
     proxy_port: Annotated[int | None, typer.Option(help="Also be a forward proxy, on this port.")] = None,
+    intercept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--intercept",
+            "--intercept-host",
+            help="Also intercept this host, besides upstreams and known providers; repeatable, * for any text.",
+        ),
+    ] = None,
+    block_others: BlockOthers = None,
+    token: Annotated[
+        str | None, typer.Option(help="What clients have to show. Other users see it here: prefer CHATREEL_TOKEN.")
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File that holds the token.")] = None,
     store: Store = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
     max_body: MaxBody = None,
+    max_connections: Annotated[int | None, typer.Option(help="Of clients, at a time.")] = None,
     max_size: MaxSize = None,
     pace: Pace = None,
     ask_usage: AskUsage = None,
@@ -47,6 +64,7 @@ def serve(
     cassette: Cassette = None,
     repeats: Repeats = None,
     ttl: Ttl = None,
+    tag: Tag = None,
     parent: Annotated[int | None, typer.Option(help="End when the process of this id has ended.")] = None,
     fallback_upstream: Annotated[
         str | None, typer.Option(help="The upstream if neither a flag nor a setting names one.")
@@ -62,9 +80,14 @@ def serve(
         host=host,
         port=port,
         proxy_port=proxy_port,
+        intercept=tuple(intercept or ()),
+        block_others=block_others,
+        token=token,
+        token_file=token_file,
         store=store,
         ready_file=ready_file,
         max_body=max_body,
+        max_connections=max_connections,
         max_size=max_size,
         pace=pace,
         ask_usage=ask_usage,
@@ -72,6 +95,7 @@ def serve(
         cassette=cassette,
         repeats=repeats,
         ttl=ttl,
+        tag=tuple(tag or ()),
     )
     talk.start_logging()
     asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
@@ -80,6 +104,11 @@ def serve(
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
     command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- CMD [ARGS]...")],
+    intercept: Annotated[
+        bool, typer.Option("--intercept", help="For programs without a base URL: intercept the TLS of known providers.")
+    ] = False,
+    intercept_host: InterceptHost = None,
+    block_others: BlockOthers = None,
     upstream: Upstream = None,
     mode: Mode = None,
     store: Store = None,
@@ -90,15 +119,18 @@ def run(
     cassette: Cassette = None,
     repeats: Repeats = None,
     ttl: Ttl = None,
+    tag: Tag = None,
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
-    from chatreel.run import default_upstream, run_command
+    from chatreel.run import for_one_command, run_command
 
     settings = load_settings(
         upstream=tuple(upstream or ()),
         mode=mode,
         port=0,
+        intercept=tuple(intercept_host or ()),
+        block_others=block_others,
         store=store,
         max_body=max_body,
         pace=pace,
@@ -107,9 +139,11 @@ def run(
         cassette=cassette,
         repeats=repeats,
         ttl=ttl,
+        tag=tuple(tag or ()),
     )
     talk.start_logging(quiet=True)
-    raise typer.Exit(asyncio.run(run_command(command, default_upstream(settings))))
+    settings = for_one_command(settings, intercept=intercept or bool(intercept_host))
+    raise typer.Exit(asyncio.run(run_command(command, settings)))
 
 
 @app.command()
@@ -127,6 +161,7 @@ def demo(
 
 async def _serve(settings: "Settings", parent: int | None) -> None:
     from chatreel.server import running_proxy, write_ready_file
+    from chatreel.store.database import store_name
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -138,7 +173,7 @@ async def _serve(settings: "Settings", parent: int | None) -> None:
         if proxy.proxy_url:
             talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
         talk.say(f"  upstream    {' '.join(settings.upstream)}")
-        talk.say(f"  recordings  {settings.cassette or settings.store}")
+        talk.say(f"  recordings  {settings.cassette or store_name(settings.store)}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
         watch = asyncio.create_task(_stop_after(parent, stopped))

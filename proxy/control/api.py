@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPMethod
+from importlib import resources
 
 import orjson
 
@@ -36,6 +38,12 @@ class Asking:
     body: bytes = b""
 
 
+@cache
+def openapi_document() -> bytes:
+    """The API as chatreel serves it, its own included: OpenAPI 3.1, JSON."""
+    return resources.files("chatreel.control").joinpath("openapi.json").read_bytes()
+
+
 def session_path(path: str) -> tuple[str, str] | None:
     """The id of a session and the rest of a path that its calls go to, as in `/_chatreel/s/ID/v1/chat/completions`."""
     if not path.startswith(_CALLS):
@@ -47,19 +55,24 @@ def session_path(path: str) -> tuple[str, str] | None:
 class Control:
     """Answers what is asked about sessions."""
 
-    def __init__(self, sessions: Sessions, defaults: Defaults, *, host: str) -> None:
-        """`host`: where the proxy listens."""
+    def __init__(self, sessions: Sessions, defaults: Defaults, *, host: str, has_token: bool = False) -> None:
+        """`host`: where the proxy listens. `has_token`: who asks has shown a token, which no web page has."""
+        self._has_token = has_token
         self._sessions = sessions
         self._defaults = defaults
         self._host = host
 
     def admit(self, asking: Asking) -> Reply | None:
         """The refusal, if it is not for this one to ask; to be called before the body is read."""
+        if self._has_token:
+            return None
         error = refused(asking.host, asking.origin, asking.fetch_site, self._host)
         return refusal(error) if error else None
 
     async def answer(self, asking: Asking) -> Reply:
         """The answer to a request that was admitted."""
+        if (asking.method, asking.path) == (HTTPMethod.GET, PREFIX + "openapi.json"):
+            return Reply(200, (("content-type", "application/json"),), openapi_document())
         try:
             status, document = await self._answer(asking)
         except Refusal as refused_:
@@ -76,9 +89,12 @@ class Control:
                 session = await self._sessions.open(wish)
                 return 201, _opened(session, asking.host, wish.alias or session.id)
             case HTTPMethod.GET, ["sessions"]:
+                await self._sessions.settled()
                 return 200, {"sessions": [await verdict(session) for session in self._sessions.all()]}
             case HTTPMethod.GET, ["sessions", session_id]:
-                return 200, await verdict(self._session(session_id))
+                session = self._session(session_id)
+                await self._sessions.settled()
+                return 200, await verdict(session)
             case HTTPMethod.DELETE, ["sessions", session_id]:
                 session = self._session(session_id)
                 await self._sessions.close(session)
@@ -120,7 +136,8 @@ def _opened(session: Session, host: str, called: str) -> JsonObject:
 
 def _nothing_there(method: str, path: str) -> ApiError:
     message = (
-        f"nothing answers to {method} {path}. There are GET {PREFIX}health, GET and POST {_SESSIONS}, "
-        f"GET and DELETE {_SESSIONS}/ID, GET {_SESSIONS}/ID/calls"
+        f"nothing answers to {method} {path}. There are GET {PREFIX}health, GET {PREFIX}openapi.json, GET and POST "
+        f"{_SESSIONS}, GET and DELETE {_SESSIONS}/ID, GET {_SESSIONS}/ID/calls. The base URL of the default session "
+        "ends in /v1."
     )
     return ApiError(Problem.UNKNOWN_PATH, message)

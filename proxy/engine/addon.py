@@ -14,6 +14,7 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import ClientTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 
+from chatreel import tags
 from chatreel.api_errors import ApiError, Problem
 from chatreel.control import Control
 from chatreel.engine.admission import Admission
@@ -154,6 +155,9 @@ class ChatreelAddon:
         if tee.broken:
             self._recorder.fail(exchange, tee.broken)
             return False
+        if tee.unkept:
+            self._recorder.fail(exchange, tee.unkept, status=response.status_code)
+            return True
         answered = answered_in_pieces(response, tee)
         exchange.first_piece = answered.pieces[0].at if answered.pieces else None
         return not isinstance(await self._recorder.finish(exchange, answered), ApiError)
@@ -205,6 +209,7 @@ def _prepare(request: http.Request, exchange: Exchange) -> None:
     """What the upstream gets, where that is not what the client sent."""
     # A stream callable sees the bytes as they travel: compressed ones could be neither read nor paced (Q1).
     request.headers["accept-encoding"] = "identity"
+    request.headers.pop(tags.HEADER, None)
     if exchange.adds_usage:
         request.content = exchange.forwarded_body
 

@@ -7,7 +7,7 @@ from chatreel.api_errors import not_recorded, not_replayable, too_large, unknown
 from chatreel.control import PREFIX, Control, session_path
 from chatreel.decide import may_ask
 from chatreel.engine.messages import cache_control_of, response_of
-from chatreel.engine.route import asking_of, put_control, put_route, route_of
+from chatreel.engine.route import asked_host, asking_of, put_control, put_route, route_of
 from chatreel.http_caching import request_directives
 from chatreel.recorder import Recorder
 from chatreel.reply import refusal
@@ -33,7 +33,8 @@ class Admission:
         """Set a route, mark a request to the control API, or set a response that refuses."""
         request = flow.request
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            if target := self._upstreams.intercepted(request.scheme, request.host, request.port, request.path):
+            host = asked_host(flow, self._upstreams)
+            if target := self._upstreams.intercepted(request.scheme, host, request.port, request.path):
                 self._admit(flow, self._sessions.default, target)
         elif found := session_path(request.path):
             session_id, path = found

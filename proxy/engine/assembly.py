@@ -52,4 +52,4 @@ def assemble(
         drains=Drains(limits.drain),
     )
     addon = ChatreelAddon(recorder, admission, control, upstreams, rules)
-    return ProxyMaster(addon, firewall, listen, certificates)
+    return ProxyMaster(addon, firewall, upstreams, listen, certificates)

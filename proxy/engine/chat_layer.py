@@ -25,18 +25,18 @@ from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
     GetHttpConnectionCompleted,
     Http1Client,
-    HttpLayer,
     HTTPMode,
     HttpStream,
     ResponseEndOfMessage,
 )
 
 from chatreel.engine.chat_stream import ChatHttpStream, Commands, Rules
+from chatreel.engine.heads import BoundedHttpLayer
 
 logger = logging.getLogger(__name__)
 
 
-class ChatHttpLayer(HttpLayer):
+class ChatHttpLayer(BoundedHttpLayer):
     """Puts `ChatHttpStream` where mitmproxy puts its own stream, and survives trailers."""
 
     def __init__(self, context: Context, mode: HTTPMode, rules: Rules) -> None:

@@ -13,7 +13,6 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     HttpResponseHook,
-    HttpStream,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
@@ -26,6 +25,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from chatreel.api_errors import ApiError
+from chatreel.engine.answers import BoundedHttpStream
 from chatreel.engine.draining import MAX_BYTES, Drains
 from chatreel.engine.upstream_errors import interim_error, is_interim, upstream_error
 from chatreel.pace import Part
@@ -72,7 +72,7 @@ class Rules:
     drains: Drains
 
 
-class ChatHttpStream(HttpStream):
+class ChatHttpStream(BoundedHttpStream):
     """One request and its response."""
 
     def __init__(self, context: Context, stream_id: int, rules: Rules) -> None:

@@ -8,7 +8,7 @@ upstream that no request was admitted to (`server_connect`).
 import logging
 
 from mitmproxy import http
-from mitmproxy.connection import Server
+from mitmproxy.connection import Client, Server
 from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.mode_specs import ReverseMode
 
@@ -38,7 +38,7 @@ class Firewall:
             if route := route_of(flow):
                 return route.may_connect
             is_reverse = isinstance(flow.client_conn.proxy_mode, ReverseMode)
-            return not is_reverse and not self._upstreams.is_at(flow.request.host, flow.request.port)
+            return not is_reverse and not self._is_known(flow.client_conn, flow.request.host, flow.request.port)
         except Exception:
             logger.exception("a request was kept from its upstream")
             return False
@@ -60,5 +60,9 @@ class Firewall:
             return False
         # A tunnel in which no HTTP was found.
         address = data.server.address
-        is_upstream = address is not None and self._upstreams.is_at(*address[:2])
+        is_upstream = address is not None and self._is_known(data.client, *address[:2])
         return not is_upstream or may_ask(self._sessions.default.mode)
+
+    def _is_known(self, client: Client, host: str, port: int) -> bool:
+        """Whether an upstream is asked: by its name, or by its address with its name in TLS (SNI)."""
+        return self._upstreams.is_at(host, port) or self._upstreams.is_at(client.sni or host, port)

@@ -10,7 +10,7 @@ from chatreel.engine.tee import Tee
 from chatreel.exchange import Exchange
 from chatreel.pace import Part
 from chatreel.session import Session
-from chatreel.upstreams import Target
+from chatreel.upstreams import Target, Upstreams
 
 _KEY = "chatreel"
 _CONTROL = "chatreel-control"
@@ -46,6 +46,14 @@ def put_route(flow: http.HTTPFlow, session: Session, target: Target) -> Route:
     route = Route(session, target, is_chat=flow.request.method == "POST" and target.is_chat)
     flow.metadata[_KEY] = route
     return route
+
+
+def asked_host(flow: http.HTTPFlow, upstreams: Upstreams) -> str:
+    """The host that a client of the forward proxy asks; where it names an address only, by what TLS says (SNI)."""
+    request = flow.request
+    if upstreams.is_at(request.host, request.port):
+        return request.host
+    return flow.client_conn.sni or request.host
 
 
 def route_of(flow: http.HTTPFlow) -> Route | None:

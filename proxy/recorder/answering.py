@@ -60,6 +60,7 @@ class Answering:
         answer = replay(recording, exchange.form, include_usage=exchange.wants_usage, speed=speed)
         exchange.action = Action.REPLAY
         exchange.recording_id = recording.id
+        exchange.answer = recording
         exchange.reply = _with_headers(answer, recording, status)
         saved = recording.duration - exchange.elapsed if outcome is Outcome.HIT else 0.0
         self._logbook.write(exchange, outcome, status=answer.status, saved=saved)

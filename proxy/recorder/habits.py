@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from chatreel.prices import Prices
 from chatreel.request import DEFAULT_KEYS, Keys
+
+LISTED = Prices()
+"""As the list has them, without tables of one's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +16,9 @@ class Habits:
     ask_usage: bool = True
     """Ask upstreams for usage at the end of each recorded stream."""
     keys: Keys = DEFAULT_KEYS
+    prices: Prices = LISTED
+    tags: tuple[tuple[str, str], ...] = ()
+    """Of every call; its own come on top."""
 
 
 DEFAULT_HABITS = Habits()

@@ -1,11 +1,16 @@
 """What became of a call: told once to its session, to the log and to the terminal."""
 
 import logging
+from decimal import Decimal
 
+from chatreel.annotate import Annotator, Source, miss_reason
 from chatreel.exchange import Exchange
+from chatreel.facts import Facts
 from chatreel.journal import Entry
-from chatreel.model import Outcome
+from chatreel.model import SERVED, Outcome
+from chatreel.session import Session
 from chatreel.store import Call, Store
+from chatreel.tags import HEADER, as_json, tags_of
 
 logger = logging.getLogger(__name__)
 
@@ -13,8 +18,11 @@ logger = logging.getLogger(__name__)
 class Logbook:
     """Writes down each call once, however often it ends."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, annotator: Annotator, tags: tuple[tuple[str, str], ...]) -> None:
+        """`tags`: of every call."""
         self._store = store
+        self._annotator = annotator
+        self._tags = dict(tags)
 
     def write(self, exchange: Exchange, outcome: Outcome, *, status: int | None, saved: float = 0.0) -> None:
         """`status`: what the client got, `None` if it got no response. `saved`: seconds."""
@@ -24,15 +32,27 @@ class Logbook:
         if exchange.flight:
             exchange.flight.land(None)  # whoever still waits shall not: this call brings nothing more
         session = exchange.session
-        call = _row(exchange, outcome, status)
+        call = _row(exchange, outcome, status, self._tags | _tags(exchange))
         session.tally.count(outcome, seconds_saved=saved)
         session.journal.add(_entry(exchange, call))
-        self._store.log(call)
+        document = exchange.identity.document if exchange.identity else b""
+        source = Source(exchange.answer, exchange.answered, document)
+        self._store.log(call, lambda row: self._complete(row, source, session))
         said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
         name = f"[{session.name}] " if session.name else ""
         logger.info(
             "%-9s %s %s %.0f ms %s%s", outcome, status or "---", call.model or "-", call.latency * 1e3, name, said
         )
+
+    def _complete(self, row: Call, source: Source, session: Session) -> Call:
+        """Runs beside the hot path. The session is told what its call cost, or would have."""
+        completed = self._annotator.complete(row, source)
+        charge = completed.charge
+        if completed.facts.answered:
+            amount = charge.saved if row.outcome in SERVED else charge.cost
+            usd = None if amount is None else Decimal(amount).scaleb(-9)
+            session.price(row.outcome, usd, row.started_at + row.latency)
+        return completed
 
 
 def warn(exchange: Exchange, text: str) -> None:
@@ -41,8 +61,18 @@ def warn(exchange: Exchange, text: str) -> None:
         logger.warning("%s", text)
 
 
-def _row(exchange: Exchange, outcome: Outcome, status: int | None) -> Call:
+def _tags(exchange: Exchange) -> dict[str, str]:
+    tags, malformed = tags_of(exchange.asked.tags)
+    if malformed:
+        warn(exchange, f"{HEADER}: {malformed!r} of a request is no tag, or one too many, and was left out")
+    return tags
+
+
+def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: dict[str, str]) -> Call:
     session = exchange.session
+    pieces = exchange.answered.pieces if exchange.answered else ()
+    served = exchange.answer if outcome in (Outcome.HIT, Outcome.COALESCED) else None
+    error = exchange.code or ("failed" if outcome is Outcome.FAILED else None)
     return Call(
         call_id=exchange.call_id,
         started_at=exchange.started_at,
@@ -64,6 +94,12 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None) -> Call:
         first_piece=exchange.first_piece,
         session=session.id,
         take=exchange.take,
+        session_name=session.name or None,
+        tags=as_json(tags),
+        upstream_time=pieces[-1].at if pieces else None,
+        spared=served.duration if served else None,
+        miss_reason=miss_reason(outcome, exchange.mode, exchange.found),
+        facts=Facts(error_type=error),
         request=exchange.asked.body if outcome is Outcome.REFUSED and exchange.identity else None,
     )
 

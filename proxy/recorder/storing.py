@@ -40,9 +40,10 @@ async def store(exchange: Exchange, answered: Answered) -> CacheStatus:
     recording = _recording(exchange, exchange.identity, answered, reading)
     stored = await exchange.session.recordings.add(recording, instead_of=exchange.replaces)
     exchange.recording_id = stored.id
+    exchange.answer = stored.replayable
     exchange.session.repeats.served(stored.identity.key, exchange.form)
     if exchange.flight and complete:  # an error is nobody's but the one's who got it
-        exchange.flight.land(stored.replayable)
+        exchange.flight.land(exchange.answer)
     return replace(status, stored=True, detail="")
 
 

@@ -40,8 +40,8 @@ _STORED = select(payload_table.c.digest, payload_table.c.base, func.length(paylo
 )
 _DELETE = delete(payload_table).where(payload_table.c.digest.in_(_AMONG))
 _BUILT_ON = select(payload_table.c.digest, payload_table.c.base).where(payload_table.c.base.in_(_AMONG))
-_BESIDES = 2_500
-"""Bytes that a recording takes up at most besides its payloads: its row, its marks, its entries in the indexes."""
+_BESIDES = {"sqlite": 2_500, "postgresql": 0}
+"""Bytes that a recording takes up at most besides its payloads, of those that `chatreel.store.counting.used` counts."""
 _MARKED = 10_000
 """Marks that are looked at in one transaction."""
 
@@ -116,12 +116,13 @@ def candidates(
         .order_by("age", recordings.c.id)
         .limit(limit)
     )
+    besides = _BESIDES[connection.dialect.name]
     found: list[Candidate] = []
     for rows in batched(connection.execute(query).all(), BATCH):
         sizes = _stored_sizes(connection, {digest for row in rows for digest in row[3:]})
         for row in rows:
             stored = sum(sizes.get(digest, 0) for digest in {row.document, row.request, row.body, row.completion})
-            found.append(Candidate(row.id, row.age, stored + row.arrival + _BESIDES))
+            found.append(Candidate(row.id, row.age, stored + row.arrival + besides))
     return found
 
 

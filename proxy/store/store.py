@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -21,10 +22,14 @@ from chatreel.store.database import open_engine, reason_of, store_url, writing
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
 from chatreel.store.removing import Removed
+from chatreel.store.watch import Watch
 from chatreel.store.writer import Writer
 
 _READERS = 2
 _KEYS_IN_MEMORY = 100_000
+
+_TRUST = 0.5
+"""Seconds for which what is known of a key is believed without asking whether others have written."""
 
 _IN_USE = 10.0
 """Seconds for which a recording is spared after it was asked for or made: somebody may be about to serve it."""
@@ -47,22 +52,34 @@ class Store:
         self.shared = self._engine.dialect.name != "sqlite"
         """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
+        self._memory = recordings.Memory()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
+        self._clerk = ThreadPoolExecutor(1, thread_name_prefix="chatreel-store-clerk")
         self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
         self.additions = 0
         """Recordings that were added through this object."""
+        self._forgotten = 0
+        """How often something that is known may have become wrong."""
+        self._watch = Watch(self._engine)
+        self._version = ""
+        self._watched_at = -_TRUST
+        self._watching = False
         with self._engine.connect() as connection:
             self._removals = removing.removals(connection)
         self._in_use: TTLCache[int, None] = TTLCache(_KEYS_IN_MEMORY, _IN_USE)
         self._hot: LRUCache[int, Replayable] = LRUCache(memory_limit, getsizeof=_memory_size)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
-        """All takes of a key, in the order of recording. That there is none is never remembered."""
+        """All takes of a key, in the order of recording, as they were less than a second ago or are now.
+
+        That there is none is never remembered.
+        """
+        await self._notice_others()
         if known := self._takes.get((cassette, key)):
             return known
-        additions = self.additions
+        forgotten = self._forgotten
         found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
-        if found and additions == self.additions:  # else a newer take may have come in while we read
+        if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
             self._takes[cassette, key] = found
         return found
 
@@ -78,15 +95,18 @@ class Store:
         try:
             found = await self._read(lambda connection: recordings.replayable(connection, recording_id))
         except StoreError:
-            self._takes.clear()  # it may have been deleted by another process: look again next time
+            self._forget_takes()  # it may have been deleted by another process: look again next time
             raise
         self._keep(found)
         return found
 
     async def add(self, recording: Recording) -> Recording:
         """Store a recording as the newest take of its key. When this returns, it is committed."""
-        recording_id = await self._write(lambda connection: recordings.insert(connection, recording, self._keyed_by))
+        recording_id = await self._write(
+            lambda connection: recordings.insert(connection, recording, self._keyed_by, self._memory)
+        )
         self.additions += 1
+        self._forgotten += 1
         self._in_use[recording_id] = None
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
@@ -124,7 +144,7 @@ class Store:
         """Forget what is in memory if anybody has removed recordings since the last time."""
         token = await self._read(removing.removals)
         if token != self._removals:
-            self._takes.clear()
+            self._forget_takes()
             self._hot.clear()
         self._removals = token
 
@@ -157,18 +177,63 @@ class Store:
             await self._read(shrinking.checkpoint)
         return more
 
-    def log(self, call: Call) -> None:
-        """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer."""
-        self._writer.submit(lambda connection: log.insert(connection, call)).add_done_callback(_warn)
+    def log(self, call: Call, complete: Callable[[Call], Call] | None = None) -> None:
+        """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer.
+
+        `complete` adds what takes time to find out, in a thread of its own: neither the event loop nor a recording that
+        is being written waits for it. If it fails, the row is written as it is.
+        """
+        if complete is None:
+            self._submit(call)
+        else:
+            self._clerk.submit(self._complete, call, complete)
+
+    async def settled(self) -> None:
+        """All rows that were handed in before have been completed, whether they are written yet or not."""
+        await asyncio.wrap_future(self._clerk.submit(lambda: None))
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
+        self._clerk.shutdown()
         self._writer.close()
         self._readers.shutdown()
+        self._watch.close()
         self._engine.dispose()
 
-    def _forget(self, ids: Iterable[int]) -> None:
+    def _complete(self, call: Call, complete: Callable[[Call], Call]) -> None:
+        try:
+            call = complete(call)
+        except Exception:  # whatever it is, the call did happen
+            logger.exception("a row of the log is not complete")
+        self._submit(call)
+
+    def _submit(self, call: Call) -> None:
+        bases = self._memory.bases
+        self._writer.submit(lambda connection: log.insert(connection, call, bases)).add_done_callback(_warn)
+
+    async def _notice_others(self) -> None:
+        """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""
+        now = time.monotonic()
+        if self._watching or now - self._watched_at < _TRUST:
+            return
+        self._watching, self._watched_at = True, now
+        try:
+            version = await self._wait(self._readers.submit(self._watch.version))
+        except StoreError:
+            self._forget_takes()
+            raise
+        finally:
+            self._watching = False
+        if version != self._version:
+            self._forget_takes()
+        self._version = version
+
+    def _forget_takes(self) -> None:
+        self._forgotten += 1
         self._takes.clear()
+
+    def _forget(self, ids: Iterable[int]) -> None:
+        self._forget_takes()
         for recording_id in ids:
             self._hot.pop(recording_id, None)
 

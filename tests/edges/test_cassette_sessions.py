@@ -281,8 +281,10 @@ def test_a_cassette_does_not_expire_but_max_age_can_warn(
         assert sessions.verdict(session)["warnings"] == []
     with sessions.opened(mode=mode, cassette=cassette, max_age="30d") as session:
         assert texts(session, "a", "a") == ["to a", "to a"]
-        [warning] = sessions.verdict(session)["warnings"]
+        verdict = sessions.verdict(session)
+        [warning] = verdict["warnings"]
     assert "days old" in warning
+    assert len(verdict["old"]) == 1
     assert cassette in warning
     assert len(upstream.calls) == 1
 

@@ -6,7 +6,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,9 @@ import pytest
 import trustme
 
 from support.calls import ask, question
+from support.internet import OnlyHttp2
 from support.program import Program, running_chatreel
 from support.upstream import Upstream, stream
-
-
-class OnlyHttp2(ssl.SSLContext):
-    """httpx offers HTTP/1.1 first, and the proxy takes the client's first choice."""
-
-    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:  # noqa: ARG002 - the base class's signature
-        super().set_alpn_protocols(["h2"])
 
 
 @dataclass(frozen=True)

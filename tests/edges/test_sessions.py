@@ -58,6 +58,19 @@ def test_a_session_says_where_its_calls_go(proxy: Program, sessions: Sessions, t
         }
 
 
+def test_an_alias_passes_from_session_to_session(sessions: Sessions, upstream: Upstream) -> None:
+    first = sessions.open(alias="gw0")
+    second = sessions.open(alias="gw0", mode="replay")
+    assert first["base_url"] == second["base_url"]
+    assert first["base_url"].endswith("/_chatreel/s/gw0/v1")
+    assert ask(first["base_url"], question("by alias")).status_code == 504
+    assert sessions.close(second)["outcomes"] == {"refused": 1}
+    closed = ask(first["base_url"], question("by alias"))
+    assert error_of(closed)["code"] == "chatreel_unknown_session", "the first has lost it for good"
+    assert sessions.close(first)["calls"] == 0
+    assert upstream.calls == []
+
+
 def test_a_session_of_its_own_mode_shares_the_store_but_not_the_mode(
     proxy: Program, sessions: Sessions, upstream: Upstream
 ) -> None:
@@ -147,11 +160,12 @@ def test_the_calls_of_a_session_show_what_was_sent_and_what_answered(sessions: S
         ({"mode": "rewrite"}, "mode", "needs a `cassette`"),
         ({"cassette": "a.json"}, "cassette", "absolute"),
         ({"repeats": "often"}, "repeats", "last, strict"),
+        ({"alias": "../x"}, "alias", "a letter first"),
         ({"record_errors": "yes"}, "record_errors", "true or false"),
         ({"pace": "slow"}, "pace", "not a pace"),
         ({"max_age": "old"}, "max_age", "30s, 12h or 7d"),
         ({"on_max_age": "cry"}, "on_max_age", "warn, fail, record"),
-        ({"budget_usd": 1.5}, "budget_usd", "not supported"),
+        ({"budget_usd": -1}, "budget_usd", "not an amount in USD"),
         ({"modus": "replay"}, "modus", "no such member"),
     ],
 )

@@ -21,6 +21,7 @@ def example(project: Project) -> Path:
     return project.path
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("example")
 def test_it_replays_offline_and_notices_a_changed_prompt(project: Project) -> None:
     replayed = project.run()

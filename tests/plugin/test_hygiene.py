@@ -75,6 +75,7 @@ def test_unused_orphaned_edited_and_old_recordings_are_found_and_can_fail_the_ru
     assert re.search(r"ERROR test_a.py::test_one - Failed: chatreel, mode replay, " + re.escape(ONE), said)
 
 
+@pytest.mark.long
 def test_ini_settings_hold_unless_marker_or_command_line_say_otherwise(project: Project, upstream: Upstream) -> None:
     suite = """
     import pytest

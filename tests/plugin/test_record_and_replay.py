@@ -1,5 +1,7 @@
 """Record, replay without a network, change the code under test, see the miss."""
 
+import pytest
+
 from support.project import Project, text_of
 from support.upstream import Upstream
 
@@ -97,6 +99,7 @@ def test_a_suite_is_recorded_and_replayed_and_a_change_is_a_miss(project: Projec
     assert len(upstream.calls) == 9
 
 
+@pytest.mark.long
 def test_the_official_client_needs_nothing_but_the_marker(project: Project, upstream: Upstream) -> None:
     suite = """
     import pytest

@@ -121,6 +121,7 @@ def test_without_a_proxy_to_start_each_test_says_what_to_install(
     assert "uv tool install 'chatreel[proxy]'" in said
 
 
+@pytest.mark.long
 def test_a_program_on_the_path_takes_the_place_of_what_is_not_installed(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_program_on_the_path_takes_the_place_of_what_is_not_installed(
     project.run().assert_outcomes(passed=3)
 
 
+@pytest.mark.long
 def test_a_proxy_that_does_not_start_is_quoted_to_each_test_and_tried_once(project: Project) -> None:
     project.write({"test_lonely.py": LONELY, "chatreel.toml": 'colour = "red"\n'})
     result = project.run()
