@@ -49,6 +49,7 @@ class Store:
         self._watch = Watch(self._engine)
         self._version = ""
         self._watched_at = -_TRUST
+        self._watching = False
         self._hot: LRUCache[int, Replayable] = LRUCache(memory_limit, getsizeof=_memory_size)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
@@ -135,14 +136,16 @@ class Store:
     async def _notice_others(self) -> None:
         """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""
         now = time.monotonic()
-        if now - self._watched_at < _TRUST:
+        if self._watching or now - self._watched_at < _TRUST:
             return
-        self._watched_at = now
+        self._watching, self._watched_at = True, now
         try:
             version = await self._wait(self._readers.submit(self._watch.version))
         except StoreError:
             self._forget_takes()
             raise
+        finally:
+            self._watching = False
         if version != self._version:
             self._forget_takes()
         self._version = version
