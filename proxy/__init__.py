@@ -32,6 +32,7 @@ The edges do it, each with one library.
     lookup, advice, rekey
                   explain, suggest and rekey: what a store and its log have to say, and keys made anew
     cli, talk     parse and report (typer, rich)
+    alarm         warnings that come once a minute, not once a call
 
 Imports run one way, from the bottom of this page to its top; `lint-imports` holds that.
 """

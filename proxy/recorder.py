@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, replace
 
 from chatreel import explain
+from chatreel.alarm import Alarm
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Directives, Found, decide, found_of, mode_for
 from chatreel.errors import Malformed, NotKeyable, StoreError
@@ -57,6 +58,18 @@ class Recorder:
         self.store = store
         self.session = session
         self._habits = habits
+        self._unrecorded = Alarm(
+            logger,
+            logging.CRITICAL,
+            "NOTHING IS BEING RECORDED: %s",
+            "answers are being recorded again; %d were not",
+        )
+        self._unread = Alarm(
+            logger,
+            logging.WARNING,
+            "the store cannot be read, so nothing is replayed: %s",
+            "the store can be read again; %d times it could not",
+        )
         self._without_usage: set[tuple[str, str]] = set()
         """Origin and model of the upstreams that refuse to be asked for usage."""
 
@@ -106,7 +119,7 @@ class Recorder:
         try:
             status = await self._store(exchange, answered)
         except StoreError as error:
-            logger.critical("NOTHING IS BEING RECORDED: %s", error)
+            self._unrecorded.ring(error)
             exchange.reason = f"not stored: {error}"
             if exchange.mode is Mode.RECORD:
                 problem = ApiError(Problem.NOT_STORED, f"the answer came, but could not be recorded: {error}")
@@ -135,8 +148,9 @@ class Recorder:
     async def _look_up(self, exchange: Exchange, identity: Identity, directives: Directives) -> Exchange:
         try:
             found = await self._find(identity, exchange.form)
+            self._unread.rest()
         except StoreError as error:
-            logger.warning("the store cannot be read, so nothing is replayed: %s", error)
+            self._unread.ring(error)
             found = None
         age = time.time() - found.recorded_at if found else None
         exchange.found = found_of(age, directives)
@@ -216,6 +230,7 @@ class Recorder:
             cassette=self.session.cassette,
         )
         stored = await self.store.add(recording)
+        self._unrecorded.rest()
         exchange.recording_id = stored.id
         return replace(status, stored=True, detail="")
 

@@ -1,7 +1,6 @@
 """The store as the proxy sees it: asynchronous, with what is hot in memory and one thread that writes."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,11 +13,13 @@ from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
 from chatreel.model import Recording, Replayable, Take
 from chatreel.store import leases, log, neighbours, recordings
-from chatreel.store.database import open_engine, reason_of, store_url
+from chatreel.store.breaker import Breaker
+from chatreel.store.database import open_engine, store_url
+from chatreel.store.journal import Journal
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
 from chatreel.store.watch import Watch
-from chatreel.store.writer import Writer
+from chatreel.store.writer import Writer, said
 
 _READERS = 2
 _KEYS_IN_MEMORY = 100_000
@@ -27,8 +28,6 @@ _TRUST = 0.5
 """Seconds for which what is known of a key is believed without asking whether others have written."""
 
 DEFAULT_KEYS = keyed_by(KeyOptions())
-
-logger = logging.getLogger(__name__)
 
 
 class Store:
@@ -42,6 +41,8 @@ class Store:
         """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
         self._memory = recordings.Memory()
+        self._journal = Journal(self._writer, self._memory.bases)
+        self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
         self._forgotten = 0
@@ -88,6 +89,7 @@ class Store:
             lambda connection: recordings.insert(connection, recording, self._keyed_by, self._memory)
         )
         self._forgotten += 1
+        self._journal.retry()
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored.replayable)
@@ -122,12 +124,11 @@ class Store:
 
     def log(self, call: Call) -> None:
         """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer."""
-        self._writer.submit(lambda connection: log.insert(connection, call, self._memory.bases)).add_done_callback(
-            _warn
-        )
+        self._journal.add(call)
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
+        self._journal.retry()
         self._writer.close()
         self._readers.shutdown()
         self._watch.close()
@@ -140,7 +141,7 @@ class Store:
             return
         self._watching, self._watched_at = True, now
         try:
-            version = await self._wait(self._readers.submit(self._watch.version))
+            version = await self._in_a_reader(self._watch.version)
         except StoreError:
             self._forget_takes()
             raise
@@ -163,7 +164,18 @@ class Store:
             with self._engine.connect() as connection:
                 return query(connection)
 
-        return await self._wait(self._readers.submit(run))
+        return await self._in_a_reader(run)
+
+    async def _in_a_reader[T](self, work: Callable[[], T]) -> T:
+        self._reading.enter()
+        started = time.monotonic()
+        try:
+            found = await self._wait(self._readers.submit(work))
+        except StoreError as error:
+            self._reading.failed(error, time.monotonic() - started)
+            raise
+        self._reading.succeeded()
+        return found
 
     async def _write[T](self, work: Callable[[Connection], T]) -> T:
         return await self._wait(self._writer.submit(work))
@@ -174,13 +186,8 @@ class Store:
         except StoreError:
             raise
         except Exception as error:
-            raise StoreError(f"the store failed: {reason_of(error)}") from error
+            raise StoreError(said(error)) from error
 
 
 def _memory_size(recording: Replayable) -> int:
     return 1_000 + 120 * len(recording.pieces) + len(recording.body) + len(recording.completion)
-
-
-def _warn(future: Future[None]) -> None:
-    if error := future.exception():
-        logger.warning("a row of the log could not be written: %s", error)
