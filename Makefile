@@ -6,7 +6,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS := --numprocesses=auto
-SOURCES := $(shell find proxy -name '*.py' 2>/dev/null)
+SOURCES := $(shell find proxy analytics -name '*.py' 2>/dev/null)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test long serve check lint types bench fuzz lock clean
@@ -41,8 +41,9 @@ bench: $(VENV)/linked ## what the key and the wire cost
 	$(BIN)/python benchmarks/bench_canonical.py
 	$(BIN)/python benchmarks/bench_wire.py
 
-fuzz: $(VENV)/linked ## a minute of mutated streams through every parser
+fuzz: $(VENV)/linked ## a minute of mutated streams through every parser, and one of made-up requests at a proxy
 	$(BIN)/python benchmarks/fuzz_wire.py --seconds 60
+	$(BIN)/python benchmarks/fuzz_api.py --seconds 60
 
 lock: $(VENV)/linked ## renew requirements.lock from pyproject.toml
 	$(INSTALL) uv

@@ -30,6 +30,7 @@ from vcr.serializers import yamlserializer
 from chatreel.exchange import Answered, Asked
 from chatreel.model import Mode, Piece
 from chatreel.recorder import Recorder
+from chatreel.recordings import StoreRecordings
 from chatreel.session import Session
 from chatreel.store import Store
 from chatreel.upstreams import Upstreams
@@ -230,9 +231,10 @@ async def _record(calls: list[Call], path: Path) -> None:
     target = Upstreams.parse(("https://api.openai.com/v1",)).target("/v1/chat/completions")
     assert target  # noqa: S101 - for mypy
     with closing(Store(str(path), memory_limit=MEMORY)) as store:
-        recorder = Recorder(store, Session(Mode.RECORD))
+        recorder = Recorder(store)
+        session = Session(Mode.RECORD, StoreRecordings(store))
         for call in calls:
-            exchange = await recorder.open(Asked(target, call.request))
+            exchange = await recorder.open(Asked(target, call.request), session)
             pieces = tuple(Piece(at, len(piece)) for at, piece in zip(call.times, call.pieces, strict=True))
             await recorder.finish(exchange, Answered(200, tuple(call.headers.items()), call.body, pieces))
 

@@ -2,12 +2,22 @@
 
 import json
 import os
+from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, InstanceOf, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    InstanceOf,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -17,17 +27,19 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from chatreel.access import parse_token
 from chatreel.canonical import KeyOptions, Rule, shipped_rules
 from chatreel.canonical.pointers import parse_pointer
-from chatreel.decide import mode_named
+from chatreel.clients import BASE_URL_VARIABLE
+from chatreel.decide import OnMaxAge, mode_named
+from chatreel.durations import parse_duration
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
 from chatreel.pace import INSTANT, parse_pace
 from chatreel.rates import PriceOverride, parse_override
-from chatreel.upstreams import DEFAULT_URL, parse_upstream
-
-BASE_URL_VARIABLE = "CHATREEL_BASE_URL"
-"""Told to the programs that `run` runs; not a setting."""
+from chatreel.repeats import AtEnd
+from chatreel.tags import parse_tag
+from chatreel.upstreams import DEFAULT_URL, parse_host, parse_upstream
 
 
 def _default_mode() -> Mode:
@@ -86,24 +98,30 @@ def _pace(value: object) -> object:
     return parse_pace(str(value)) if isinstance(value, str | int | float) and value != INSTANT else value
 
 
+def _duration(value: object) -> object:
+    return parse_duration(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
 def _mode(value: object) -> object:
     return mode_named(value) if isinstance(value, str) else value
 
 
-def _loopback(host: str) -> str:
-    """Whoever reaches the proxy reads every prompt in it and spends with the keys that pass through it."""
-    if host != "localhost" and not _is_loopback(host):
-        raise ValueError(
-            f"{host} can be reached by others; only loopback addresses are served (127.0.0.1, ::1, localhost)"
-        )
-    return host
+def _token(value: object) -> object:
+    return SecretStr(parse_token(value.get_secret_value() if isinstance(value, SecretStr) else str(value)))
 
 
 def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _tag(text: str) -> str:
+    parse_tag(text)
+    return text
 
 
 def _upstream(text: str) -> str:
@@ -111,7 +129,11 @@ def _upstream(text: str) -> str:
     return text
 
 
+type HostText = Annotated[str, AfterValidator(parse_host)]
 type UpstreamText = Annotated[str, BeforeValidator(_upstream)]
+type Duration = Annotated[float, BeforeValidator(_duration)]
+"""Seconds; written as in `30s`, `12h` or `7d`."""
+type TagText = Annotated[str, AfterValidator(_tag)]
 type PointerText = Annotated[str, AfterValidator(_pointer)]
 
 
@@ -128,17 +150,28 @@ class Settings(BaseSettings):
 
     upstream: Annotated[tuple[UpstreamText, ...], NoDecode, BeforeValidator(_words)] = (DEFAULT_URL,)
     mode: Annotated[Mode, BeforeValidator(_mode)] = Field(default_factory=_default_mode)
-    host: Annotated[str, AfterValidator(_loopback)] = "127.0.0.1"
+    host: str = "127.0.0.1"
+    """Any other than a loopback address needs a token."""
     port: int = Field(default=8080, ge=0, le=65535)
     """0: any free port."""
     proxy_port: int | None = Field(default=None, ge=0, le=65535)
     """Of the forward proxy; 0: any free port, `None`: there is none."""
+    intercept: Annotated[tuple[HostText, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Hosts that the forward proxy intercepts besides upstreams and known providers; one `*` stands for any text."""
+    block_others: bool = False
+    """Whether the forward proxy refuses all other hosts, in place of tunnelling to them."""
     store: str = Field(default_factory=_default_store)
     secret_file: Path | None = None
     """Holds what credentials are hashed with, if `scope` says so; `None`: beside the store, or in the data folder."""
     ready_file: Path | None = None
-    max_body: ByteSize = ByteSize(24_000_000)
+    token: Annotated[SecretStr, BeforeValidator(_token)] | None = None
+    """What clients have to show. See `chatreel.access`."""
+    token_file: Path | None = None
+    """File that holds it, in place of `token`."""
+    max_body: ByteSize = ByteSize(64 * 1024 * 1024)
     """Largest request body; beyond it 413."""
+    max_connections: int = Field(default=2_000, ge=1)
+    """Of clients, at a time."""
     pace: Annotated[float, BeforeValidator(_pace)] = INSTANT
     """How many times faster than recorded a stream is replayed; `INSTANT` for at once."""
     ask_usage: bool = True
@@ -151,10 +184,25 @@ class Settings(BaseSettings):
     """Whether `temperature` and `top_p` of 1 equal their absence: `spec` says yes, as the specification does."""
     scope: Literal["shared", "credential"] = "shared"
     """Who shares recordings: everybody, or only those who send the same credentials."""
-    record_errors: bool = False
-    """Store errors of the upstream, too, and replay them: where retries are part of what is tested."""
+    record_errors: bool | None = None
+    """Store errors of the upstream, too, and replay them: retries are part of a test. `None`: in cassettes only."""
+    cassette: Path | None = None
+    """File to record into and replay from, instead of the store."""
+    repeats: AtEnd = AtEnd.LAST
+    """What comes after the last take of a call, where takes are replayed in order."""
+    tag: Annotated[tuple[TagText, ...], NoDecode, BeforeValidator(_words)] = ()
+    """On every call, as `name=value`."""
+    ttl: Duration | None = None
+    """Seconds after which `cache` asks anew what is in the store."""
+    max_age: Duration | None = None
+    """Seconds after which a recording is too old; see `on_max_age`."""
+    on_max_age: OnMaxAge = OnMaxAge.WARN
+    drain: Duration = 30.0
+    """Seconds for which an answer is still recorded whose client has left; 0: not at all."""
     price: Annotated[tuple[InstanceOf[PriceOverride], ...], NoDecode, BeforeValidator(_prices)] = ()
     """What models cost that the list of prices does not know, or gets wrong; the first that fits a call counts."""
+    max_size: ByteSize | None = None
+    """Of the store: beyond it, the least recently used recordings go. `None`: it may grow."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 
@@ -163,6 +211,32 @@ class Settings(BaseSettings):
         if self.port and self.port == self.proxy_port:
             raise ValueError(f"port and proxy_port are both {self.port}; the two proxies need a port each")
         return self
+
+    @model_validator(mode="after")
+    def _open_to_others(self) -> Self:
+        """Whoever reaches the proxy reads every prompt in it and spends with the keys that pass through it."""
+        if self.token and self.token_file:
+            raise ValueError("token and token_file are both given; one is enough")
+        token = self.secret_token
+        if not token and not _is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} can be reached by others, so it needs a token that clients have to show: --token, "
+                "--token-file or CHATREEL_TOKEN. Without one only loopback addresses are served (127.0.0.1, ::1, "
+                "localhost)"
+            )
+        return self
+
+    @cached_property
+    def secret_token(self) -> str:
+        """The token that clients have to show; empty if there is none. Raises `ValueError` if its file is unusable."""
+        if self.token:
+            return self.token.get_secret_value()
+        if self.token_file is None:
+            return ""
+        try:
+            return parse_token(self.token_file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"token_file {self.token_file} cannot be read: {error}") from error
 
     @property
     def key_options(self) -> KeyOptions:

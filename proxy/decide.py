@@ -11,11 +11,19 @@ from chatreel.model import Mode
 
 
 class Found(StrEnum):
-    """What the store holds for a request."""
+    """What there is for a request."""
 
     HIT = "hit"
+    AGED = "aged"
+    """A hit, though older than the session's `max_age`: it is served with a warning."""
+    EXPIRED = "expired"
+    """Older than the session's `max_age`, and to be recorded anew where that is possible."""
+    TOO_OLD = "too-old"
+    """Older than the session's `max_age`, and not to be served."""
     STALE = "stale"
-    """Recorded, but older than the request's `max-age` allows."""
+    """Recorded, but older than the request's `max-age`, or the session's `ttl`, allows."""
+    USED_UP = "used-up"
+    """Every take has been served, and none may be served again."""
     MISS = "miss"
     UNKEYABLE = "unkeyable"
     """The body has no safe key, so nothing can be looked up and nothing may be stored."""
@@ -32,23 +40,19 @@ class Action(StrEnum):
     REFUSE = "refuse"
 
 
+_MODES = (Mode.CACHE, Mode.REPLAY, Mode.RECORD, Mode.PASSTHROUGH)
+_TABLE: dict[Found, tuple[Action, Action, Action, Action]] = {
+    Found.HIT: (Action.REPLAY, Action.REPLAY, Action.RECORD, Action.FORWARD),
+    Found.AGED: (Action.REPLAY, Action.REPLAY, Action.RECORD, Action.FORWARD),
+    Found.EXPIRED: (Action.RECORD, Action.REPLAY, Action.RECORD, Action.FORWARD),
+    Found.TOO_OLD: (Action.REFUSE, Action.REFUSE, Action.RECORD, Action.FORWARD),
+    Found.STALE: (Action.RECORD, Action.REFUSE, Action.RECORD, Action.FORWARD),
+    Found.USED_UP: (Action.RECORD, Action.REFUSE, Action.RECORD, Action.FORWARD),
+    Found.MISS: (Action.RECORD, Action.REFUSE, Action.RECORD, Action.FORWARD),
+    Found.UNKEYABLE: (Action.FORWARD, Action.REFUSE, Action.FORWARD, Action.FORWARD),
+}
 ACTIONS: dict[tuple[Mode, Found], Action] = {
-    (Mode.CACHE, Found.HIT): Action.REPLAY,
-    (Mode.CACHE, Found.STALE): Action.RECORD,
-    (Mode.CACHE, Found.MISS): Action.RECORD,
-    (Mode.CACHE, Found.UNKEYABLE): Action.FORWARD,
-    (Mode.REPLAY, Found.HIT): Action.REPLAY,
-    (Mode.REPLAY, Found.STALE): Action.REFUSE,
-    (Mode.REPLAY, Found.MISS): Action.REFUSE,
-    (Mode.REPLAY, Found.UNKEYABLE): Action.REFUSE,
-    (Mode.RECORD, Found.HIT): Action.RECORD,
-    (Mode.RECORD, Found.STALE): Action.RECORD,
-    (Mode.RECORD, Found.MISS): Action.RECORD,
-    (Mode.RECORD, Found.UNKEYABLE): Action.FORWARD,
-    (Mode.PASSTHROUGH, Found.HIT): Action.FORWARD,
-    (Mode.PASSTHROUGH, Found.STALE): Action.FORWARD,
-    (Mode.PASSTHROUGH, Found.MISS): Action.FORWARD,
-    (Mode.PASSTHROUGH, Found.UNKEYABLE): Action.FORWARD,
+    (mode, found): action for found, row in _TABLE.items() for mode, action in zip(_MODES, row, strict=True)
 }
 
 VCR_NAMES: dict[str, Mode] = {
@@ -68,6 +72,30 @@ class Directives:
     no_store: bool = False
     max_age: int | None = None
     """Seconds."""
+
+
+class OnMaxAge(StrEnum):
+    """What happens to a recording that is older than a session's `max_age`."""
+
+    WARN = "warn"
+    FAIL = "fail"
+    RECORD = "record"
+
+
+_TOO_OLD = {OnMaxAge.WARN: Found.AGED, OnMaxAge.FAIL: Found.TOO_OLD, OnMaxAge.RECORD: Found.EXPIRED}
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old a recording may be, in seconds since it was recorded; being served does not make it younger."""
+
+    ttl: float | None = None
+    """Older ones are stale: asked anew in `cache`."""
+    max_age: float | None = None
+    on_max_age: OnMaxAge = OnMaxAge.WARN
+
+
+FOR_EVER = Freshness()
 
 
 def mode_named(name: str) -> Mode:
@@ -100,15 +128,56 @@ def mode_for(mode: Mode, directives: Directives) -> Mode:
     return mode
 
 
-def found_of(age: float | None, directives: Directives) -> Found:
-    """What was found, given the age in seconds of the recording there is (`None`: there is none)."""
+def found_of(
+    age: float | None, directives: Directives, freshness: Freshness = FOR_EVER, *, used_up: bool = False
+) -> Found:
+    """What was found, given the age in seconds of the recording there is (`None`: there is none).
+
+    `used_up`: it has been served, and may not be served again.
+    """
     if age is None:
         return Found.MISS
-    if directives.max_age is not None and age > directives.max_age:
+    if used_up:
+        return Found.USED_UP
+    if any(limit is not None and age > limit for limit in (directives.max_age, freshness.ttl)):
         return Found.STALE
+    if freshness.max_age is not None and age > freshness.max_age:
+        return _TOO_OLD[freshness.on_max_age]
     return Found.HIT
 
 
 def decide(mode: Mode, directives: Directives, found: Found) -> Action:
     """Look the action up. `mode` is a mode at start, so `once` has no row."""
     return ACTIONS[mode_for(mode, directives), found]
+
+
+def may_ask(mode: Mode) -> bool:
+    """Whether what is no chat completion, and so never recorded, may go upstream."""
+    return mode is not Mode.REPLAY
+
+
+def is_shared(mode: Mode, action: Action, *, strict: bool) -> bool:
+    """Whether identical calls in flight share one answer. `mode` is the request's own, as `mode_for` gives it.
+
+    Whoever asks to record wants an answer of their own, and `strict` counts every call.
+    """
+    return mode is Mode.CACHE and action is Action.RECORD and not strict
+
+
+_FORWARDED: dict[Found, str] = {
+    Found.HIT: "request",
+    Found.AGED: "request",
+    Found.EXPIRED: "stale",
+    Found.TOO_OLD: "stale",
+    Found.STALE: "stale",
+    Found.USED_UP: "miss",
+    Found.MISS: "miss",
+    Found.UNKEYABLE: "bypass",
+}
+
+
+def why_forwarded(session_mode: Mode, action: Action, found: Found) -> str:
+    """The reason in the words of RFC 9211, section 2.2. `session_mode`: what the request itself did not ask for."""
+    if action is Action.FORWARD or (found in (Found.HIT, Found.AGED) and session_mode is Mode.RECORD):
+        return "bypass"
+    return _FORWARDED[found]

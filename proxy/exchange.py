@@ -6,8 +6,10 @@ from uuid import uuid4
 
 from chatreel.canonical import without_credentials
 from chatreel.decide import Action, Found
-from chatreel.model import Identity, JsonObject, Mode, Piece, WireForm
+from chatreel.flights import Flight
+from chatreel.model import Identity, JsonObject, Mode, Piece, Replayable, WireForm
 from chatreel.reply import Reply
+from chatreel.session import Session
 from chatreel.upstreams import Target
 from chatreel.wire.asking import asking_for_usage, asks_for_usage
 
@@ -21,6 +23,8 @@ class Asked:
     cache_control: str = ""
     credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Headers that carry a secret: hashed where recordings are not shared, and never stored or logged."""
+    tags: tuple[str, ...] = ()
+    """Values of the headers with tags: see `chatreel.tags`."""
 
 
 @dataclass(slots=True)
@@ -28,8 +32,10 @@ class Exchange:
     """One call on its way."""
 
     asked: Asked
+    session: Session
     action: Action
     mode: Mode
+    """Its own treatment: that of its session, as its directives change it."""
     call_id: str = field(default_factory=lambda: str(uuid4()))
     started_at: float = field(default_factory=time.time)
     started: float = field(default_factory=time.perf_counter)
@@ -40,14 +46,30 @@ class Exchange:
     found: Found = Found.MISS
     recording_id: int | None = None
     """Served or made by this call."""
+    answer: Replayable | None = None
+    """What is served, or was made."""
+    answered: "Answered | None" = None
+    """What the upstream answered."""
+    take: int | None = None
+    """Number of the take that is served, from 1."""
+    replaces: int | None = None
+    """The recording in whose place the new one comes."""
+    flight: Flight | None = None
+    """What others wait for: it has to land."""
+    collapsed: bool | None = None
+    """Whether another's answer was waited for, and served."""
     reason: str = ""
     """Why it is not stored, refused or failed."""
+    code: str = ""
+    """Of the error, if it is refused."""
     reply: Reply | None = None
     """What the client gets without anybody being asked; `None` if the call goes upstream."""
     first_piece: float | None = None
     """Seconds until the first piece of the body came from upstream."""
     adds_usage: bool = False
     """Whether the upstream is asked for usage that the client did not ask for (Q28)."""
+    client_left: bool = False
+    """Whether nobody waits for the answer any more, and it goes on to be recorded."""
     logged: bool = False
 
     @property

@@ -189,12 +189,12 @@ def _recordings(count: int) -> str:
 def difference_line(difference: Difference) -> str:
     """Return one difference in one line. Places in the body are named as the body's own, so that they can be copied."""
     asked, recorded = difference.asked, difference.recorded
-    pointer = _pointer(difference.pointer)
+    pointer = short_pointer(difference.pointer)
     room = MAX_LINE - len(pointer) - len(": asked , recorded ")
     if isinstance(asked, dict) and isinstance(recorded, dict):
         one, other = (f"the order {', '.join(members)}" for members in (asked, recorded))
     else:
-        one, other = _shown(asked), _shown(recorded)
+        one, other = shown(asked), shown(recorded)
     if isinstance(asked, str) and isinstance(recorded, str) and len(one) + len(other) > room:
         changed = changed_words(asked, recorded)
         if changed:
@@ -203,10 +203,12 @@ def difference_line(difference: Difference) -> str:
     return f"{pointer}: asked {one}, recorded {other}"
 
 
-def _pointer(pointer: str) -> str:
+def short_pointer(pointer: str) -> str:
+    """Return a pointer as it is told: into the body if it leads there, its end alone if it is long."""
     own = pointer.removeprefix("/body") or pointer
     return own if len(own) <= MAX_POINTER else f"…{own[1 - MAX_POINTER :]}"
 
 
-def _shown(value: Json | Missing) -> str:
+def shown(value: Json | Missing) -> str:
+    """Return a side of a difference as one line of JSON."""
     return value.value if isinstance(value, Missing) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -51,14 +51,31 @@ def _seconds(digits: str) -> int:
     return min(int(digits.lstrip("0")[:11] or "0"), _LONGEST)  # int() refuses thousands of digits
 
 
+def asked_control(cache_control: str | None, pragma: str) -> str:
+    """What counts as `Cache-Control` of a request: `Pragma: no-cache` where there is none (RFC 9111, section 5.4)."""
+    if cache_control is not None:
+        return cache_control
+    return "no-cache" if "no-cache" in map(str.strip, pragma.lower().split(",")) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class CacheStatus:
-    """What chatreel did with a request, for its `Cache-Status` header (RFC 9211, section 2)."""
+    """What chatreel did with a request, for its `Cache-Status` header (RFC 9211, section 2).
+
+    `hit` and `fwd` exclude each other; `fwd_status`, `stored` and `collapsed` say something about what was forwarded,
+    `ttl` about a hit.
+    """
 
     hit: bool = False
     fwd: str = ""
-    """Why the request went upstream: `miss`, `stale`, `request` (a directive or the mode asked for it), `bypass`."""
+    """Why the request went upstream: `miss`, `stale`, `request` (a directive asked for it), `bypass` (the mode did)."""
+    fwd_status: int | None = None
+    """Of the upstream's answer, where the client gets another."""
+    ttl: int | None = None
+    """Seconds until it is stale; negative if it is."""
     stored: bool = False
+    collapsed: bool | None = None
+    """Whether the answer to another call was waited for and served; false: waited for in vain."""
     key: str = ""
     detail: str = ""
 
@@ -68,8 +85,14 @@ class CacheStatus:
             parts.append("hit")
         if self.fwd:
             parts.append(f"fwd={self.fwd}")
+        if self.fwd_status is not None:
+            parts.append(f"fwd-status={self.fwd_status}")
+        if self.ttl is not None:
+            parts.append(f"ttl={self.ttl}")
         if self.stored:
             parts.append("stored")
+        if self.collapsed is not None:
+            parts.append("collapsed" if self.collapsed else "collapsed=?0")
         if self.key:
             parts.append(f'key="{self.key}"')
         if self.detail:

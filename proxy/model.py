@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import orjson
 
@@ -38,6 +39,10 @@ class Outcome(StrEnum):
     PASSED = "passed"
     REFUSED = "refused"
     FAILED = "failed"
+
+
+SERVED: Final = frozenset({Outcome.HIT, Outcome.COALESCED})
+"""Outcomes of calls that a recording answered: the upstream was not paid for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class Replayable:
     completion: bytes
     asked_usage: bool
     """Whether `body` is a stream that reports usage at its end because the client or chatreel asked for it (Q28)."""
+    edited: bool = False
 
     @property
     def duration(self) -> float:
@@ -121,6 +127,8 @@ class Recording:
     cassette: str = ""
     id: int = 0
     """Row of the store; 0 before it is stored."""
+    edited: bool = False
+    """Whether the answer was changed by hand since it was recorded, in the text of a cassette."""
 
     @property
     def duration(self) -> float:
@@ -141,6 +149,7 @@ class Recording:
             pieces=self.pieces,
             completion=self.completion,
             asked_usage=self.form is WireForm.SSE and (self.usage_added or _asks_for_usage(self.request)),
+            edited=self.edited,
         )
 
 

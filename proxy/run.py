@@ -3,53 +3,63 @@
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from chatreel import talk
-from chatreel.config import BASE_URL_VARIABLE, Settings
+from chatreel.clients import API_KEY_VARIABLE, BASE_URL_VARIABLE, client_variables
+from chatreel.config import Settings
 from chatreel.exit_codes import ExitCode
-from chatreel.model import Mode
-from chatreel.server import running_proxy
+from chatreel.interception import interception_variables
+from chatreel.server import Proxy, running_proxy
+from chatreel.trust import write_bundle
 from chatreel.upstreams import parse_upstream
-
-BASE_URL_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE", BASE_URL_VARIABLE)
-"""Where clients look for the API: the official SDKs; LangChain, LiteLLM and older SDKs; whoever asks for ours."""
 
 
 def default_upstream(settings: Settings) -> Settings:
     """Whoever points their clients somewhere already means that API, unless chatreel was told of another one."""
-    url = os.environ.get("OPENAI_BASE_URL", "")
+    return with_fallback(settings, os.environ.get("OPENAI_BASE_URL", ""))
+
+
+def with_fallback(settings: Settings, url: str) -> Settings:
+    """The settings with this upstream, if there is a URL and they name none. Raises `ConfigError`."""
     if not url or "upstream" in settings.model_fields_set:
         return settings
     parse_upstream(url)
     return settings.model_copy(update={"upstream": (url,)})
 
 
-def client_environment(base_url: str, mode: Mode, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment in which clients find the proxy."""
-    environment = dict(inherited)
-    environment.update(dict.fromkeys(BASE_URL_VARIABLES, base_url))
-    for name in ("NO_PROXY", "no_proxy"):  # a proxy for the way out must not swallow the way to us
-        if (names := environment.get(name, "")) != "*":
-            environment[name] = ",".join(filter(None, (names, "127.0.0.1")))
-    if mode is Mode.REPLAY:  # clients insist on a key; replay has no use for one
-        environment.setdefault("OPENAI_API_KEY", "sk-chatreel-replay")
-    return environment
+def for_one_command(settings: Settings, *, intercept: bool) -> Settings:
+    """The settings of a proxy that one command finds by its environment. Nobody else does, so it needs no token."""
+    alone = {"host": "127.0.0.1", "token": None, "token_file": None, "proxy_port": 0 if intercept else None}
+    return default_upstream(settings.model_copy(update=alone))
 
 
 async def run_command(command: Sequence[str], settings: Settings) -> int:
-    """Run `command` to its end; its exit code, as a shell would give it."""
-    async with running_proxy(settings) as proxy:
-        environment = client_environment(proxy.base_url, proxy.session.mode, os.environ)
-        try:
-            process = await asyncio.create_subprocess_exec(*command, env=environment)
-        except OSError as error:
-            talk.complain(f"cannot run {command[0]!r}: {error.strerror}")
-            return ExitCode.NOT_FOUND
-        with_signals_forwarded(process)
-        code = await process.wait()
-    talk.verdict(proxy.session.tally)
+    """Run `command` to its end, intercepted if there is a forward proxy; its exit code, as a shell would give it."""
+    with TemporaryDirectory(prefix="chatreel-") as folder:
+        async with running_proxy(settings) as proxy:
+            environment = os.environ | _variables(proxy, Path(folder))
+            try:
+                process = await asyncio.create_subprocess_exec(*command, env=environment)
+            except OSError as error:
+                talk.complain(f"cannot run {command[0]!r}: {error.strerror}")
+                return ExitCode.NOT_FOUND
+            with_signals_forwarded(process)
+            code = await process.wait()
+    talk.verdict(proxy.tally)
     return 128 - code if code < 0 else code
+
+
+def _variables(proxy: Proxy, folder: Path) -> dict[str, str]:
+    """What tells the command of the proxy. Intercepted, it goes on asking whom it would have asked."""
+    told = client_variables(proxy.base_url, proxy.mode, os.environ)
+    if proxy.proxy_url is None:
+        return told
+    kept = {name: value for name, value in told.items() if name in (API_KEY_VARIABLE, BASE_URL_VARIABLE)}
+    bundle = write_bundle(folder, proxy.authority)
+    return kept | interception_variables(proxy.proxy_url, str(bundle), proxy.hosts, os.environ)
 
 
 def with_signals_forwarded(process: asyncio.subprocess.Process) -> None:

@@ -12,15 +12,23 @@ from platformdirs import user_data_path
 
 from chatreel.canonical import keyed_by
 from chatreel.config import Settings
-from chatreel.decide import mode_at_start
+from chatreel.control import Control
+from chatreel.control.wishes import Defaults, options_for
+from chatreel.decide import Freshness
 from chatreel.errors import ServeError
 from chatreel.explain import STALE
+from chatreel.housekeeping import housekeeping
+from chatreel.model import Mode
+from chatreel.prices import Prices
 from chatreel.recorder import Habits, Recorder
 from chatreel.request import Keys
-from chatreel.session import Session
+from chatreel.session import Options
+from chatreel.sessions import Sessions, Wish
 from chatreel.store import Store
 from chatreel.store.database import store_name
 from chatreel.store.secret import load_secret
+from chatreel.tags import parse_tag
+from chatreel.tally import Tally
 from chatreel.upstreams import Upstreams
 
 _AUTHORITY = "mitmproxy-ca-cert.pem"
@@ -38,40 +46,91 @@ class Proxy:
     """Of the forward proxy, if there is one."""
     authority: Path
     """Certificate that clients of the forward proxy have to trust, PEM."""
-    session: Session
+    hosts: tuple[str, ...]
+    """Patterns of the hosts that the forward proxy intercepts."""
+    sessions: Sessions
+
+    @property
+    def mode(self) -> Mode:
+        """Of the default session, as it is at the start."""
+        return self.sessions.default.mode
+
+    @property
+    def tally(self) -> Tally:
+        """Of all sessions."""
+        return self.sessions.tally
 
 
 @asynccontextmanager
 async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
     """Run a proxy on this event loop. Raises `ServeError`, `StoreError` or `ConfigError` if it cannot start."""
     try:
-        from chatreel.engine.addon import ChatreelAddon
-        from chatreel.engine.firewall import Firewall
-        from chatreel.engine.master import Listen, ProxyMaster
+        from chatreel.engine.assembly import Limits, assemble
+        from chatreel.engine.gate import Policy
+        from chatreel.engine.master import Listen
     except ImportError as error:
         raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
 
-    upstreams = Upstreams.parse(settings.upstream)
+    upstreams = Upstreams.parse(settings.upstream, settings.intercept)
+    async with _open_sessions(settings) as (store, sessions):
+        habits = habits_of(settings, sessions.keys)
+        certificates = _private_folder(user_data_path("chatreel") / "certificates")
+        master = assemble(
+            sessions,
+            Recorder(store, habits),
+            Control(sessions, defaults_of(settings), host=settings.host, has_token=bool(settings.secret_token)),
+            upstreams,
+            limits=Limits(int(settings.max_body), settings.drain),
+            listen=Listen(
+                settings.host,
+                settings.port,
+                settings.proxy_port,
+                intercepted=upstreams.intercepted_addresses,
+                policy=Policy(settings.secret_token, settings.block_others),
+                max_connections=settings.max_connections,
+            ),
+            certificates=certificates,
+        )
+        origin, *forward = await master.start()
+        try:
+            async with housekeeping(store, settings.max_size):
+                yield Proxy(
+                    f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, upstreams.hosts, sessions
+                )
+        finally:
+            await master.stop()
+
+
+@asynccontextmanager
+async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessions]]:
+    """The store and the sessions on it, until all that was recorded is on disk."""
     store = open_store(settings)
     try:
         if await store.keyed_otherwise():
             logger.warning("%s: %s", store_name(settings.store), STALE)
-        keys = keys_for(settings)
-        session = Session(mode_at_start(settings.mode, recorded_before=await store.count("") > 0))
-        habits = Habits(
-            speed=settings.pace, ask_usage=settings.ask_usage, record_errors=settings.record_errors, keys=keys
-        )
-        addon = ChatreelAddon(Recorder(store, session, habits), upstreams, max_body=int(settings.max_body))
-        certificates = _private_folder(user_data_path("chatreel") / "certificates")
-        listen = Listen(settings.host, settings.port, settings.proxy_port, upstreams.addresses)
-        master = ProxyMaster(addon, Firewall(session, upstreams), listen, certificates)
-        origin, *forward = await master.start()
+        sessions = Sessions(store, keys_for(settings))
+        defaults = defaults_of(settings)
+        options = options_for(defaults.options, settings.cassette, record_errors=defaults.record_errors)
+        await sessions.open_default(Wish(settings.mode, options, cassette=settings.cassette))
         try:
-            yield Proxy(f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, session)
+            yield store, sessions
         finally:
-            await master.stop()
+            await sessions.close_all()
     finally:
         store.close()
+
+
+def habits_of(settings: Settings, keys: Keys) -> Habits:
+    """What is the same for all calls."""
+    tags = tuple(map(parse_tag, settings.tag))
+    return Habits(ask_usage=settings.ask_usage, keys=keys, prices=Prices(settings.price), tags=tags)
+
+
+def defaults_of(settings: Settings) -> Defaults:
+    """What a session is unless it says otherwise."""
+    freshness = Freshness(settings.ttl, settings.max_age, settings.on_max_age)
+    options = Options(repeats=settings.repeats, speed=settings.pace, freshness=freshness)
+    return Defaults(settings.mode, options, settings.record_errors)
 
 
 def open_store(settings: Settings) -> Store:

@@ -1,54 +1,71 @@
-"""One run's view of a store: its cassette, its mode, which take comes next, and what it all amounted to."""
+"""One test's or one run's view: its recordings, its mode, which take comes next, and what it all came to."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from decimal import Decimal
 
-from chatreel.model import Mode, Outcome, Take, WireForm
+from chatreel.budget import Allowance, Budget
+from chatreel.decide import FOR_EVER, Freshness
+from chatreel.flights import Flights
+from chatreel.journal import Journal
+from chatreel.model import SERVED, Mode, Outcome
+from chatreel.pace import INSTANT
+from chatreel.recordings import Recordings
+from chatreel.repeats import AtEnd, Repeats
+from chatreel.tally import Tally
 
 
-@dataclass(slots=True)
-class Tally:
-    """What a session's calls came to."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may differ from session to session."""
 
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    seconds_saved: float = 0.0
-    """Time the recorded answers took upstream, less the time their replays took."""
+    repeats: AtEnd = AtEnd.LAST
+    record_errors: bool = False
+    """Store errors of the upstream, too (Q6, Q75)."""
+    speed: float = INSTANT
+    """Of replayed streams: see `chatreel.pace`."""
+    freshness: Freshness = FOR_EVER
+    budget: Budget | None = None
 
-    @property
-    def calls(self) -> int:
-        return self.outcomes.total()
 
-    def count(self, outcome: Outcome, *, seconds_saved: float = 0.0) -> None:
-        self.outcomes[outcome] += 1
-        self.seconds_saved += max(0.0, seconds_saved)
+DEFAULT_OPTIONS = Options()
 
 
 class Session:
-    """Repeats are told apart here: one key may hold several takes.
+    """Every call belongs to one. The default one has no id."""
 
-    `replay` hands them out in recorded order and then repeats the last one, so that an agent that polls sees what it
-    saw. The other modes serve the newest.
-    """
-
-    def __init__(self, mode: Mode, *, cassette: str = "") -> None:
+    def __init__(
+        self,
+        mode: Mode,
+        recordings: Recordings,
+        options: Options = DEFAULT_OPTIONS,
+        *,
+        id: str = "",  # noqa: A002 - what it is called everywhere
+        name: str = "",
+        cassette: str = "",
+    ) -> None:
+        """`mode`: as it is at the start, so never `once`. `cassette`: path of the file; empty for the working store."""
+        self.id = id
+        self.name = name
         self.mode = mode
         self.cassette = cassette
+        self.recordings = recordings
+        self.options = options
+        self.is_open = True
         self.tally = Tally()
-        self._served: Counter[tuple[str, WireForm | None]] = Counter()
+        self.journal = Journal(keeps_calls=bool(id))
+        self.flights = Flights()
+        self.allowance = Allowance(options.budget, now=0.0) if options.budget else None
+        """What is left of the budget, if there is one."""
+        # A working store holds what happened on many days: the newest take is what the upstream says today.
+        self.repeats = Repeats(in_order=mode is Mode.REPLAY or bool(cassette))
 
-    def choose_take(self, key: str, takes: tuple[Take, ...], form: WireForm) -> Take:
-        """The recording to serve next, of all takes in recorded order (not empty).
+    @property
+    def is_strict(self) -> bool:
+        """Whether each take answers one call and no more."""
+        return self.options.repeats is AtEnd.STRICT and (self.mode is Mode.REPLAY or bool(self.cassette))
 
-        Where both wire forms were recorded, those in the form that is asked for take turns among themselves (Q78).
-        """
-        alike = tuple(take for take in takes if take.form is form)
-        if self.mode is not Mode.REPLAY:
-            return (alike or takes)[-1]
-        turn = self._served[key, form] if alike else self._served[key, None]
-        among = alike or takes
-        return among[min(turn, len(among) - 1)]
-
-    def served(self, key: str, form: WireForm) -> None:
-        """`key` has been answered in `form`: the next one's turn. One that could not be served keeps its turn."""
-        self._served[key, form] += 1
-        self._served[key, None] += 1
+    def price(self, outcome: Outcome, usd: Decimal | None, now: float) -> None:
+        """Count what an answered call cost upstream, or would have: see `Account.count`. `now`: seconds."""
+        self.tally.account.count(outcome, usd)
+        if self.allowance and outcome not in SERVED:
+            self.allowance.spend(usd, now)

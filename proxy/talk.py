@@ -1,11 +1,14 @@
 """Everything chatreel says to a person; nothing else writes to stderr."""
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 
 from chatreel.model import Outcome
-from chatreel.session import Tally
+from chatreel.money import Account, dollars
+from chatreel.tally import Tally
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -24,7 +27,15 @@ def verdict(tally: Tally) -> None:
     shown = [outcome for outcome in Outcome if outcome in always or tally.outcomes[outcome]]
     counts = ", ".join(_counted(tally.outcomes[outcome], outcome) for outcome in shown)
     calls = "1 call" if tally.calls == 1 else f"{tally.calls} calls"
-    say(f"chatreel: {calls}: {counts}; {tally.seconds_saved:.1f} seconds saved")
+    say(f"chatreel: {calls}: {counts}; {tally.seconds_saved:.1f} seconds saved{_money(tally.account)}")
+
+
+def _money(account: Account) -> str:
+    """Nothing, where no call has a price that is known."""
+    if not (account.spent.priced or account.saved.priced):
+        return ""
+    unknown = f", {account.unpriced} of unknown price" if account.unpriced else ""
+    return f", {dollars(account.saved.known)} saved, {dollars(account.spent.known)} spent{unknown}"
 
 
 def _counted(number: int, outcome: Outcome) -> str:
@@ -38,3 +49,16 @@ def start_logging(*, quiet: bool = False) -> None:
     logging.getLogger("chatreel").setLevel(logging.WARNING if quiet else logging.INFO)
     # The engine reports a taken port by logging it and going on; chatreel says it once, and ends.
     logging.getLogger("mitmproxy.addons.proxyserver").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, gone when the work is done, nothing elsewhere. Yields what is told how much was done."""
+    if not console.is_terminal:
+        yield lambda _done: None
+        return
+    from rich.progress import Progress  # takes its time to import
+
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)

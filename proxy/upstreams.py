@@ -8,9 +8,11 @@ path of its own (`https://openrouter.ai/api/v1`) takes the place of the client's
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from chatreel.errors import ConfigError
+from chatreel.providers import KNOWN_HOSTS, HostList
 
 DEFAULT_URL = "https://api.openai.com/v1"
 CHAT_SUFFIX = "/chat/completions"
@@ -21,6 +23,7 @@ _RESERVED = frozenset({"v1", "openai", "chat", "_chatreel"})
 _DEFAULT_PREFIXES = ("/v1/", "/openai/")
 """What the default upstream serves besides chat completions: the API itself, and Azure's deployments."""
 _VERSION = re.compile(r"\A/v1(?=/|\Z)")
+_HOST_PATTERN = re.compile(r"[a-z0-9_.-]*\*?[a-z0-9_.-]*")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -94,10 +97,35 @@ def parse_upstream(text: str) -> Upstream:
     return Upstream(name, parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
 
 
-class Upstreams:
-    """The upstreams there are; the first is the default."""
+def parse_host(text: str) -> str:
+    """A host to intercept, or a pattern in which one `*` stands for any text. Raises `ConfigError`."""
+    host = text.lower().removesuffix(".")
+    if not host or not (_HOST_PATTERN.fullmatch(host) or _is_ipv6(host)):
+        raise ConfigError(
+            f"{text!r} is no host to intercept: give its name alone, without scheme, port and path, as in "
+            "llm.example.com or *.openai.azure.com"
+        )
+    return host
 
-    def __init__(self, upstreams: Sequence[Upstream]) -> None:
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return bool(IPv6Address(host))
+    except ValueError:
+        return False
+
+
+class Upstreams:
+    """The upstreams there are; the first is the default.
+
+    A forward proxy serves more than these: whatever host stands in the list of known providers, or was named to be
+    intercepted, is an upstream of its own, its origin.
+    """
+
+    def __init__(self, upstreams: Sequence[Upstream], intercept: Sequence[str] = ()) -> None:
+        """`intercept`: patterns of hosts, as from `parse_host`."""
+        self._patterns = (*KNOWN_HOSTS, *intercept)
+        self._hosts = HostList(intercept)
         self.default = upstreams[0]
         self.named = {upstream.name: upstream for upstream in upstreams if upstream.name}
         self.addresses = frozenset(_address(upstream.host, upstream.port) for upstream in upstreams)
@@ -115,11 +143,26 @@ class Upstreams:
 
     def is_at(self, host: str, port: int) -> bool:
         """Whether an upstream lives there, in whatever way a client spells its name."""
+        return self.is_configured(host, port) or self._hosts.match(host) is not None
+
+    def is_configured(self, host: str, port: int) -> bool:
+        """Whether a configured upstream lives there: all that can be reached by base URL."""
         return _address(host, port) in self.addresses
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Patterns of all hosts that are intercepted, those of configured upstreams first."""
+        return (*sorted({host for host, _ in self.addresses}), *self._patterns)
+
+    @property
+    def intercepted_addresses(self) -> list[str]:
+        """The same as regular expressions of `HOST:PORT`; a configured upstream only with its own port."""
+        fixed = [rf"^{re.escape(host)}\.?:{port}$" for host, port in sorted(self.addresses)]
+        return fixed + [rf"^{re.escape(pattern).replace(r'\*', '.+')}\.?:\d+$" for pattern in self._patterns]
+
     @classmethod
-    def parse(cls, texts: Sequence[str]) -> "Upstreams":
-        return cls([parse_upstream(text) for text in texts or (DEFAULT_URL,)])
+    def parse(cls, texts: Sequence[str], intercept: Sequence[str] = ()) -> "Upstreams":
+        return cls([parse_upstream(text) for text in texts or (DEFAULT_URL,)], intercept)
 
     def target(self, request_target: str) -> Target | None:
         """Map the path and query a client asked for (origin form); `None` if nothing is served there."""

@@ -22,6 +22,13 @@ def test_a_few_hundred_mutated_inputs_break_nothing(seed: int) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+def test_the_commands_that_look_after_a_store_are_measured() -> None:
+    ended = run("bench_commands.py", "60", "--runs", "1")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("60 recordings, ")
+    assert ended.stdout.count("median") == 16
+
+
 def test_the_cost_of_a_key_is_a_table() -> None:
     ended = run("bench_canonical.py")
     assert ended.returncode == 0, ended.stderr

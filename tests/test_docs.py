@@ -1,5 +1,6 @@
 """The docs are true: what they show runs, and what there is stands in them."""
 
+import json
 import os
 import re
 import subprocess
@@ -16,7 +17,10 @@ from chatreel.cli import app
 from chatreel.config import Settings
 from chatreel.demo.model_server import ModelServer
 from chatreel.exit_codes import ExitCode
+from chatreel.formats import cassette, har, vcr_writing
 from chatreel.model import Mode
+from chatreel.request import DEFAULT_KEYS
+from support.calls import ask, question
 from support.program import clean_environment, running_chatreel
 from support.resources import REPOSITORY
 
@@ -70,6 +74,25 @@ def test_the_curl_example_shows_a_hit_the_second_time(served: str, tmp_path: Pat
         assert start in ended.stdout
 
 
+def test_the_control_api_works_as_its_curl_commands_show(served: str, tmp_path: Path) -> None:
+    [example] = [block for block in blocks(REFERENCE, "sh") if "_chatreel/sessions" in block]
+    script = example.replace("http://127.0.0.1:8080", served).replace(
+        "/tmp/test_rivers.json", f"{tmp_path}/c/rivers.json"
+    )
+    for mode in ("cache", "replay"):
+        ended = shell(script.replace("\n\n", "\necho\n").replace('/calls"', '/calls"; echo'), tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        answer, calls, verdict = [json.loads(line) for line in ended.stdout.splitlines() if line]
+        assert json.loads((tmp_path / "session.json").read_bytes())["mode"] == mode
+        [call] = calls["calls"]
+        assert call["completion"] == answer
+        assert (verdict["open"], verdict["calls"], verdict["unused"]) == (False, 1, [])
+        assert verdict["outcomes"] == {"recorded" if mode == "cache" else "hit": 1}
+        for member in [*verdict, *call, *json.loads((tmp_path / "session.json").read_bytes())]:
+            assert f"`{member}`" in REFERENCE
+    assert (tmp_path / "c" / "rivers.json").is_file()
+
+
 def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
     [example] = [block for block in blocks(README, "sh") if "chatreel run" in block]
     [python] = blocks(README, "python")
@@ -82,6 +105,47 @@ def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
     assert "2 calls: 1 hit, 1 recorded, 0 refused" in recorded.stderr
     assert re.sub(r"[\d.]+ seconds", "", shown).strip() == re.sub(r"[\d.]+ seconds", "", replayed.stderr).strip()
     assert recorded.stdout == replayed.stdout
+
+
+def test_the_commands_for_looking_after_a_store_run(served: str, tmp_path: Path) -> None:
+    example = (REPOSITORY / "docs" / "store.md").read_text(encoding="utf-8")
+    for text in ("capital of France", "other"):
+        assert ask(f"{served}/v1", question(text), authorization="Bearer sk-docs").status_code == 200
+    store = str(tmp_path / "store.db")
+    for command in "".join(blocks(example, "sh")).splitlines():
+        ended = shell(command, tmp_path, CHATREEL_STORE=store)
+        assert ended.returncode == 0, f"{command}: {ended.stderr}"
+    assert (tmp_path / "request.json").read_bytes().startswith(b'{"model":')
+    assert shell("chatreel ls --json", tmp_path, CHATREEL_STORE=store).stdout.count("\n") == 1
+
+
+CASSETTES = (REPOSITORY / "docs" / "cassettes.md").read_text(encoding="utf-8")
+
+
+def test_the_cassette_in_the_docs_is_one_to_the_byte() -> None:
+    [example] = blocks(CASSETTES, "json")
+    [found] = (loaded := cassette.load(example.encode(), DEFAULT_KEYS)).recordings
+    assert cassette.dump([found], loaded.keyed_by).decode() == example
+    [edited] = cassette.load(example.replace('"The Nile,",', '"The Amazon,",').encode(), DEFAULT_KEYS).recordings
+    assert (edited.edited, b"The Amazon," in edited.body) == (True, True)
+
+
+def test_the_commands_for_cassettes_run(tmp_path: Path) -> None:
+    """With recordings of VCR.py and a HAR, as somebody brings them along."""
+    merging, importing, exporting, linting = blocks(CASSETTES, "sh")
+    [found] = cassette.load(blocks(CASSETTES, "json")[0].encode(), DEFAULT_KEYS).recordings
+    for path in ("tests/cassettes/test_a/test_b.yaml", "recordings.yaml"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(vcr_writing.write([found]))
+    (tmp_path / "traffic.har").write_bytes(har.write([found], creator=chatreel.__version__))
+    ended = shell(f"set -e\ngit init --quiet\n{importing}{linting}{merging}", tmp_path)
+    assert (ended.returncode, ended.stdout.count("1 exact, 0 converted, 0 refused")) == (0, 3), ended.stderr
+    ended = shell(f"set -e\nrm recordings.yaml\n{exporting}", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    written = ("tests/cassettes/test_a/test_b.json", "cassettes/suite.json", "cassettes/all.json", "recordings.har")
+    assert [name for name in written if not (tmp_path / name).exists()] == []
+    attributes = (tmp_path / ".gitattributes").read_text(encoding="utf-8")
+    assert attributes == "cassettes/**/*.json merge=chatreel\n"
 
 
 def test_every_make_target_that_the_docs_name_exists() -> None:
@@ -120,7 +184,7 @@ def test_every_mode_stands_in_the_readme(mode: Mode) -> None:
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    paths = re.findall(r"`((?:proxy|tests|docs|cassettes|benchmarks)/[\w./-]+)`", text)
+    paths = re.findall(r"`((?:proxy|analytics|tests|docs|cassettes|benchmarks)/[\w./-]+)`", text)
     assert [link for link in links if not (page.parent / link).exists()] == []
     assert [path for path in paths if not (REPOSITORY / path).exists()] == []
 

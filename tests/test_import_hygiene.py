@@ -11,17 +11,8 @@ from support.program import clean_environment
 PACKAGE = Path(__file__).parents[1] / "proxy"
 
 HEAVY = (
-    "mitmproxy",
-    "openai",
-    "genai_prices",
-    "sqlalchemy",
-    "alembic",
-    "psycopg",
-    "pydantic",
-    "typer",
-    "rich",
-    "httpx",
-    "pytest",
+    *("mitmproxy", "openai", "genai_prices", "sqlalchemy", "alembic", "psycopg", "pydantic", "typer", "rich", "httpx"),
+    *("duckdb", "pyarrow", "pandas", "streamlit", "pytest"),
 )
 """Top-level packages that cost time or come with an extra."""
 
@@ -63,7 +54,7 @@ def modules(*but: str) -> list[str]:
     ("statement", "may_bring"),
     [
         ("import chatreel", ()),
-        ("import chatreel.decide, chatreel.upstreams, chatreel.session, chatreel.redact", ()),
+        ("import chatreel.decide, chatreel.upstreams, chatreel.repeats, chatreel.redact", ()),
         ("import chatreel.canonical, chatreel.wire.convert, chatreel.replay", ()),
         ("import chatreel.prices, chatreel.money, chatreel.budget", ()),
         ("import chatreel.config", ("pydantic",)),
@@ -72,6 +63,9 @@ def modules(*but: str) -> list[str]:
         ("import chatreel.server", ("sqlalchemy", "pydantic")),
         ("import chatreel.run", ("sqlalchemy", "pydantic", "rich")),
         ("import chatreel.engine, chatreel.demo", ()),
+        ("import chatreel.clients, chatreel.providers, chatreel.cassette_names", ()),
+        ("import chatreel.pytest_plugin", ("pytest",)),
+        ("import chatreel.testing.run, chatreel.testing.active, chatreel.testing.shared", ("pytest",)),
         ("import chatreel.cli", ("typer", "rich")),
     ],
 )
@@ -146,3 +140,12 @@ def test_a_command_without_its_extra_says_which_one_is_missing(
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""
     assert list(tmp_path.iterdir()) == [], "nothing was started, so nothing was made"
+
+
+def test_the_export_without_its_extra_says_which_one_is_missing(tmp_path: Path) -> None:
+    code = WITHOUT.format(blocked={"duckdb"}) + "from chatreel.cli import main\nmain()"
+    ended = python(code, "export", cwd=tmp_path)
+    assert ended.returncode == 1, ended.stderr
+    assert "pip install 'chatreel[dashboard]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -2,27 +2,33 @@
 
 Each command imports what it needs when it runs: `chatreel --help` must not wait for a proxy engine.
 
-    app       the program itself
-    options   what several commands take
-    serving   serve, run, demo
-    identity  explain, suggest, rekey
-    money     price
+    app        the program itself
+    options    what several commands take
+    serving    serve, run, demo
+    identity   explain, suggest, rekey
+    keeping    ls, show, diff, rm, prune, verify, stats
+    cassettes  import, pack, merge, lint
+    figures    export, reprice
+    money      price
+    health     doctor
 """
 
 import sys
 
 from chatreel import talk
-from chatreel.cli import identity, money, serving
+from chatreel.cli import cassettes, figures, health, identity, keeping, money, serving
 from chatreel.cli.app import app
-from chatreel.errors import ChatreelError, ConfigError, ServeError, StoreError
+from chatreel.errors import CassetteError, ChatreelError, ConfigError, NotFound, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
-__all__ = ["app", "identity", "main", "money", "serving"]
+__all__ = ["app", "cassettes", "figures", "health", "identity", "keeping", "main", "money", "serving"]
 
 _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
+    NotFound: ExitCode.USAGE,
     ServeError: ExitCode.CANNOT_SERVE,
     StoreError: ExitCode.STORE,
+    CassetteError: ExitCode.STORE,
 }
 
 

@@ -10,6 +10,7 @@ from chatreel import talk
 from chatreel.cli.app import app
 from chatreel.cli.options import AsJson, Store, Upstream
 from chatreel.exit_codes import ExitCode
+from chatreel.plaintext import printable_lines
 
 CHAT_PATH = "/v1/chat/completions"
 
@@ -30,7 +31,8 @@ def explain(
 
     settings = load_settings(upstream=tuple(upstream or ()), store=store)
     explanation = asyncio.run(lookup.explain(settings, subject, path))
-    typer.echo(json.dumps(lookup.as_json(explanation)) if as_json else "\n".join(lookup.as_text(explanation)))
+    lines = printable_lines("\n".join(lookup.as_text(explanation)))
+    typer.echo(json.dumps(lookup.as_json(explanation)) if as_json else "\n".join(lines))
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Options that several commands share, each described once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,4 +21,29 @@ RecordErrors = Annotated[
     bool | None,
     typer.Option("--record-errors/--no-record-errors", help="Store errors of the upstream, too, and replay them."),
 ]
+MaxSize = Annotated[
+    str | None, typer.Option(help="Of the store, as in 2GB: beyond it, the least recently used recordings go.")
+]
 MaxBody = Annotated[str | None, typer.Option(help="Largest request body, as in 64MB.")]
+InterceptHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--intercept-host",
+        help="Also intercept this host, besides upstreams and known providers; repeatable, one * stands for any text.",
+    ),
+]
+BlockOthers = Annotated[
+    bool | None,
+    typer.Option("--block-others/--tunnel-others", help="Refuse hosts that are not intercepted, or tunnel to them."),
+]
+Cassette = Annotated[
+    Path | None, typer.Option(help="File to record into and replay from, instead of the store; made if there is none.")
+]
+Repeats = Annotated[
+    str | None, typer.Option(help="After the last take of a call: last (it again) or strict (refuse), as in replay.")
+]
+Tag = Annotated[
+    list[str] | None,
+    typer.Option(help="Put on every call in the log, as name=value; repeatable.", metavar="NAME=VALUE"),
+]
+Ttl = Annotated[str | None, typer.Option(help="Age at which cache asks anew, as in 30s, 12h or 7d.")]

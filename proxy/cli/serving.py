@@ -10,7 +10,22 @@ import typer
 import chatreel
 from chatreel import talk
 from chatreel.cli.app import app
-from chatreel.cli.options import AskUsage, MaxBody, Mode, Pace, RecordErrors, Store, Upstream
+from chatreel.cli.options import (
+    AskUsage,
+    BlockOthers,
+    Cassette,
+    InterceptHost,
+    MaxBody,
+    MaxSize,
+    Mode,
+    Pace,
+    RecordErrors,
+    Repeats,
+    Store,
+    Tag,
+    Ttl,
+    Upstream,
+)
 from chatreel.errors import ServeError
 from chatreel.exit_codes import ExitCode
 
@@ -25,15 +40,39 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.")] = None,
     proxy_port: Annotated[int | None, typer.Option(help="Also be a forward proxy, on this port.")] = None,
+    intercept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--intercept",
+            "--intercept-host",
+            help="Also intercept this host, besides upstreams and known providers; repeatable, * for any text.",
+        ),
+    ] = None,
+    block_others: BlockOthers = None,
+    token: Annotated[
+        str | None, typer.Option(help="What clients have to show. Other users see it here: prefer CHATREEL_TOKEN.")
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File that holds the token.")] = None,
     store: Store = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
     max_body: MaxBody = None,
+    max_connections: Annotated[int | None, typer.Option(help="Of clients, at a time.")] = None,
+    max_size: MaxSize = None,
     pace: Pace = None,
     ask_usage: AskUsage = None,
     record_errors: RecordErrors = None,
+    cassette: Cassette = None,
+    repeats: Repeats = None,
+    ttl: Ttl = None,
+    tag: Tag = None,
+    parent: Annotated[int | None, typer.Option(help="End when the process of this id has ended.")] = None,
+    fallback_upstream: Annotated[
+        str | None, typer.Option(help="The upstream if neither a flag nor a setting names one.")
+    ] = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
     from chatreel.config import load_settings
+    from chatreel.run import with_fallback
 
     settings = load_settings(
         upstream=tuple(upstream or ()),
@@ -41,20 +80,35 @@ def serve(
         host=host,
         port=port,
         proxy_port=proxy_port,
+        intercept=tuple(intercept or ()),
+        block_others=block_others,
+        token=token,
+        token_file=token_file,
         store=store,
         ready_file=ready_file,
         max_body=max_body,
+        max_connections=max_connections,
+        max_size=max_size,
         pace=pace,
         ask_usage=ask_usage,
         record_errors=record_errors,
+        cassette=cassette,
+        repeats=repeats,
+        ttl=ttl,
+        tag=tuple(tag or ()),
     )
     talk.start_logging()
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
     command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- CMD [ARGS]...")],
+    intercept: Annotated[
+        bool, typer.Option("--intercept", help="For programs without a base URL: intercept the TLS of known providers.")
+    ] = False,
+    intercept_host: InterceptHost = None,
+    block_others: BlockOthers = None,
     upstream: Upstream = None,
     mode: Mode = None,
     store: Store = None,
@@ -62,23 +116,34 @@ def run(
     pace: Pace = None,
     ask_usage: AskUsage = None,
     record_errors: RecordErrors = None,
+    cassette: Cassette = None,
+    repeats: Repeats = None,
+    ttl: Ttl = None,
+    tag: Tag = None,
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
-    from chatreel.run import default_upstream, run_command
+    from chatreel.run import for_one_command, run_command
 
     settings = load_settings(
         upstream=tuple(upstream or ()),
         mode=mode,
         port=0,
+        intercept=tuple(intercept_host or ()),
+        block_others=block_others,
         store=store,
         max_body=max_body,
         pace=pace,
         ask_usage=ask_usage,
         record_errors=record_errors,
+        cassette=cassette,
+        repeats=repeats,
+        ttl=ttl,
+        tag=tuple(tag or ()),
     )
     talk.start_logging(quiet=True)
-    raise typer.Exit(asyncio.run(run_command(command, default_upstream(settings))))
+    settings = for_one_command(settings, intercept=intercept or bool(intercept_host))
+    raise typer.Exit(asyncio.run(run_command(command, settings)))
 
 
 @app.command()
@@ -94,7 +159,7 @@ def demo(
     raise typer.Exit(ExitCode.OK if asyncio.run(tour(pace=pace)) else ExitCode.FAILED)
 
 
-async def _serve(settings: "Settings") -> None:
+async def _serve(settings: "Settings", parent: int | None) -> None:
     from chatreel.server import running_proxy, write_ready_file
     from chatreel.store.database import store_name
 
@@ -108,9 +173,21 @@ async def _serve(settings: "Settings") -> None:
         if proxy.proxy_url:
             talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
         talk.say(f"  upstream    {' '.join(settings.upstream)}")
-        talk.say(f"  recordings  {store_name(settings.store)}")
+        talk.say(f"  recordings  {settings.cassette or store_name(settings.store)}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
+        watch = asyncio.create_task(_stop_after(parent, stopped))
         await stopped.wait()
+        watch.cancel()
         talk.say("stopping")
-    talk.verdict(proxy.session.tally)
+    talk.verdict(proxy.tally)
+
+
+async def _stop_after(parent: int | None, stopped: asyncio.Event) -> None:
+    """End with the process that this one was started for, if there is one."""
+    from chatreel.parent import ended
+
+    if parent is not None:
+        await ended(parent)
+        talk.say(f"process {parent} has ended")
+        stopped.set()

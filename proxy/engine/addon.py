@@ -2,21 +2,24 @@
 
 mitmproxy logs an exception in a hook and lets the request go on to the live upstream. Hence three bolts: a request
 points nowhere until it has been routed, it carries a refusal until the recorder has decided, and the firewall
-(`chatreel.engine.firewall`) opens no connection that the mode and the configuration do not allow.
+(`chatreel.engine.firewall`) gives a connection to no request that was not decided to go upstream.
 """
 
 import re
 import time
+from dataclasses import replace
 
-from mitmproxy import http
+from mitmproxy import connection, http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import ClientTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
-from mitmproxy.proxy.mode_specs import ReverseMode
 
-from chatreel.api_errors import ApiError, Problem, not_recorded, not_replayable, too_large, unknown_path
-from chatreel.control import control_reply
-from chatreel.engine.chat_layer import ChatHttpLayer, Rules
+from chatreel import tags
+from chatreel.api_errors import ApiError, Problem
+from chatreel.control import Control
+from chatreel.engine.admission import Admission
+from chatreel.engine.chat_layer import ChatHttpLayer
+from chatreel.engine.chat_stream import Rules
 from chatreel.engine.decoding import BrokenCoding
 from chatreel.engine.messages import (
     add_cache_status,
@@ -27,12 +30,12 @@ from chatreel.engine.messages import (
     response_of,
     tee_into,
 )
-from chatreel.engine.route import Route, is_over, parts_of, put_route, route_of
-from chatreel.http_caching import CacheStatus, request_directives
-from chatreel.model import Mode
+from chatreel.engine.route import Route, asking_of, is_control, route_of
+from chatreel.engine.tee import Tee
+from chatreel.exchange import Exchange
+from chatreel.http_caching import CacheStatus
 from chatreel.recorder import Recorder
-from chatreel.reply import refusal
-from chatreel.upstreams import Target, Upstreams
+from chatreel.upstreams import Upstreams
 
 _SAYS_NOTHING_OF_OPTIONS = frozenset({401, 402, 403, 407, 408, 409, 413, 429})
 """Statuses of an upstream that have reasons of their own; asking again would not mend them."""
@@ -42,12 +45,16 @@ _METHOD = re.compile(rb"[A-Z]{3,20} ")
 
 
 class ChatreelAddon:
-    """One recorder behind mitmproxy's hooks."""
+    """All sessions behind mitmproxy's hooks."""
 
-    def __init__(self, recorder: Recorder, upstreams: Upstreams, *, max_body: int) -> None:
+    def __init__(
+        self, recorder: Recorder, admission: Admission, control: Control, upstreams: Upstreams, rules: Rules
+    ) -> None:
         self._recorder = recorder
+        self._admission = admission
+        self._control = control
         self._upstreams = upstreams
-        self._rules = Rules(max_body, self._turn_away, lambda error: response_of(refusal(error)), parts_of, is_over)
+        self._rules = rules
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Put our HTTP layer where the engine would put its own. What is tunnelled never asks for one."""
@@ -60,43 +67,37 @@ class ChatreelAddon:
                 nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.transparent, self._rules)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if not _is_open(flow):
-            return
-        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            request = flow.request
-            if target := self._upstreams.intercepted(request.scheme, request.host, request.port, request.path):
-                self._admit(flow, target)
-            return
-        if reply := control_reply(flow.request.method, flow.request.path, self._recorder.session):
-            flow.response = response_of(reply)
-        elif target := self._upstreams.target(flow.request.path):
-            self._admit(flow, target)
-            _point_at(flow.request, target)
-        else:
-            flow.response = self._rules.refuse(unknown_path(flow.request.path))
+        if _is_open(flow):
+            self._admission.admit(flow)
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        route = route_of(flow)
-        if not _is_open(flow) or route is None or route.exchange or not route.is_chat:
+        if not _is_open(flow):
             return
-        flow.response = self._rules.refuse(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log"))
+        route = route_of(flow)
+        if is_control(flow):
+            flow.response = self._broken()
+            flow.response = response_of(await self._control.answer(asking_of(flow.request)))
+        elif route and route.is_chat and not route.exchange:
+            flow.response = self._broken()
+            flow.response = await self._open(flow, route)
+
+    async def _open(self, flow: http.HTTPFlow, route: Route) -> http.Response | None:
+        """What a call gets without anybody being asked; `None` if it goes upstream."""
         try:
             asked = asked_of(flow.request, route, self._rules.max_body)
         except BrokenCoding as error:
             problem = ApiError(Problem.BAD_REQUEST, f"chatreel cannot read this request: {error}")
-            flow.response = response_of(self._recorder.turn_away(route.target, problem))
-            return
-        exchange = await self._recorder.open(asked)
+            return response_of(self._recorder.turn_away(route.target, route.session, problem))
+        exchange = await self._recorder.open(asked, route.session)
+        if not exchange.reply:
+            try:
+                _prepare(flow.request, exchange)
+            except Exception as error:
+                self._recorder.fail(exchange, f"chatreel failed: {error!r}", status=500)
+                raise
         route.exchange = exchange
-        if exchange.reply:
-            flow.response = response_of(exchange.reply)
-            return
-        # A stream callable sees the bytes as they travel: compressed ones could be neither read nor paced (Q1).
-        flow.request.headers["accept-encoding"] = "identity"
-        if exchange.adds_usage:
-            flow.request.content = exchange.forwarded_body
         route.forwarded = time.perf_counter()
-        flow.response = None
+        return response_of(exchange.reply) if exchange.reply else None
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         route = route_of(flow)
@@ -114,32 +115,52 @@ class ChatreelAddon:
             return
         self._learn(route, flow.response)
         try:
-            answered = answered_whole(flow.response, route)
+            flow.response = await self._finish_whole(route, route.exchange, flow.response)
+        finally:
+            self._rules.drains.end(flow)
+
+    async def _finish_whole(self, route: Route, exchange: Exchange, response: http.Response) -> http.Response:
+        """A response that was kept back until it was complete; what the client gets."""
+        try:
+            answered = answered_whole(response, route)
         except BrokenCoding as error:
-            self._recorder.fail(route.exchange, str(error), status=flow.response.status_code)
-            add_cache_status(flow.response, CacheStatus(fwd="miss", detail="not-stored-corrupt"))
-            return
-        result = await self._recorder.finish(route.exchange, answered)
-        if isinstance(result, CacheStatus):
-            add_cache_status(flow.response, result)
-        else:
-            flow.response = self._rules.refuse(result)
+            self._recorder.fail(exchange, str(error), status=response.status_code)
+            add_cache_status(response, CacheStatus(fwd="miss", detail="not-stored-corrupt"))
+            return response
+        result = await self._recorder.finish(exchange, answered)
+        if isinstance(result, ApiError):
+            refused = self._rules.refuse(result)
+            status = replace(self._recorder.forward_status(exchange), fwd_status=answered.status)
+            refused.headers["cache-status"] = str(replace(status, detail=result.problem.value.code))
+            return refused
+        add_cache_status(response, result)
+        return response
 
     async def chat_stream_end(self, flow: http.HTTPFlow) -> None:
         route = route_of(flow)
         if route is None or route.exchange is None or route.tee is None or flow.response is None:
             return
-        self._learn(route, flow.response)
-        route.tee.close()
-        if route.tee.broken:
-            self._recorder.fail(route.exchange, route.tee.broken)
-            flow.kill()
+        if route.exchange.logged:  # given up, and the rest came all the same
             return
-        answered = answered_in_pieces(flow.response, route.tee)
-        route.exchange.first_piece = answered.pieces[0].at if answered.pieces else None
-        result = await self._recorder.finish(route.exchange, answered)
-        if isinstance(result, ApiError):
-            flow.kill()
+        self._learn(route, flow.response)
+        try:
+            if not await self._finish_stream(route.exchange, route.tee, flow.response):
+                flow.kill()
+        finally:
+            self._rules.drains.end(flow)
+
+    async def _finish_stream(self, exchange: Exchange, tee: Tee, response: http.Response) -> bool:
+        """A response that was passed on as it came; whether its end may be, too."""
+        tee.close()
+        if tee.broken:
+            self._recorder.fail(exchange, tee.broken)
+            return False
+        if tee.unkept:
+            self._recorder.fail(exchange, tee.unkept, status=response.status_code)
+            return True
+        answered = answered_in_pieces(response, tee)
+        exchange.first_piece = answered.pieces[0].at if answered.pieces else None
+        return not isinstance(await self._recorder.finish(exchange, answered), ApiError)
 
     def chat_rejected(self, flow: http.HTTPFlow) -> None:
         """An upstream says 4xx: if the reason may be the usage we asked for, take the answer away and ask without."""
@@ -157,8 +178,17 @@ class ChatreelAddon:
         if route is None or route.exchange is None or flow.error is None:
             return
         reason = flow.error.msg
-        told = route.tee is None and not reason.startswith("Client disconnected")
-        self._recorder.fail(route.exchange, reason, status=502 if told else None)
+        gone = route.exchange.client_left or reason.startswith("Client disconnected")
+        self._recorder.fail(route.exchange, reason, status=502 if route.tee is None and not gone else None)
+        self._rules.drains.end(flow)
+
+    async def client_disconnected(self, client: connection.Client) -> None:
+        """The engine waits for this before it closes the connections to upstreams that belong to a client."""
+        await self._rules.drains.wait(client.id)
+
+    def done(self) -> None:
+        """The proxy stops."""
+        self._rules.drains.stop()
 
     def _is_plain_call(self, nextlayer: layer.NextLayer) -> bool:
         """Whether a tunnel leads to an upstream without TLS, as some clients have it (undici, `curl --proxytunnel`)."""
@@ -166,40 +196,24 @@ class ChatreelAddon:
         is_upstream = address is not None and self._upstreams.is_at(*address[:2])
         return is_upstream and _METHOD.match(nextlayer.data_client()) is not None
 
-    def _admit(self, flow: http.HTTPFlow, target: Target) -> None:
-        """Give the request a route, or refuse what is refused whatever its body says."""
-        request = flow.request
-        route = put_route(flow, target)
-        length = request.headers.get("content-length", "")
-        if not route.is_chat and self._recorder.session.mode is Mode.REPLAY:
-            flow.response = self._rules.refuse(not_replayable(request.method, request.path))
-        elif not route.is_chat and request_directives(request.headers.get("cache-control", ""))[0].only_if_cached:
-            flow.response = self._rules.refuse(not_recorded(request.method, request.path))
-        elif route.is_chat and length.isdigit() and int(length) > self._rules.max_body:
-            flow.response = self._turn_away(flow)
-        else:
-            request.stream = not route.is_chat
-
-    def _turn_away(self, flow: http.HTTPFlow) -> http.Response:
-        """Refuse a body past the limit, whether it was announced or grew."""
-        error = too_large(self._rules.max_body)
-        route = route_of(flow)
-        return response_of(self._recorder.turn_away(route.target, error) if route else refusal(error))
+    def _broken(self) -> http.Response:
+        """What a client gets if a hook raises after this."""
+        return self._rules.refuse(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log"))
 
     def _learn(self, route: Route, response: http.Response) -> None:
         if route.exchange and route.asked_again and response.status_code < 300:
             self._recorder.usage_refused(route.exchange)
 
 
+def _prepare(request: http.Request, exchange: Exchange) -> None:
+    """What the upstream gets, where that is not what the client sent."""
+    # A stream callable sees the bytes as they travel: compressed ones could be neither read nor paced (Q1).
+    request.headers["accept-encoding"] = "identity"
+    request.headers.pop(tags.HEADER, None)
+    if exchange.adds_usage:
+        request.content = exchange.forwarded_body
+
+
 def _is_open(flow: http.HTTPFlow) -> bool:
     """Whether nobody has answered or ended the flow yet."""
     return flow.live and not flow.response and not flow.error
-
-
-def _point_at(request: http.Request, target: Target) -> None:
-    upstream = target.upstream
-    request.scheme = upstream.scheme
-    request.host = upstream.host
-    request.port = upstream.port
-    request.host_header = upstream.authority
-    request.path = target.path_and_query

@@ -13,8 +13,8 @@ import zstandard
 
 from chatreel.errors import ChatreelError
 
-LIMIT: Final = 256 * 2**20
-"""Bytes of a decoded body; beyond it, it is taken for a decompression bomb."""
+LIMIT: Final = 32 * 2**20
+"""Bytes of an answer that is kept, decoded; a longer one is taken for a mistake, or for a decompression bomb."""
 
 MAX_CODINGS: Final = 5
 """Codings on top of each other that are undone: curl's limit. A response needs one, and each of them takes memory."""

@@ -3,8 +3,8 @@
 import asyncio
 import errno
 import os
-import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,12 @@ from mitmproxy.proxy.mode_servers import ServerInstance
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from chatreel.engine.addon import ChatreelAddon
+from chatreel.engine.crowd import Crowd
+from chatreel.engine.destinations import Destinations
 from chatreel.engine.firewall import Firewall
+from chatreel.engine.gate import OPEN, Gate, Policy
 from chatreel.errors import ServeError
+from chatreel.upstreams import Upstreams
 
 _NOWHERE = "http://127.0.0.1:9"
 """Reverse mode needs a target. Each request is given its own; one that slipped through would end at this one."""
@@ -33,8 +37,12 @@ class Listen:
     """Of the reverse proxy; 0: any free one."""
     proxy_port: int | None = None
     """Of the forward proxy; `None`: there is none."""
-    intercepted: frozenset[tuple[str, int]] = frozenset()
-    """Hosts and ports whose TLS the forward proxy opens; all others are tunnelled untouched."""
+    intercepted: Sequence[str] = ()
+    """Whose TLS the forward proxy opens, as regular expressions of `HOST:PORT`; all others are tunnelled untouched."""
+
+    policy: Policy = OPEN
+    max_connections: int = 2_000
+    """Of clients, at a time."""
 
     @property
     def any_port(self) -> bool:
@@ -45,15 +53,21 @@ class Listen:
 class ProxyMaster:
     """The engine, from listening to stopped."""
 
-    def __init__(self, addon: ChatreelAddon, firewall: Firewall, listen: Listen, certificates: Path) -> None:
+    def __init__(
+        self, addon: ChatreelAddon, firewall: Firewall, upstreams: Upstreams, listen: Listen, certificates: Path
+    ) -> None:
         """`certificates`: folder for the engine's own certificate authority."""
         self._listen = listen
         self._server = Proxyserver()
         self._master = Master(Options(), event_loop=asyncio.get_running_loop())
-        self._master.addons.add(firewall, addon, self._server, NextLayer(), TlsConfig())
+        # In the order in which their hooks run.
+        self._master.addons.add(Gate(listen.policy, upstreams), firewall, Destinations(upstreams, self._server))
+        self._master.addons.add(addon, Crowd(listen.max_connections), self._server, NextLayer(), TlsConfig())
         self._master.options.update(
-            allow_hosts=[rf"^{re.escape(host)}\.?:{port}$" for host, port in listen.intercepted],
+            allow_hosts=list(listen.intercepted),
             confdir=str(certificates),
+            # The control API answers to its own name only, so it has to know by which it was called.
+            keep_host_header=True,
             # Nothing may be asked of an upstream before a request is known, not even its certificate.
             upstream_cert=False,
             # Eager would connect when a client does: an unreachable upstream would then end replay, too.

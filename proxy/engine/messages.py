@@ -4,12 +4,14 @@ import time
 
 from mitmproxy import http
 
+from chatreel import tags
 from chatreel.canonical import credential_headers
-from chatreel.engine.decoding import LIMIT, decoder
+from chatreel.engine.answers import TOO_LONG, passed_on
+from chatreel.engine.decoding import LIMIT, BrokenCoding, decoder
 from chatreel.engine.route import Route
 from chatreel.engine.tee import Tee
 from chatreel.exchange import Answered, Asked, Exchange
-from chatreel.http_caching import CacheStatus
+from chatreel.http_caching import CacheStatus, asked_control
 from chatreel.model import Piece
 from chatreel.reply import Reply
 
@@ -19,9 +21,14 @@ def asked_of(request: http.Request, route: Route, limit: int) -> Asked:
     return Asked(
         target=route.target,
         body=_decoded(request, limit),
-        cache_control=request.headers.get("cache-control", ""),
+        cache_control=cache_control_of(request),
         credentials=credential_headers(request.headers.items(multi=True)),
+        tags=tuple(request.headers.get_all(tags.HEADER)),
     )
+
+
+def cache_control_of(request: http.Request) -> str:
+    return asked_control(request.headers.get("cache-control"), request.headers.get("pragma", ""))
 
 
 def response_of(reply: Reply) -> http.Response:
@@ -63,7 +70,9 @@ def tee_into(response: http.Response, route: Route) -> Tee:
 
 
 def answered_whole(response: http.Response, route: Route) -> Answered:
-    """A response that was kept back until it was complete. Raises `BrokenCoding`."""
+    """A response that was kept back until it was complete. Raises `BrokenCoding`, also for one that grew too long."""
+    if response.stream is passed_on:
+        raise BrokenCoding(TOO_LONG)
     body = _decoded(response, LIMIT)
     return _answered(response, body, (Piece(time.perf_counter() - route.forwarded, len(body)),))
 

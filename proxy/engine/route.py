@@ -4,18 +4,23 @@ from dataclasses import dataclass
 
 from mitmproxy import http
 
+from chatreel.control import Asking
+from chatreel.decide import Action, may_ask
 from chatreel.engine.tee import Tee
 from chatreel.exchange import Exchange
 from chatreel.pace import Part
-from chatreel.upstreams import Target
+from chatreel.session import Session
+from chatreel.upstreams import Target, Upstreams
 
 _KEY = "chatreel"
+_CONTROL = "chatreel-control"
 
 
 @dataclass(slots=True)
 class Route:
     """Where a request goes, and what becomes of it."""
 
+    session: Session
     target: Target
     is_chat: bool
     """Whether it is a chat completion, not some other request to an upstream."""
@@ -28,16 +33,53 @@ class Route:
     asked_again: bool = False
     """Whether the upstream refused to be asked for usage, and was asked without."""
 
+    @property
+    def may_connect(self) -> bool:
+        """Whether the request may go upstream: it has been decided on, or is of no concern to its session."""
+        if not self.is_chat:
+            return may_ask(self.session.mode)
+        exchange = self.exchange
+        return exchange is not None and exchange.reply is None and exchange.action in (Action.RECORD, Action.FORWARD)
 
-def put_route(flow: http.HTTPFlow, target: Target) -> Route:
-    route = Route(target, is_chat=flow.request.method == "POST" and target.is_chat)
+
+def put_route(flow: http.HTTPFlow, session: Session, target: Target) -> Route:
+    route = Route(session, target, is_chat=flow.request.method == "POST" and target.is_chat)
     flow.metadata[_KEY] = route
     return route
+
+
+def asked_host(flow: http.HTTPFlow, upstreams: Upstreams) -> str:
+    """The host that a client of the forward proxy asks; where it names an address only, by what TLS says (SNI)."""
+    request = flow.request
+    if upstreams.is_at(request.host, request.port):
+        return request.host
+    return flow.client_conn.sni or request.host
 
 
 def route_of(flow: http.HTTPFlow) -> Route | None:
     route = flow.metadata.get(_KEY)
     return route if isinstance(route, Route) else None
+
+
+def put_control(flow: http.HTTPFlow) -> None:
+    """Mark a request as one to the control API that was admitted."""
+    flow.metadata[_CONTROL] = True
+
+
+def is_control(flow: http.HTTPFlow) -> bool:
+    return _CONTROL in flow.metadata
+
+
+def asking_of(request: http.Request) -> Asking:
+    """A request to the control API; without its body as long as that has not been read."""
+    return Asking(
+        method=request.method,
+        path=request.path,
+        host=request.host_header or "",
+        origin=request.headers.get("origin"),
+        fetch_site=request.headers.get("sec-fetch-site", ""),
+        body=request.raw_content or b"",
+    )
 
 
 def is_over(flow: http.HTTPFlow) -> bool:

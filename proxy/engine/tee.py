@@ -3,7 +3,8 @@
 import re
 import time
 
-from chatreel.engine.decoding import BrokenCoding, Decoder
+from chatreel.engine.answers import TOO_LONG
+from chatreel.engine.decoding import LIMIT, BrokenCoding, Decoder
 from chatreel.model import Piece
 from chatreel.wire.usage import UsageRemover
 
@@ -42,8 +43,11 @@ class Tee:
         self._held: list[bytes] = []
         self._before = b"\n"
         self._ended = False
+        self._kept = 0
         self.broken = ""
         """Why nothing more is passed on: the body is not what its coding says. Empty if it is."""
+        self.unkept = ""
+        """Why it was passed on, but not kept. Empty if it was."""
 
     def __call__(self, data: bytes) -> bytes | list[bytes]:
         if data:
@@ -90,10 +94,12 @@ class Tee:
         if self._left is not None:
             self._left -= arrived
         if data:
-            self._chunks.append(data)
-            self._pieces.append(Piece(time.perf_counter() - self._forwarded, len(data)))
+            self._keep(data)
         if self._remover:
             data = self._remover.feed(data)
+            if self.unkept:  # also no longer line by line: the line at hand may be the one that does not end
+                data += self._remover.close()
+                self._remover = None
         if self._ended or self._left == 0:
             self._ended = True
             self._held.append(data)  # joined once: some servers go on for long after their `[DONE]` (Q15)
@@ -104,6 +110,16 @@ class Tee:
         if cut:
             self._before = waiting[cut - 1 : cut]
         return waiting[:cut]
+
+    def _keep(self, data: bytes) -> None:
+        self._kept += len(data)
+        if self._kept <= LIMIT:
+            self._chunks.append(data)
+            self._pieces.append(Piece(time.perf_counter() - self._forwarded, len(data)))
+        elif not self.unkept:
+            self.unkept = TOO_LONG
+            self._chunks.clear()
+            self._pieces.clear()
 
     def _cut(self, waiting: bytes) -> int:
         """Where the `[DONE]` line starts in what is waiting, or where a line starts that may yet become it."""

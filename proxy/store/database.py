@@ -227,6 +227,8 @@ def _create_private(path: Path) -> None:
 
 def _prepare(connection: object, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]  # a DBAPI connection has no common type
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):  # to a file that is not new it would write
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # what is removed can be given back bit by bit
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
     cursor.close()

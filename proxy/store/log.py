@@ -1,14 +1,34 @@
 """The log of calls: rows in, rows out."""
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from chatreel.facts import NO_FACTS, Facts
 from chatreel.model import Mode, Outcome
 from chatreel.store import payloads
 from chatreel.store.bases import Bases
 from chatreel.store.schema import calls
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money, in billionths of a USD. `None`: not known, which is not 0."""
+
+    cost: int | None = None
+    """Paid upstream for this call."""
+    saved: int | None = None
+    """What would have been paid for what was served from a recording."""
+    price_source: str | None = None
+    price_version: str | None = None
+    price_model: str | None = None
+    """The entry of the price list that was used."""
+    unpriced: str | None = None
+    """Why an answer has no price."""
+
+
+NOT_CHARGED = Charge()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +60,42 @@ class Call:
     """Id of the session; empty for the default one."""
     take: int | None = None
     """Number of the take that was served, from 1."""
+    session_name: str | None = None
+    """Of the test or the run."""
+    tags: str | None = None
+    """JSON object of texts; see `chatreel.tags`."""
+    upstream_time: float | None = None
+    """From the request going upstream to the last byte of its answer."""
+    spared: float | None = None
+    """What the upstream took when what was served was recorded."""
+    miss_reason: str | None = None
+    """Why no recording answered."""
+    prompt: str | None = None
+    """Digest of the messages alone."""
+    facts: Facts = NO_FACTS
+    """What the answer says; that of the recording if one was served."""
+    charge: Charge = NOT_CHARGED
 
 
-_COLUMNS = [calls.c[field.name] for field in fields(Call)]
+_APART = ("facts", "charge")
+"""Members of a call whose members are columns of their own."""
+_OWN = tuple(field.name for field in fields(Call) if field.name not in _APART)
+_FACTS = tuple(field.name for field in fields(Facts) if field.name in calls.c)
+_CHARGE = tuple(field.name for field in fields(Charge))
+_COLUMNS = [calls.c[name] for name in (*_OWN, *_FACTS, *_CHARGE)]
+
+
+PRICED = (*_FACTS, *_CHARGE)
+"""Columns that follow from what was answered."""
 
 
 def insert(connection: Connection, call: Call, bases: Bases | None = None) -> None:
     """Add a row. `bases`: as for `chatreel.store.recordings.insert`."""
-    digest = None
+    row = _values(call, _OWN) | _values(call.facts, _FACTS) | _values(call.charge, _CHARGE)
     if call.request is not None:
         route = (call.upstream, call.path, call.tenant)
-        digest = (bases or Bases()).put_alone(connection, "request", route, call.request, call.request)
-    connection.execute(calls.insert(), asdict(replace(call, request=None)) | {"request": digest})
+        row["request"] = (bases or Bases()).put_alone(connection, "request", route, call.request, call.request)
+    connection.execute(calls.insert(), row)
 
 
 def find(connection: Connection, call_id: str) -> Call | None:
@@ -67,8 +111,36 @@ def misses(connection: Connection, cassette: str, limit: int) -> list[Call]:
     return [_call(connection, row) for row in connection.execute(query).all()]
 
 
+def page(
+    connection: Connection, after: int, limit: int, *, since: float | None = None, until: float | None = None
+) -> list[tuple[int, Call]]:
+    """Rows that follow the one with id `after`, each with its id; bodies of refused calls are left out."""
+    query = select(calls.c.id, *_COLUMNS).where(calls.c.id > after).order_by(calls.c.id).limit(limit)
+    if since is not None:
+        query = query.where(calls.c.started_at >= since)
+    if until is not None:
+        query = query.where(calls.c.started_at < until)
+    return [(row.id, _call_without_body(row)) for row in connection.execute(query)]
+
+
+def priced_values(call: Call) -> dict[str, Any]:
+    """The columns `PRICED` of a row."""
+    return _values(call.facts, _FACTS) | _values(call.charge, _CHARGE)
+
+
 def _call(connection: Connection, row: Row[Any]) -> Call:
     digest = row.request
     content = payloads.get(connection, [digest])[digest] if digest is not None else None
-    members = row._asdict() | {"outcome": Outcome(row.outcome), "mode": Mode(row.mode), "request": content}
-    return Call(**members)
+    return replace(_call_without_body(row), request=content)
+
+
+def _call_without_body(row: Row[Any]) -> Call:
+    answered = any(value is not None for value in (row.usage, row.finish_reason, row.model_served))
+    facts = Facts(**_values(row, _FACTS), answered=answered)
+    charge = Charge(**_values(row, _CHARGE))
+    members = {"outcome": Outcome(row.outcome), "mode": Mode(row.mode), "request": None}
+    return Call(**_values(row, _OWN) | members, facts=facts, charge=charge)
+
+
+def _values(holder: object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(holder, name) for name in names}

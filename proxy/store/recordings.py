@@ -86,9 +86,7 @@ def takes(connection: Connection, cassette: str, key: str) -> tuple[Take, ...]:
 def load(connection: Connection, recording_id: int) -> Recording:
     """One recording, whole. Raises `StoreError` if its bytes are damaged, `NoResultFound` if there is none."""
     row = connection.execute(_BY_ID, {"id": recording_id}).one()
-    contents = payloads.get(connection, (row.document, row.request, row.body, row.completion))
-    with _naming_damage(recording_id):
-        return _recording(row, contents)
+    return assemble(row, payloads.get(connection, (row.document, row.request, row.body, row.completion)))
 
 
 def replayable(connection: Connection, recording_id: int) -> Replayable:
@@ -129,6 +127,12 @@ def _naming_damage(recording_id: int) -> Iterator[None]:
 
 def _headers(row: Row[Any]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in orjson.loads(row.headers))
+
+
+def assemble(row: Row[Any], contents: dict[bytes, bytes]) -> Recording:
+    """A recording from its row and its payloads, by digest. Raises `StoreError` if the row is damaged."""
+    with _naming_damage(row.id):
+        return _recording(row, contents)
 
 
 def _recording(row: Row[Any], contents: dict[bytes, bytes]) -> Recording:

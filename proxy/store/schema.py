@@ -21,10 +21,10 @@ from sqlalchemy import (
 
 from chatreel.store.text import text
 
-REVISION = "0002"
+REVISION = "0003"
 """Of the schema below. Kept in the table where Alembic looks for it."""
 
-OLDER = ("0001",)
+OLDER = ("0001", "0002")
 """Revisions that a store is upgraded from."""
 
 metadata = MetaData()
@@ -47,6 +47,9 @@ version = Table("alembic_version", metadata, Column("version_num", String(32), p
 KEYED_BY = "keyed_by"
 """Name of the rows of `meta` that say how keys were made: one row for each way that is in use."""
 
+REPRICED = "repriced"
+"""Name of the row of `meta` that counts how often prices in the log were made anew."""
+
 meta = Table(
     "meta",
     metadata,
@@ -62,6 +65,8 @@ payloads = Table(
     Column("codec", text(16), nullable=False, comment="how `data` holds the content: see chatreel.store.payloads"),
     Column("data", LargeBinary, nullable=False),
     Column("base", _DIGEST, comment="digest of the payload that `data` is a difference to; NULL if it stands alone"),
+    # Who needs a payload that is about to go.
+    Index("payloads_by_base", "base"),
 )
 
 recordings = Table(
@@ -94,6 +99,7 @@ recordings = Table(
     ),
     *_lead_to_payloads("document", "request", "body", "completion"),
     Index("recordings_by_key", "cassette", "key", "id"),
+    Index("recordings_by_time", "recorded_at", "id"),  # the newest first, or those of a span of time
     sqlite_autoincrement=True,
 )
 
@@ -136,8 +142,42 @@ calls = Table(
         "session", text(), nullable=False, server_default="", comment="id of the session; empty for the default one"
     ),
     Column("take", Integer, comment="number of the take that was served, from 1; NULL if none was"),
+    Column("upstream_time", Double, comment="seconds from the request going upstream to the last byte of its answer"),
+    Column("spared", Double, comment="seconds that the upstream took when what was served was recorded"),
+    Column("session_name", text(), comment="of the test or the run"),
+    Column("tags", text(), comment="JSON object of texts, names in order; NULL if there are none"),
+    Column("miss_reason", text(16), comment="why no recording answered: see chatreel.annotate"),
+    Column("prompt", text(16), comment="digest of the messages alone: the same prompt, whatever the parameters"),
+    # What the answer says; that of the recording if one was served. See chatreel.facts.
+    Column("model_served", text(), comment="the model as the answer names it"),
+    Column("finish_reason", text()),
+    Column("error_type", text()),
+    Column("chunks", Integer, comment="events of the stream with anything of the message in them"),
+    Column("first_content", Double, comment="seconds from the request going upstream to the first of them"),
+    Column("last_content", Double, comment="and to the last"),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("cached_tokens", Integer, comment="of the prompt: read from the server's own cache"),
+    Column("cache_write_tokens", Integer, comment="of the prompt: written to that cache"),
+    Column("reasoning_tokens", Integer, comment="of the completion"),
+    Column("audio_prompt_tokens", Integer),
+    Column("audio_completion_tokens", Integer),
+    Column("service_tier", text()),
+    Column("usage", text(), comment="JSON, as reported"),
+    # Money: billionths of a USD. NULL is not known, which is not 0. See chatreel.annotate.
+    Column("cost", BigInteger, comment="paid upstream for this call"),
+    Column("saved", BigInteger, comment="what would have been paid for what was served from a recording"),
+    Column("reported_cost", BigInteger, comment="as the server itself says"),
+    Column("price_source", text()),
+    Column("price_version", text()),
+    Column("price_model", text(), comment="the entry of the price list that was used"),
+    Column("unpriced", text(), comment="why an answer has no price"),
     *_lead_to_payloads("request"),
     Index("calls_by_time", "started_at"),
+    # When each recording was last of use, how often, and what that saved, from the index alone.
+    Index("calls_by_recording", "recording_id", "started_at", "outcome", "latency"),
+    # Latencies of calls that have something in common, from the index alone.
+    Index("calls_by_kind", "outcome", "model", "upstream", "started_at", "latency"),
     sqlite_autoincrement=True,
 )
 

@@ -1,23 +1,29 @@
 """The store as the proxy sees it: asynchronous, with what is hot in memory and one thread that writes."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from itertools import batched
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 from sqlalchemy import Connection
 
 from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
+from chatreel.eviction import evicted
 from chatreel.model import Recording, Replayable, Take
-from chatreel.store import leases, log, neighbours, recordings
+from chatreel.selection import Selection
+from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
+from chatreel.store.backlog import Backlog
 from chatreel.store.breaker import Breaker
-from chatreel.store.database import open_engine, store_url
-from chatreel.store.journal import Journal
+from chatreel.store.database import open_engine, store_url, writing
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
+from chatreel.store.removing import Removed
 from chatreel.store.watch import Watch
 from chatreel.store.writer import Writer, said
 
@@ -27,7 +33,18 @@ _KEYS_IN_MEMORY = 100_000
 _TRUST = 0.5
 """Seconds for which what is known of a key is believed without asking whether others have written."""
 
+_IN_USE = 10.0
+"""Seconds for which a recording is spared after it was asked for or made: somebody may be about to serve it."""
+
+_EVICTED_AT_ONCE = 100
+"""Recordings that go in one transaction to hold a store to a size: whoever wants to record waits for it."""
+
+_PATIENCE = 1.0
+"""Seconds that housekeeping waits for writers; it can come again, and lookups need the thread."""
+
 DEFAULT_KEYS = keyed_by(KeyOptions())
+
+logger = logging.getLogger(__name__)
 
 
 class Store:
@@ -41,16 +58,22 @@ class Store:
         """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
         self._memory = recordings.Memory()
-        self._journal = Journal(self._writer, self._memory.bases)
+        self._backlog = Backlog(self._writer, self._memory.bases)
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
+        self._clerk = ThreadPoolExecutor(1, thread_name_prefix="chatreel-store-clerk")
         self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
+        self.additions = 0
+        """Recordings that were added through this object."""
         self._forgotten = 0
         """How often something that is known may have become wrong."""
         self._watch = Watch(self._engine)
         self._version = ""
         self._watched_at = -_TRUST
         self._watching = False
+        with self._engine.connect() as connection:
+            self._removals = removing.removals(connection)
+        self._in_use: TTLCache[int, None] = TTLCache(_KEYS_IN_MEMORY, _IN_USE)
         self._hot: LRUCache[int, Replayable] = LRUCache(memory_limit, getsizeof=_memory_size)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
@@ -73,6 +96,7 @@ class Store:
 
     async def replayable(self, recording_id: int) -> Replayable:
         """What a hit needs of a recording, from memory if it is there."""
+        self._in_use[recording_id] = None
         if known := self._hot.get(recording_id):
             return known
         try:
@@ -88,8 +112,10 @@ class Store:
         recording_id = await self._write(
             lambda connection: recordings.insert(connection, recording, self._keyed_by, self._memory)
         )
+        self.additions += 1
         self._forgotten += 1
-        self._journal.retry()
+        self._backlog.retry()
+        self._in_use[recording_id] = None
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored.replayable)
@@ -122,17 +148,73 @@ class Store:
     async def count(self, cassette: str) -> int:
         return await self._read(lambda connection: recordings.count(connection, cassette))
 
-    def log(self, call: Call) -> None:
-        """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer."""
-        self._journal.add(call)
+    async def notice_removals(self) -> None:
+        """Forget what is in memory if anybody has removed recordings since the last time."""
+        token = await self._read(removing.removals)
+        if token != self._removals:
+            self._forget_takes()
+            self._hot.clear()
+        self._removals = token
+
+    async def evict(self, limit: int) -> tuple[Removed, bool]:
+        """Remove recordings of no cassette, the least recently used, if more than `limit` bytes are in use.
+
+        None goes that was asked for or made just now. Looks at some thousands; whether there may be more to do.
+        """
+        used = await self._read(counting.used)
+        if used <= limit:
+            return Removed(), False
+        working = Selection(cassette="")
+        found = await self._read(lambda connection: removing.candidates(connection, working, by_use=True))
+        doomed = evicted(found, used=used, limit=limit, spared=frozenset(self._in_use))
+        removed = Removed()
+        for ids in batched(doomed, _EVICTED_AT_ONCE):
+            removed += await self._change(partial(removing.remove, ids=ids))
+            self._forget(ids)
+        return removed, True
+
+    async def give_back(self, limit: int) -> bool:
+        """Give some free space back if the database is larger than `limit` bytes; whether there may be more to do."""
+
+        def step(connection: Connection) -> bool:
+            too_large = shrinking.can_shrink(connection) and counting.size(connection) > limit
+            return too_large and shrinking.step(connection) > 0
+
+        more = await self._change(step)
+        if not more and not self.shared:
+            await self._read(shrinking.checkpoint)
+        return more
+
+    def log(self, call: Call, complete: Callable[[Call], Call] | None = None) -> None:
+        """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer.
+
+        `complete` adds what takes time to find out, in a thread of its own: neither the event loop nor a recording that
+        is being written waits for it. If it fails, the row is written as it is.
+        """
+        if complete is None:
+            self._backlog.add(call)
+        else:
+            self._clerk.submit(self._complete, call, complete)
+
+    async def settled(self) -> None:
+        """All rows that were handed in before have been completed, whether they are written yet or not."""
+        await asyncio.wrap_future(self._clerk.submit(lambda: None))
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
-        self._journal.retry()
+        self._clerk.shutdown()
+        self._backlog.retry()
         self._writer.close()
         self._readers.shutdown()
         self._watch.close()
         self._engine.dispose()
+
+    def _complete(self, call: Call, complete: Callable[[Call], Call]) -> None:
+        try:
+            call = complete(call)
+        except Exception:  # whatever it is, the call did happen
+            logger.exception("a row of the log is not complete")
+        self._backlog.add(call)
 
     async def _notice_others(self) -> None:
         """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""
@@ -155,6 +237,11 @@ class Store:
         self._forgotten += 1
         self._takes.clear()
 
+    def _forget(self, ids: Iterable[int]) -> None:
+        self._forget_takes()
+        for recording_id in ids:
+            self._hot.pop(recording_id, None)
+
     def _keep(self, recording: Replayable) -> None:
         if _memory_size(recording) <= self._hot.maxsize:
             self._hot[recording.id] = recording
@@ -176,6 +263,15 @@ class Store:
             raise
         self._reading.succeeded()
         return found
+
+    async def _change[T](self, work: Callable[[Connection], T]) -> T:
+        """Delete something: that needs a transaction that nobody writes beside."""
+
+        def run() -> T:
+            with writing(self._engine, alone=True, patience=_PATIENCE) as connection:
+                return work(connection)
+
+        return await self._wait(self._readers.submit(run))
 
     async def _write[T](self, work: Callable[[Connection], T]) -> T:
         return await self._wait(self._writer.submit(work))

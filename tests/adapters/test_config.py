@@ -31,7 +31,7 @@ def test_without_a_word_the_defaults_hold(folder: Path) -> None:
     assert settings.upstream == (DEFAULT_URL,)
     assert settings.mode is Mode.CACHE
     assert (settings.host, settings.port) == ("127.0.0.1", 8080)
-    assert settings.max_body == 24_000_000
+    assert settings.max_body == 64 * 2**20
     assert settings.memory == 256 * 2**20
     assert settings.ready_file is None
     assert Path(settings.store).name == "store.db"
@@ -192,7 +192,7 @@ def test_settings_do_not_change_once_they_are_loaded() -> None:
 
 def test_every_setting_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """An impossible value is noticed under each name, or the name is not read."""
-    texts = {"store", "secret_file", "ready_file"}
+    texts = {"store", "secret_file", "ready_file", "token_file", "host", "cassette"}
     for name in Settings.model_fields:
         monkeypatch.setenv(f"CHATREEL_{name.upper()}", "?")
     with pytest.raises(ConfigError) as raised:

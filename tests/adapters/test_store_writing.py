@@ -5,15 +5,17 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatreel.errors import StoreError
+from chatreel.facts import Facts
 from chatreel.model import Mode, Outcome, Recording
 from chatreel.store import Call, Store
+from chatreel.store.log import Charge
 from support.database import fill_up, rows
 from support.stores import add, call, opened, take, use
 
@@ -104,6 +106,19 @@ CALLS = [
     call("hit", stream=True),
     call("miss", outcome=Outcome.RECORDED, first_piece=0.25, latency=1.5),
     call(
+        "tagged",
+        session="s",
+        take=2,
+        session_name="test_a",
+        tags='{"team":"é"}',
+        upstream_time=1.25,
+        spared=0.5,
+        miss_reason="stale",
+        prompt="0123456789abcdef",
+        facts=Facts(model_served="m-1", finish_reason="stop", chunks=3, prompt_tokens=7, usage="{}", reported_cost=5),
+        charge=Charge(cost=2**53 + 1, saved=0, price_source="override", unpriced="because"),
+    ),
+    call(
         "none",
         outcome=Outcome.FAILED,
         reason="the café's upstream broke off",
@@ -120,8 +135,32 @@ def test_a_row_of_the_log_says_all_that_the_call_said(store: str) -> None:
     with opened(store) as opened_store:
         for one in CALLS:
             opened_store.log(one)
-    names = ", ".join(field.name for field in fields(Call))
-    assert rows(store, f"SELECT {names} FROM calls ORDER BY id") == [astuple(one) for one in CALLS]
+    apart = {"facts": Facts, "charge": Charge}
+    own = [field.name for field in fields(Call) if field.name not in apart]
+    assert rows(store, f"SELECT {', '.join(own)} FROM calls ORDER BY id") == values(CALLS, own)
+    for member, kind in apart.items():
+        names = [field.name for field in fields(kind) if field.name != "answered"]
+        holders = [getattr(one, member) for one in CALLS]
+        assert rows(store, f"SELECT {', '.join(names)} FROM calls ORDER BY id") == values(holders, names)
+
+
+def values(holders: list[Any], names: list[str]) -> list[tuple[Any, ...]]:
+    return [tuple(getattr(holder, name) for name in names) for holder in holders]
+
+
+def test_what_takes_time_to_find_out_is_added_to_a_row_beside_all_else(store: str) -> None:
+    """A row that cannot be completed is written as it is: the call did happen."""
+
+    def fail(_call: Call) -> Call:
+        raise ValueError("no")
+
+    with opened(store) as opened_store:
+        opened_store.log(call("a"), lambda one: replace(one, session_name=threading.current_thread().name))
+        opened_store.log(call("b"), fail)
+        opened_store.log(call("c"), lambda one: replace(one, session_name="c"))
+    [a, b, c] = rows(store, "SELECT call_id, session_name FROM calls ORDER BY id")
+    assert a[1].startswith("chatreel-store-clerk")
+    assert (b, c) == (("b", None), ("c", "c"))
 
 
 def test_every_outcome_and_mode_can_be_logged(store: str) -> None:

@@ -10,11 +10,15 @@ from chatreel.decide import (
     Action,
     Directives,
     Found,
+    Freshness,
+    OnMaxAge,
     decide,
     found_of,
+    is_shared,
     mode_at_start,
     mode_for,
     mode_named,
+    why_forwarded,
 )
 from chatreel.model import Mode
 
@@ -33,7 +37,7 @@ def test_no_mode_and_no_directive_breaks_the_laws(mode: Mode, directives: Direct
     if mode is Mode.REPLAY or directives.only_if_cached:
         assert action not in FORWARDING
     else:
-        assert action is not Action.REFUSE, "only replay refuses"
+        assert action is not Action.REFUSE or found is Found.TOO_OLD, "only replay refuses, or whoever was told to"
     if mode is Mode.PASSTHROUGH and not (directives.no_cache or directives.only_if_cached):
         assert action is Action.FORWARD
     if directives.no_store:
@@ -43,7 +47,11 @@ def test_no_mode_and_no_directive_breaks_the_laws(mode: Mode, directives: Direct
     if found is Found.UNKEYABLE:
         assert action in {Action.FORWARD, Action.REFUSE}
     if action is Action.REPLAY:
-        assert found is Found.HIT
+        assert found in {Found.HIT, Found.AGED, Found.EXPIRED}
+    if is_shared(mode_for(mode, directives), action, strict=False):
+        assert action is Action.RECORD
+        assert directives == Directives(max_age=directives.max_age)
+    assert not is_shared(mode_for(mode, directives), action, strict=True)
 
 
 def test_the_table_has_an_entry_for_every_mode_at_start_and_nothing_else() -> None:
@@ -57,6 +65,13 @@ def test_the_table_has_an_entry_for_every_mode_at_start_and_nothing_else() -> No
         (Mode.CACHE, Found.MISS, Action.RECORD),
         (Mode.CACHE, Found.STALE, Action.RECORD),
         (Mode.CACHE, Found.UNKEYABLE, Action.FORWARD),
+        (Mode.CACHE, Found.AGED, Action.REPLAY),
+        (Mode.CACHE, Found.EXPIRED, Action.RECORD),
+        (Mode.CACHE, Found.TOO_OLD, Action.REFUSE),
+        (Mode.CACHE, Found.USED_UP, Action.RECORD),
+        (Mode.REPLAY, Found.EXPIRED, Action.REPLAY),
+        (Mode.REPLAY, Found.TOO_OLD, Action.REFUSE),
+        (Mode.REPLAY, Found.USED_UP, Action.REFUSE),
         (Mode.REPLAY, Found.HIT, Action.REPLAY),
         (Mode.REPLAY, Found.MISS, Action.REFUSE),
         (Mode.RECORD, Found.HIT, Action.RECORD),
@@ -93,6 +108,50 @@ def test_a_recording_is_stale_once_it_is_older_than_max_age(
     age: float | None, max_age: int | None, found: Found
 ) -> None:
     assert found_of(age, Directives(max_age=max_age)) is found
+
+
+@pytest.mark.parametrize(
+    ("age", "freshness", "found"),
+    [
+        (9.0, Freshness(ttl=10), Found.HIT),
+        (11.0, Freshness(ttl=10), Found.STALE),
+        (11.0, Freshness(max_age=10), Found.AGED),
+        (11.0, Freshness(max_age=10, on_max_age=OnMaxAge.FAIL), Found.TOO_OLD),
+        (11.0, Freshness(max_age=10, on_max_age=OnMaxAge.RECORD), Found.EXPIRED),
+        (10.0, Freshness(max_age=10, on_max_age=OnMaxAge.FAIL), Found.HIT),
+        (11.0, Freshness(ttl=10, max_age=10, on_max_age=OnMaxAge.FAIL), Found.STALE),
+        (None, Freshness(ttl=10, max_age=10), Found.MISS),
+    ],
+)
+def test_a_session_says_how_old_is_too_old_and_what_becomes_of_it(
+    age: float | None, freshness: Freshness, found: Found
+) -> None:
+    assert found_of(age, Directives(), freshness) is found
+
+
+def test_what_is_used_up_is_not_there_however_young_it_is() -> None:
+    assert found_of(0.0, Directives(), used_up=True) is Found.USED_UP
+    assert found_of(None, Directives(), used_up=True) is Found.MISS
+
+
+@pytest.mark.parametrize(
+    ("session_mode", "action", "found", "fwd"),
+    [
+        (Mode.CACHE, Action.RECORD, Found.MISS, "miss"),
+        (Mode.CACHE, Action.RECORD, Found.STALE, "stale"),
+        (Mode.CACHE, Action.RECORD, Found.EXPIRED, "stale"),
+        (Mode.CACHE, Action.RECORD, Found.USED_UP, "miss"),
+        (Mode.CACHE, Action.RECORD, Found.HIT, "request"),
+        (Mode.RECORD, Action.RECORD, Found.HIT, "bypass"),
+        (Mode.RECORD, Action.RECORD, Found.MISS, "miss"),
+        (Mode.PASSTHROUGH, Action.FORWARD, Found.MISS, "bypass"),
+        (Mode.CACHE, Action.FORWARD, Found.UNKEYABLE, "bypass"),
+    ],
+)
+def test_why_a_call_went_upstream_is_said_in_the_words_of_rfc_9211(
+    session_mode: Mode, action: Action, found: Found, fwd: str
+) -> None:
+    assert why_forwarded(session_mode, action, found) == fwd
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chatreel.api_errors import Problem
 from chatreel.decide import Directives
-from chatreel.http_caching import CacheStatus, age_header, request_directives
+from chatreel.http_caching import CacheStatus, age_header, asked_control, request_directives
 
 NAMES = st.sampled_from(["only-if-cached", "no-cache", "no-store", "max-age", "max-stale", "x"])
 
@@ -116,11 +116,24 @@ def test_the_order_of_directives_does_not_matter(names: list[str], random: Any) 
 # RFC 8941: one item of a list (section 3.1) that is a token, and its parameters (3.1.2).
 TOKEN = r"[A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*"
 STRING = r'"(?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*"'
-PARAMETER = rf"; *([a-z*][a-z0-9_.*-]*)(?:=({TOKEN}|{STRING}))?"
+INTEGER = r"-?[0-9]{1,15}"
+BOOLEAN = r"\?[01]"
+PARAMETER = rf"; *([a-z*][a-z0-9_.*-]*)(?:=({TOKEN}|{STRING}|{INTEGER}|{BOOLEAN}))?"
 MEMBER = re.compile(rf"({TOKEN})((?:{PARAMETER})*)")
 
 # RFC 9211, section 2: the type of each parameter.
-TYPES = {"hit": None, "stored": None, "fwd": TOKEN, "key": STRING, "detail": f"{TOKEN}|{STRING}"}
+TYPES = {
+    "hit": BOOLEAN,
+    "fwd": TOKEN,
+    "fwd-status": INTEGER,
+    "ttl": INTEGER,
+    "stored": BOOLEAN,
+    "collapsed": BOOLEAN,
+    "key": STRING,
+    "detail": f"{TOKEN}|{STRING}",
+}
+FORWARDED = {"fwd-status", "stored", "collapsed"}
+"""Say something only beside `fwd`."""
 REASONS = {"bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"}
 
 
@@ -140,6 +153,10 @@ STATUSES = [
     CacheStatus(hit=True, key=KEY, detail="converted"),
     *(CacheStatus(fwd=fwd, key=KEY, detail="recording") for fwd in ("miss", "stale", "request")),
     CacheStatus(fwd="miss", stored=True, key=KEY),
+    CacheStatus(fwd="miss", collapsed=True, key=KEY),
+    CacheStatus(fwd="miss", stored=True, collapsed=False, key=KEY),
+    CacheStatus(fwd="bypass", fwd_status=200, key=KEY, detail="chatreel_not_stored"),
+    *(CacheStatus(hit=True, ttl=ttl, key=KEY) for ttl in (3600, 0, -5)),
     CacheStatus(fwd="bypass", detail="unkeyable"),
     CacheStatus(fwd="bypass", detail="passthrough"),
     CacheStatus(fwd="miss", key=KEY, detail="not-stored-truncated"),
@@ -154,15 +171,36 @@ def test_cache_status_is_what_rfc_9211_says_it_is(status: CacheStatus) -> None:
     assert set(parameters) <= set(TYPES)
     for parameter, value in parameters.items():
         pattern = TYPES[parameter]
-        assert value is None if pattern is None else re.fullmatch(pattern, value or "")
+        assert re.fullmatch(pattern, "?1" if value is None else value), "a parameter without a value is true"
     assert parameters.get("fwd", "miss") in REASONS
     assert not {"hit", "fwd"} <= set(parameters)
+    assert "fwd" in parameters or not FORWARDED & set(parameters)
 
 
 def test_cache_status_says_everything_it_was_told() -> None:
     said = parsed(str(CacheStatus(fwd="miss", stored=True, key=KEY, detail="d")))[1]
     assert said == {"fwd": "miss", "stored": None, "key": f'"{KEY}"', "detail": "d"}
     assert parsed(str(CacheStatus(hit=True)))[1] == {"hit": None}
+    waited = parsed(str(CacheStatus(fwd="stale", fwd_status=200, collapsed=False)))[1]
+    assert waited == {"fwd": "stale", "fwd-status": "200", "collapsed": "?0"}
+    assert parsed(str(CacheStatus(hit=True, ttl=-5)))[1]["ttl"] == "-5"
+
+
+@pytest.mark.parametrize(
+    ("cache_control", "pragma", "counts"),
+    [
+        (None, "", ""),
+        (None, "no-cache", "no-cache"),
+        (None, "x, No-Cache", "no-cache"),
+        (None, "no-cached", ""),
+        ("", "no-cache", ""),
+        ("max-age=5", "no-cache", "max-age=5"),
+    ],
+)
+def test_pragma_counts_only_where_there_is_no_cache_control(
+    cache_control: str | None, pragma: str, counts: str
+) -> None:
+    assert asked_control(cache_control, pragma) == counts
 
 
 @pytest.mark.parametrize(

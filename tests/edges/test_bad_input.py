@@ -19,7 +19,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, Up
     store = str(tmp_path_factory.mktemp("store") / "store.db")
     with (
         Upstream() as upstream,
-        running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as running,
+        running_chatreel(
+            "--upstream", upstream.url, "--mode", "cache", "--store", store, "--max-body", "24MB"
+        ) as running,
     ):
         yield running, upstream
 
@@ -96,13 +98,15 @@ def test_a_body_past_the_limit_is_a_413_on_a_connection_that_lives_on(proxy: Pro
     assert len(upstream.calls) == 1
 
 
-def test_the_limit_can_be_raised(upstream: Upstream, store: str) -> None:
-    more = ("--mode", "cache", "--store", store, "--max-body", "64MB")
-    with running_chatreel("--upstream", upstream.url, *more) as raised, http_client(raised.base_url) as client:
+def test_the_limit_is_64_mib_unless_it_is_set(upstream: Upstream, store: str) -> None:
+    more = ("--mode", "cache", "--store", store)
+    with running_chatreel("--upstream", upstream.url, *more) as proxy, http_client(proxy.base_url) as client:
         first = client.post("chat/completions", content=HUGE)
         second = client.post("chat/completions", content=HUGE)
+        beyond = client.post("chat/completions", content=b" " * (64 * 2**20 + 1))
     assert first.status_code == 200
     assert second.content == first.content
+    assert beyond.status_code == 413
     assert [len(call.body) for call in upstream.calls] == [len(HUGE)]
 
 

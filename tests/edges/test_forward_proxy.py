@@ -4,8 +4,9 @@ import contextlib
 import http.client
 import json
 import ssl
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,9 @@ import pytest
 import trustme
 
 from support.calls import ask, question
+from support.internet import OnlyHttp2
 from support.program import Program, running_chatreel
 from support.upstream import Upstream, stream
-
-
-class OnlyHttp2(ssl.SSLContext):
-    """httpx offers HTTP/1.1 first, and the proxy takes the client's first choice."""
-
-    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:  # noqa: ARG002 - the base class's signature
-        super().set_alpn_protocols(["h2"])
 
 
 @dataclass(frozen=True)
@@ -180,3 +175,21 @@ def test_the_certificate_authority_is_its_owners_alone(world: World) -> None:
     with serving(world, "cache"):
         folder = world.folder / "data" / "chatreel" / "certificates"
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_a_stream_through_tls_whose_client_leaves_is_recorded_to_its_end(world: World, http2: bool) -> None:
+    gate = threading.Event()
+    world.upstream.reply_with(stream(("one", "two"), gates=[None, None, gate]))
+    url = f"{world.upstream.url}/v1/chat/completions"
+    with serving(world, "cache") as proxy:
+        client = client_of(proxy, world, http2=http2)
+        response = client.send(client.build_request("POST", url, json=question(stream=True)), stream=True)
+        next(response.iter_raw())
+        client.close()
+        gate.set()
+        proxy.wait_for_log("the client left before the end", limit=20)
+        with client_of(proxy, world, http2=http2) as another:
+            again = another.post(url, json=question(stream=True))
+    assert again.headers["cache-status"].startswith("chatreel; hit")
+    assert "two" in again.text

@@ -165,3 +165,70 @@ def test_the_ci_variable_means_replay(upstream: Upstream, store: str) -> None:
         response = ask(proxy.base_url, question())
     assert response.status_code == 504
     assert upstream.connections == 0
+
+
+PLANTED_MEMBER = """
+import importlib
+from chatreel.cli import main
+
+def broken(*_args, **_named):
+    raise RuntimeError("planted")
+
+owner = importlib.import_module("{module}").{cls}
+setattr(owner, "{name}", property(broken) if isinstance(owner.__dict__["{name}"], property) else broken)
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "cls", "name"),
+    [
+        ("chatreel.engine.admission", "Admission", "admit"),
+        ("chatreel.engine.firewall", "Firewall", "opening"),
+        ("chatreel.engine.firewall", "Firewall", "_may_open"),
+        ("chatreel.engine.route", "Route", "may_connect"),
+        ("chatreel.recorder.opening", "Opening", "_settle"),
+        ("chatreel.recorder.answering", "Answering", "hit"),
+        ("chatreel.recorder.answering", "Answering", "refuse_found"),
+        ("chatreel.recorder.logbook", "Logbook", "write"),
+        ("chatreel.repeats", "Repeats", "take_turn"),
+        ("chatreel.sessions", "Sessions", "get"),
+        ("chatreel.session", "Session", "is_strict"),
+    ],
+)
+def test_an_exception_anywhere_lets_nothing_of_a_replaying_session_out(
+    upstream: Upstream, store: str, module: str, cls: str, name: str
+) -> None:
+    """With a default session that records beside it, on the same connection of the client."""
+    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+        ask(proxy.base_url, question("recorded"))
+    upstream.calls.clear()
+    planted = PLANTED_MEMBER.format(module=module, cls=cls, name=name)
+    command = (sys.executable, "-c", planted, "serve")
+    with running_chatreel("--upstream", upstream.url, "--mode", "record", "--store", store, command=command) as proxy:
+        origin = proxy.base_url.removesuffix("/v1")
+        with http_client(origin) as client:
+            opened = client.post("/_chatreel/sessions", json={"mode": "replay"})
+            base_url = opened.json().get("base_url", f"{origin}/_chatreel/s/0123456789abcdef/v1")
+            for n in range(2):
+                client.post("/v1/chat/completions", json=question("recorded"))
+                before = [call.json() for call in upstream.calls]
+                for text in ("recorded", f"not recorded {n}"):
+                    client.post(f"{base_url}/chat/completions", json=question(text))
+                client.get(f"{base_url}/models")
+                assert [call.json() for call in upstream.calls] == before
+    assert all(call.json() == question("recorded") for call in upstream.calls)
+
+
+def test_a_replaying_session_opens_no_connection_beside_one_that_records(upstream: Upstream, store: str) -> None:
+    with running_chatreel("--upstream", upstream.url, "--mode", "record", "--store", store) as proxy:
+        origin = proxy.base_url.removesuffix("/v1")
+        with http_client(origin) as client:
+            base_url = client.post("/_chatreel/sessions", json={"mode": "replay"}).json()["base_url"]
+            for method, path in (("POST", "chat/completions"), ("GET", "models"), ("POST", "embeddings")):
+                assert client.request(method, f"{base_url}/{path}", json=question()).status_code == 504
+            assert upstream.connections == 0
+            assert client.post("/v1/chat/completions", json=question()).status_code == 200
+            assert upstream.connections == 1
+            assert client.get(f"{base_url}/models").status_code == 504
+    assert len(upstream.calls) == 1

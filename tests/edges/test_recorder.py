@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from chatreel.decide import Action
 from chatreel.exchange import Answered, Asked, Exchange
 from chatreel.http_caching import CacheStatus
 from chatreel.model import Mode, Outcome, Piece
-from chatreel.recorder import Recorder
-from chatreel.session import Session
+from chatreel.recorder import Habits, Recorder
+from chatreel.recordings import StoreRecordings
+from chatreel.session import DEFAULT_OPTIONS, Options, Session
+from chatreel.store import Store
 from chatreel.upstreams import Upstreams
 from chatreel.wire.codec import dumps
 from support import replies
@@ -40,19 +43,36 @@ def answered(reply: replies.Reply | None = None, **headers: str) -> Answered:
     return Answered(reply.status, (*reply.headers.items(), *headers.items()), body, (Piece(0.5, len(body)),))
 
 
-def record[T](store: str, mode: Mode, work: Callable[[Recorder], Awaitable[T]]) -> T:
+@dataclass
+class At:
+    """A recorder and the one session it has."""
+
+    recorder: Recorder
+    session: Session
+
+    async def open(self, request: Asked) -> Exchange:
+        return await self.recorder.open(request, self.session)
+
+
+def record[T](store: str, mode: Mode, work: Callable[[At], Awaitable[T]], options: Options = DEFAULT_OPTIONS) -> T:
     """What some work of a recorder in that mode comes to; the log is written then."""
-    return use(store, lambda opened: work(Recorder(opened, Session(mode))))
+
+    async def run(opened: Store) -> T:
+        return await work(At(Recorder(opened, Habits()), Session(mode, StoreRecordings(opened), options)))
+
+    return use(store, run)
 
 
-def call(store: str, mode: Mode, request: Asked, answer: Answered | None = None) -> tuple[Exchange, Any]:
+def call(
+    store: str, mode: Mode, request: Asked, answer: Answered | None = None, options: Options = DEFAULT_OPTIONS
+) -> tuple[Exchange, Any]:
     """One call, with the upstream's answer if it is forwarded; what became of it."""
 
-    async def work(recorder: Recorder) -> tuple[Exchange, Any]:
-        exchange = await recorder.open(request)
-        return exchange, None if exchange.reply else await recorder.finish(exchange, answer or answered())
+    async def work(at: At) -> tuple[Exchange, Any]:
+        exchange = await at.open(request)
+        return exchange, None if exchange.reply else await at.recorder.finish(exchange, answer or answered())
 
-    return record(store, mode, work)
+    return record(store, mode, work, options)
 
 
 def log(store: str) -> list[tuple[Any, ...]]:
@@ -110,8 +130,8 @@ def test_a_recording_holds_the_call_as_it_was_but_no_header_that_is_private(stor
     secret: dict[str, Any] = private | {"x-request-id": "req_1"}
     exchange, _ = call(store, Mode.CACHE, asked(), answered(**secret))
 
-    async def load(recorder: Recorder) -> Any:
-        return await recorder.store.load(1)
+    async def load(at: At) -> Any:
+        return await at.session.recordings.load(1)
 
     stored = record(store, Mode.CACHE, load)
     assert stored.identity == exchange.identity
@@ -135,8 +155,8 @@ def test_a_hit_in_the_other_wire_form_says_so(store: str) -> None:
     [
         (Mode.CACHE, "max-age=0", "stale"),
         (Mode.CACHE, "no-cache", "request"),
-        (Mode.RECORD, "", "request"),
-        (Mode.RECORD, "max-age=60", "request"),
+        (Mode.RECORD, "", "bypass"),
+        (Mode.RECORD, "max-age=60", "bypass"),
     ],
 )
 def test_a_recording_that_may_not_be_served_is_joined_by_a_newer_one(
@@ -209,7 +229,7 @@ def test_an_answer_that_is_not_complete_is_passed_and_never_stored(
 ) -> None:
     exchange, status = call(store, Mode.RECORD, asked(), answered(answer))
     assert exchange.identity
-    assert status == CacheStatus(fwd="request", key=exchange.identity.key, detail=detail)
+    assert status == CacheStatus(fwd="miss", key=exchange.identity.key, detail=detail)
     assert exchange.reason
     assert log(store) == [("passed", answer.status, None)]
     assert rows(store, "SELECT count(*) FROM recordings") == [(0,)]
@@ -217,9 +237,9 @@ def test_an_answer_that_is_not_complete_is_passed_and_never_stored(
 
 @pytest.mark.parametrize("status", [502, None])
 def test_a_call_without_an_answer_failed(store: str, status: int | None) -> None:
-    async def work(recorder: Recorder) -> None:
-        exchange = await recorder.open(asked())
-        recorder.fail(exchange, "the upstream hung up", status=status)
+    async def work(at: At) -> None:
+        exchange = await at.open(asked())
+        at.recorder.fail(exchange, "the upstream hung up", status=status)
 
     record(store, Mode.CACHE, work)
     assert log(store) == [("failed", status, None)]
@@ -229,11 +249,11 @@ def test_a_call_without_an_answer_failed(store: str, status: int | None) -> None
 def test_a_call_is_logged_once_however_often_it_ends(store: str) -> None:
     """A client that leaves at `[DONE]` makes the engine report an error behind the end."""
 
-    async def work(recorder: Recorder) -> int:
-        exchange = await recorder.open(asked())
-        await recorder.finish(exchange, answered())
-        recorder.fail(exchange, "Client disconnected.")
-        return recorder.session.tally.calls
+    async def work(at: At) -> int:
+        exchange = await at.open(asked())
+        await at.recorder.finish(exchange, answered())
+        at.recorder.fail(exchange, "Client disconnected.")
+        return at.session.tally.calls
 
     assert record(store, Mode.CACHE, work) == 1
     assert log(store) == [("recorded", 200, 1)]
@@ -242,8 +262,8 @@ def test_a_call_is_logged_once_however_often_it_ends(store: str) -> None:
 def test_a_call_that_is_turned_away_is_refused_unread(store: str) -> None:
     error = ApiError(Problem.TOO_LARGE, "too large")
 
-    async def work(recorder: Recorder) -> Any:
-        return recorder.turn_away(CHAT, error)
+    async def work(at: At) -> Any:
+        return at.recorder.turn_away(CHAT, at.session, error)
 
     reply = record(store, Mode.CACHE, work)
     assert (reply.status, reply.body) == (413, error.body)
@@ -252,12 +272,12 @@ def test_a_call_that_is_turned_away_is_refused_unread(store: str) -> None:
 
 
 def test_the_tally_counts_what_the_log_says_and_the_time_saved(store: str) -> None:
-    async def work(recorder: Recorder) -> Any:
+    async def work(at: At) -> Any:
         slow = Answered(200, (), answered().body, (Piece(1000.0, len(answered().body)),))
-        await recorder.finish(await recorder.open(asked()), slow)
-        await recorder.open(asked())
-        await recorder.open(asked("other", cache_control="only-if-cached"))
-        return recorder.session.tally
+        await at.recorder.finish(await at.open(asked()), slow)
+        await at.open(asked())
+        await at.open(asked("other", cache_control="only-if-cached"))
+        return at.session.tally
 
     tally = record(store, Mode.CACHE, work)
     assert tally.outcomes == {Outcome.RECORDED: 1, Outcome.HIT: 1, Outcome.REFUSED: 1}

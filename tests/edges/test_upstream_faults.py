@@ -1,11 +1,15 @@
 """Upstreams that fail: the client gets a clear 502 or what it would have got directly, and nothing is stored."""
 
+import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from support.calls import ask, error_of, http_client, question
 from support.database import rows
@@ -120,6 +124,128 @@ def test_no_question_is_given_the_answer_to_the_one_before(tmp_path: Path) -> No
 
 def test_trailers_cost_nobody_the_answer(proxy: Program) -> None:
     answers = [ask(base_of(proxy, Fault.TRAILERS), question(f"with trailers {n}")) for n in range(2)]
+    assert [(answer.status_code, answer.content) for answer in answers] == [(200, BODY)] * 2
+
+
+@contextmanager
+def alone(url: str, folder: Path) -> Iterator[tuple[Program, Path]]:
+    """A proxy before this upstream only, which gives up an answer together with its client; and its store."""
+    store = folder / "store.db"
+    env = {"CHATREEL_DRAIN": "0"}
+    with running_chatreel("--upstream", url, "--mode", "cache", "--store", str(store), env=env) as proxy:
+        yield proxy, store
+
+
+def failed_call(store: Path) -> tuple[int | None, str]:
+    """Status and reason of the call that failed, once it is in the log."""
+    deadline = time.monotonic() + 30
+    while not (found := rows(store, "SELECT status, reason FROM calls WHERE outcome = 'failed'")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    [(status, reason)] = found
+    return status, reason
+
+
+def untrusted(_folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+def misnamed(folder: Path) -> ssl.SSLContext:
+    """A certificate that is trusted, of another host."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "roots.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("other.example").configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize("certificate", [untrusted, misnamed])
+def test_an_upstream_whose_certificate_is_wrong_is_a_502_and_gets_no_request(
+    tmp_path: Path, certificate: Callable[[Path], ssl.SSLContext]
+) -> None:
+    with Upstream(tls=certificate(tmp_path)) as upstream, alone(upstream.url, tmp_path) as (proxy, store):
+        response = ask(proxy.base_url, question(), authorization="Bearer sk-secret")
+        assert response.status_code == 502
+        assert error_of(response)["code"] == "chatreel_upstream_unreachable"
+        assert failed_call(store)[0] == 502
+        assert upstream.calls == []
+
+
+def test_an_upstream_that_does_not_speak_tls_is_a_502(tmp_path: Path) -> None:
+    with Upstream() as upstream, alone(upstream.url.replace("http:", "https:"), tmp_path) as (proxy, store):
+        response = ask(proxy.base_url, question())
+        assert (response.status_code, error_of(response)["code"]) == (502, "chatreel_upstream_unreachable")
+        assert failed_call(store)[0] == 502
+
+
+def test_an_upstream_whose_name_nobody_knows_is_a_502(tmp_path: Path) -> None:
+    """`.invalid` is nobody's for ever (RFC 6761, section 6.4)."""
+    with alone("http://llm.invalid/v1", tmp_path) as (proxy, store):
+        response = ask(proxy.base_url, question())
+        assert (response.status_code, error_of(response)["code"]) == (502, "chatreel_upstream_unreachable")
+        assert "llm.invalid" in error_of(response)["message"]
+        assert failed_call(store)[0] == 502
+
+
+@pytest.mark.parametrize("fault", [Fault.STALL_BEFORE_HEADERS, Fault.STALL_IN_BODY, Fault.STALL_IN_STREAM])
+def test_an_upstream_that_stalls_is_waited_for_as_long_as_the_client_does(tmp_path: Path, fault: Fault) -> None:
+    """Then the call has failed; what came of it, the client has had."""
+    received: list[bytes] = []
+    with Faulty(fault) as upstream, alone(upstream.url, tmp_path) as (proxy, store):
+        with httpx.Client(trust_env=False, timeout=1) as client, pytest.raises(httpx.ReadTimeout):
+            read_stream(client, proxy.base_url, received)
+        assert (CONTENT.encode() in b"".join(received)) is (fault is Fault.STALL_IN_STREAM)
+        assert failed_call(store)[1]
+        assert recordings(store) == 0
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=204),
+        Reply(status=301, headers={"location": "https://elsewhere.example/v1/chat/completions"}),
+        Reply(status=307, headers={"location": "/v2/chat/completions", "content-type": "text/plain"}, body=b"moved"),
+        Reply(status=200, headers={"content-type": "application/json"}, body=b""),
+        Reply(status=200, headers={"content-type": "text/html"}, body=b"<h1>Welcome</h1>"),
+        Reply(status=429, headers={"retry-after": "7", "content-type": "application/json"}, body=b'{"error":{}}'),
+        Reply(status=503, headers={"content-type": "text/plain"}, body=b"busy"),
+    ],
+    ids=lambda reply: f"{reply.status} {reply.headers.get('content-type', '')}".strip(),
+)
+@pytest.mark.parametrize("streaming", [False, True])
+def test_an_answer_that_is_no_completion_reaches_the_client_as_it_is_and_is_not_stored(
+    odd: tuple[Program, Upstream, Path], reply: Reply, streaming: bool
+) -> None:
+    proxy, upstream, store = odd
+    upstream.reply_with(reply)
+    asked = question(f"{reply.status} {streaming}", stream=streaming)
+    through = ask(proxy.base_url, asked)
+    direct = ask(upstream.url + "/v1", asked)
+    assert (through.status_code, through.content) == (direct.status_code, direct.content)
+    for name in ("location", "retry-after", "content-type"):
+        assert through.headers.get(name) == direct.headers.get(name)
+    assert recordings(store) == 0
+    [(outcome, status)] = rows(store, "SELECT outcome, status FROM calls ORDER BY id DESC LIMIT 1")
+    assert (outcome, status) == ("passed", reply.status)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, Upstream, Path]]:
+    """One proxy, an upstream that each test tells what to say, and the store."""
+    with Upstream() as upstream, alone(upstream.url, tmp_path_factory.mktemp("odd")) as (proxy, store):
+        yield proxy, upstream, store
+
+
+def test_what_an_upstream_sends_after_its_answer_is_nobodys(tmp_path: Path) -> None:
+    """More than its content-length: the client gets what was announced, as it would directly."""
+    with (
+        Faulty(Fault.BODY_TOO_LONG) as upstream,
+        alone(upstream.url, tmp_path) as (proxy, _store),
+        http_client(proxy.base_url) as client,
+    ):
+        answers = [client.post("chat/completions", json=question(str(n))) for n in range(2)]
     assert [(answer.status_code, answer.content) for answer in answers] == [(200, BODY)] * 2
 
 

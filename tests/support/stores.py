@@ -6,9 +6,11 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from chatreel.canonical import identify
+from chatreel.canonical import KeyOptions, identify
 from chatreel.model import Identity, JsonObject, Mode, Outcome, Piece, Recording, WireForm
 from chatreel.store import Call, Store
+from chatreel.wire.codec import dumps
+from chatreel.wire.reading import Verdict, read
 
 
 def document(upstream: str, path: str, body: JsonObject) -> bytes:
@@ -16,6 +18,7 @@ def document(upstream: str, path: str, body: JsonObject) -> bytes:
     return identify(upstream=upstream, path=path, query="", body=body).document
 
 
+OPTIONS = KeyOptions()
 MEGABYTE = 1_000_000
 DOCUMENT = document("https://h", "/v1/chat/completions", {"messages": []})
 
@@ -37,6 +40,19 @@ def take(key: str = "k", *, body: bytes = b'{"choices":[]}', **more: Any) -> Rec
         completion=b"{}",
     )
     return replace(plain, **more)
+
+
+def genuine(text: str = "Hi", *, answer: bytes = b"", options: KeyOptions = OPTIONS, **more: Any) -> Recording:
+    """A recording as a proxy would have made it of a question and a response; JSON if none is given."""
+    request: JsonObject = {"model": "m", "messages": [{"role": "user", "content": text}]}
+    choice: JsonObject = {"index": 0, "message": {"role": "assistant", "content": f"{text}!"}, "finish_reason": "stop"}
+    body = answer or dumps({"id": "1", "choices": [choice], "usage": {"prompt_tokens": 3}})
+    plain = take(body=body, **more)
+    reading = read(body, status=more.get("status", 200))
+    identity = identify(upstream=plain.upstream, path=plain.path, query="", body=request, options=options)
+    completion = dumps(reading.completion) if reading.verdict is Verdict.COMPLETE else b""
+    made = replace(plain, identity=identity, request=dumps(request), form=reading.form, completion=completion)
+    return replace(made, **more)  # what the caller wants otherwise, whether it fits or not
 
 
 def call(call_id: str = "1", **more: Any) -> Call:

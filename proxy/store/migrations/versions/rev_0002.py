@@ -64,7 +64,16 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.drop_index("recordings_by_route", "recordings")
+    _create_indexes()
     _fill_asked_usage(op.get_bind())
+
+
+def _create_indexes() -> None:
+    """For those who look after a store: what each is for stands in `chatreel.store.schema`."""
+    op.create_index("payloads_by_base", "payloads", ["base"])
+    op.create_index("recordings_by_time", "recordings", ["recorded_at", "id"])
+    op.create_index("calls_by_recording", "calls", ["recording_id", "started_at", "outcome", "latency"])
+    op.create_index("calls_by_kind", "calls", ["outcome", "model", "upstream", "started_at", "latency"])
 
 
 def _fill_asked_usage(connection: sa.Connection) -> None:

@@ -1,0 +1,142 @@
+"""What was spent and saved. A price that is not known is counted, and is never 0."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any, Final
+
+from chatreel.analytics.filters import Filter
+from chatreel.analytics.forecast import Forecast, forecast
+from chatreel.analytics.logfile import LogFile
+
+MONEY: Final = """
+ sum(cost_nusd) FILTER (NOT served), count(*) FILTER (unpriced IS NOT NULL AND NOT served),
+ sum(saved_nusd) FILTER (served), count(*) FILTER (unpriced IS NOT NULL AND served)
+"""
+"""Of some calls: four columns that `spending` reads."""
+
+_NANO: Final = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What some calls came to on one side."""
+
+    usd: float | None
+    """Of the calls whose price is known; `None` if there were calls and none of them has one."""
+    unpriced: int
+    """Calls that cost something nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Both sides: what was paid upstream, and what would have been paid had nothing been recorded."""
+
+    spent: Money
+    saved: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the calls have come to that have something in common."""
+
+    label: str | None
+    calls: int
+    spending: Spending
+
+
+class By(StrEnum):
+    """What calls may have in common."""
+
+    DAY = "strftime(started_at, '%Y-%m-%d')"
+    MODEL = "model"
+    UPSTREAM = "upstream"
+    SESSION = "coalesce(session_name, session)"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Calls without a price, and why."""
+
+    model: str | None
+    upstream: str
+    reason: str
+    calls: int
+    tokens: int | None
+
+
+def spending(columns: tuple[Any, ...]) -> Spending:
+    """What the columns of `MONEY` say."""
+    spent, spent_unpriced, saved, saved_unpriced = columns
+    return Spending(_money(spent, spent_unpriced), _money(saved, saved_unpriced))
+
+
+def cost_by(log: LogFile, about: Filter, by: By, *, limit: int = 1_000) -> list[Share]:
+    """Shares of a kind; days in order, others by what they cost."""
+    order = "1" if by is By.DAY else "coalesce(sum(cost_nusd), 0) DESC, 2 DESC, 1"
+    query = f"""
+    SELECT {by.value}, count(*), {MONEY} FROM calls WHERE {about.where} GROUP BY 1 ORDER BY {order} LIMIT {limit:d}
+    """
+    return [_share(row) for row in log.rows(query, about.values)]
+
+
+def cost_by_tag(log: LogFile, about: Filter, name: str) -> list[Share]:
+    """Shares of the values of a tag, by what they cost; `None` are the calls without that tag."""
+    query = f"""
+    SELECT named.value, sum(n)::BIGINT, sum(a), sum(b), sum(c), sum(d)
+    FROM (SELECT tags, count(*), {MONEY} FROM calls WHERE {about.where} GROUP BY 1) AS sets(tags, n, a, b, c, d)
+    LEFT JOIN (SELECT tags, value FROM tags WHERE name = $name) AS named USING (tags)
+    GROUP BY 1 ORDER BY coalesce(sum(a), 0) DESC, 2 DESC, 1
+    """
+    return [_share(row) for row in log.rows(query, about.values | {"name": name})]
+
+
+def cost_by_day_and_model(log: LogFile, about: Filter) -> list[tuple[date, str | None, float]]:
+    """Day, model and USD spent, as far as it is known; in order of days."""
+    query = f"""
+    SELECT started_at::DATE, model, sum(cost_nusd) / 1e9 FROM calls WHERE {about.where} AND cost_nusd > 0
+    GROUP BY 1, 2 ORDER BY 1, 2
+    """
+    return [(day, model, usd) for day, model, usd in log.rows(query, about.values)]
+
+
+def gaps(log: LogFile, about: Filter) -> list[Gap]:
+    """Calls whose price is not known, on either side: the most first."""
+    query = f"""
+    SELECT model, upstream, unpriced, count(*), sum(prompt_tokens + completion_tokens) FROM calls
+    WHERE {about.where} AND unpriced IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3
+    """
+    return [Gap(*row) for row in log.rows(query, about.values)]
+
+
+def coverage(log: LogFile, about: Filter) -> float | None:
+    """The part of the calls that have an answer whose price is known."""
+    query = f"""
+    SELECT count(price_source) / nullif(count(price_source) + count(unpriced), 0) FROM calls WHERE {about.where}
+    """
+    [(part,)] = log.rows(query, about.values)
+    return None if part is None else float(part)
+
+
+def forecast_month(log: LogFile, about: Filter, today: date) -> Forecast:
+    """What the month of `today` will have cost. Dates of the filter do not count: the month is the month."""
+    values = about.values | {"today": today}
+    values = {name: value for name, value in values.items() if name not in ("since", "until")}
+    where = Filter(models=about.models, upstreams=about.upstreams, outcomes=about.outcomes, tags=about.tags).where
+    query = f"""
+    SELECT started_at::DATE, sum(cost_nusd) / 1e9 FROM calls
+    WHERE {where} AND started_at < $today::DATE + INTERVAL 1 DAY AND started_at >= $today::DATE - INTERVAL 62 DAY
+    GROUP BY 1
+    """
+    days = {day: float(usd or 0) for day, usd in log.rows(query, values)}
+    return forecast(days, today)
+
+
+def _money(nanodollars: int | None, unpriced: int) -> Money:
+    if nanodollars is None:
+        return Money(None if unpriced else 0.0, int(unpriced))
+    return Money(nanodollars / _NANO, int(unpriced))
+
+
+def _share(row: tuple[Any, ...]) -> Share:
+    return Share(row[0], int(row[1]), spending(row[2:6]))

@@ -1,0 +1,138 @@
+"""Rows of the log, completed off the hot path: what the answer says, what it cost, why it was a miss.
+
+A hit's facts and price are those of its recording, so they are worked out once for each recording and remembered:
+nothing is parsed for each hit.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from cachetools import LRUCache
+
+from chatreel.decide import Found
+from chatreel.exchange import Answered
+from chatreel.facts import NO_FACTS, Answer, Facts, facts_of, facts_of_bytes, prompt_digest
+from chatreel.model import SERVED, Mode, Outcome, Replayable
+from chatreel.prices import Prices, Unpriced
+from chatreel.rates import Price
+from chatreel.store import Call
+from chatreel.store.log import Charge
+
+_REMEMBERED: Final = 10_000
+_QUARTER: Final = 900
+"""Seconds for which a price is remembered: lists with hours of their own change at quarters of an hour."""
+
+REASONS: Final[dict[Found, str]] = {
+    Found.MISS: "new",
+    Found.STALE: "stale",
+    Found.UNKEYABLE: "unkeyable",
+}
+"""Why no recording answered, in `miss_reason`: `new` there is none of this request; `stale` it is too old for what was
+asked; `unkeyable` the request has no safe key. Besides: `asked` the mode or the request wanted a new one, and
+`bypassed` nothing was looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the facts of a call come from."""
+
+    answer: Answer | None = None
+    """The recording that was served or made."""
+    answered: Answered | None = None
+    """What an upstream answered, if it was not recorded."""
+    document: bytes = b""
+    """The canonical document of the request; empty if it has none."""
+
+
+def miss_reason(outcome: Outcome, mode: Mode, found: Found) -> str | None:
+    """Why no recording answered a call; `None` if one did."""
+    if outcome in SERVED:
+        return None
+    if mode is Mode.PASSTHROUGH:
+        return "bypassed"
+    if mode is Mode.RECORD and found is not Found.UNKEYABLE:
+        return "asked"
+    return REASONS.get(found, found.value)
+
+
+class Annotator:
+    """Used by one thread."""
+
+    def __init__(self, prices: Prices) -> None:
+        self._prices = prices
+        self._facts: LRUCache[tuple[str, int, float], Facts] = LRUCache(_REMEMBERED)
+        self._quotes: LRUCache[tuple[object, ...], Price | Unpriced] = LRUCache(_REMEMBERED)
+        self._prompts: LRUCache[str, str | None] = LRUCache(_REMEMBERED)
+
+    def complete(self, call: Call, source: Source) -> Call:
+        """The row with everything in it that follows from the answer. Raises nothing."""
+        facts = self._facts_of(call, source)
+        if call.facts.error_type and not facts.error_type:
+            facts = replace(facts, error_type=call.facts.error_type)
+        facts = self._of(call, facts)
+        return replace(call, facts=facts, charge=self.charge(call, facts), prompt=self._prompt(call, source))
+
+    def reprice(self, call: Call, recording: Replayable | None) -> Call:
+        """A row as today's prices have it. `recording`: given where the row does not say what was answered."""
+        facts = call.facts
+        if recording:
+            facts = self._of(call, replace(facts_of(recording), error_type=facts.error_type))
+        return replace(call, facts=facts, charge=self.charge(call, facts))
+
+    def charge(self, call: Call, facts: Facts) -> Charge:
+        """What a call cost, and what it saved."""
+        served = call.outcome in SERVED
+        if not facts.answered or call.outcome is Outcome.REFUSED:
+            return _without_answer(call.outcome, facts)
+        quote = self._quote(call, facts)
+        if isinstance(quote, Unpriced):
+            return Charge(cost=0 if served else None, saved=None if served else 0, unpriced=quote.reason)
+        amount = quote.nanodollars
+        return Charge(
+            cost=0 if served else amount,
+            saved=amount if served else 0,
+            price_source=quote.source,
+            price_version=quote.version,
+            price_model=quote.model,
+        )
+
+    def _of(self, call: Call, facts: Facts) -> Facts:
+        """When a recording was made says nothing of when a call got it."""
+        return replace(facts, first_content=None, last_content=None) if call.outcome in SERVED else facts
+
+    def _facts_of(self, call: Call, source: Source) -> Facts:
+        if source.answer is None:
+            answered = source.answered
+            return facts_of_bytes(answered.status, answered.body, answered.pieces) if answered else NO_FACTS
+        key = (call.cassette, source.answer.id, source.answer.recorded_at)  # a file that was made anew counts anew
+        known = self._facts.get(key)
+        if known is None:
+            known = self._facts[key] = facts_of(source.answer)
+        return known
+
+    def _quote(self, call: Call, facts: Facts) -> Price | Unpriced:
+        key = (facts.tokens, facts.model_served, call.model, call.upstream, call.path, int(call.started_at // _QUARTER))
+        known = self._quotes.get(key)
+        if known is None:
+            url = call.upstream + call.path
+            served = facts.model_served or ""
+            known = self._prices.quote(facts.tokens, served, url, call.started_at, asked=call.model)
+            self._quotes[key] = known
+        return known
+
+    def _prompt(self, call: Call, source: Source) -> str | None:
+        if not call.key or not source.document:
+            return None
+        if call.key not in self._prompts:
+            self._prompts[call.key] = prompt_digest(source.document)
+        return self._prompts[call.key]
+
+
+def _without_answer(outcome: Outcome, facts: Facts) -> Charge:
+    """Nobody is paid for a refusal or an error. What a failed call cost is not known, nor what nothing is known of."""
+    if outcome is Outcome.FAILED:
+        return Charge(saved=0)
+    if outcome is Outcome.REFUSED or facts.error_type:
+        return Charge(cost=0, saved=0)
+    unknown = "it is not known what was answered"
+    return Charge(cost=0, unpriced=unknown) if outcome in SERVED else Charge(saved=0, unpriced=unknown)

@@ -1,0 +1,95 @@
+"""Between a request's head and its body: whose it is, where it goes, and what is refused whatever its body says."""
+
+from mitmproxy import http
+from mitmproxy.proxy.mode_specs import ReverseMode
+
+from chatreel.api_errors import not_recorded, not_replayable, too_large, unknown_path, unknown_session
+from chatreel.control import PREFIX, Control, session_path
+from chatreel.decide import may_ask
+from chatreel.engine.messages import cache_control_of, response_of
+from chatreel.engine.route import asked_host, asking_of, put_control, put_route, route_of
+from chatreel.http_caching import request_directives
+from chatreel.recorder import Recorder
+from chatreel.reply import refusal
+from chatreel.session import Session
+from chatreel.sessions import Sessions
+from chatreel.upstreams import Target, Upstreams
+
+
+class Admission:
+    """Gives each request its route, or its refusal."""
+
+    def __init__(
+        self, sessions: Sessions, upstreams: Upstreams, control: Control, recorder: Recorder, *, max_body: int
+    ) -> None:
+        """`max_body`: bytes of a request body."""
+        self._sessions = sessions
+        self._upstreams = upstreams
+        self._control = control
+        self._recorder = recorder
+        self._max_body = max_body
+
+    def admit(self, flow: http.HTTPFlow) -> None:
+        """Set a route, mark a request to the control API, or set a response that refuses."""
+        request = flow.request
+        if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            host = asked_host(flow, self._upstreams)
+            if target := self._upstreams.intercepted(request.scheme, host, request.port, request.path):
+                self._admit(flow, self._sessions.default, target)
+        elif found := session_path(request.path):
+            session_id, path = found
+            self._admit_path(flow, path, self._sessions.get(session_id), session_id)
+        elif request.path.startswith(PREFIX):
+            self._admit_control(flow)
+        else:
+            self._admit_path(flow, request.path, self._sessions.default)
+
+    def turn_away(self, flow: http.HTTPFlow) -> http.Response:
+        """What a body past the limit gets, whether that was announced or it grew."""
+        error = too_large(self._max_body)
+        route = route_of(flow)
+        reply = self._recorder.turn_away(route.target, route.session, error) if route else refusal(error)
+        return response_of(reply)
+
+    def _admit_path(self, flow: http.HTTPFlow, path: str, session: Session | None, session_id: str = "") -> None:
+        target = self._upstreams.target(path)
+        if session and target:
+            self._admit(flow, session, target)
+            _point_at(flow.request, target)
+        else:
+            error = unknown_path(path) if session else unknown_session(session_id)
+            flow.response = response_of(refusal(error))
+
+    def _admit_control(self, flow: http.HTTPFlow) -> None:
+        if reply := self._control.admit(asking_of(flow.request)):
+            flow.response = response_of(reply)
+        elif self._is_too_long(flow.request):
+            flow.response = self.turn_away(flow)
+        else:
+            put_control(flow)
+
+    def _admit(self, flow: http.HTTPFlow, session: Session, target: Target) -> None:
+        request = flow.request
+        route = put_route(flow, session, target)
+        if route.is_chat:
+            if self._is_too_long(request):
+                flow.response = self.turn_away(flow)
+        elif not may_ask(session.mode):
+            flow.response = response_of(refusal(not_replayable(request.method, request.path)))
+        elif request_directives(cache_control_of(request))[0].only_if_cached:
+            flow.response = response_of(refusal(not_recorded(request.method, request.path)))
+        else:
+            request.stream = True
+
+    def _is_too_long(self, request: http.Request) -> bool:
+        length = request.headers.get("content-length", "")
+        return length.isdigit() and int(length) > self._max_body
+
+
+def _point_at(request: http.Request, target: Target) -> None:
+    upstream = target.upstream
+    request.scheme = upstream.scheme
+    request.host = upstream.host
+    request.port = upstream.port
+    request.host_header = upstream.authority
+    request.path = target.path_and_query

@@ -1,0 +1,89 @@
+"""Who comes in, and where the forward proxy goes: asked before any other hook, and answered no unless it is yes."""
+
+from dataclasses import dataclass
+
+from mitmproxy import connection, http
+from mitmproxy.proxy.mode_specs import ReverseMode
+
+from chatreel.access import TOKEN_HEADER, entry, proxy_entry
+from chatreel.api_errors import ApiError, Problem, blocked, guarded, no_proxy_token, no_token
+from chatreel.destinations import is_guarded
+from chatreel.engine.messages import response_of
+from chatreel.reply import refusal
+from chatreel.upstreams import Upstreams
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is let in and out."""
+
+    token: str = ""
+    """Empty: none is asked for."""
+    block_others: bool = False
+    """Whether the forward proxy refuses hosts that it does not intercept."""
+
+
+OPEN = Policy()
+
+
+class Gate:
+    """Comes before whatever else looks at a request. An exception in a hook of its own leaves a refusal behind."""
+
+    def __init__(self, policy: Policy, upstreams: Upstreams) -> None:
+        self._policy = policy
+        self._upstreams = upstreams
+        self._admitted: set[str] = set()
+        """Clients in a tunnel that they have shown the token for."""
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """A client of the forward proxy asks for a tunnel."""
+        flow.response = _broken()
+        error = self._proxy_error(flow) or self._target_error(flow)
+        if error is None:
+            self._admitted.add(flow.client_conn.id)
+        flow.response = _refused(error) if error else None
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response or flow.error:
+            return
+        flow.response = _broken()
+        if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+            error = self._entry_error(flow.request.headers)
+        elif flow.client_conn.id in self._admitted:
+            error = None
+        else:
+            error = self._proxy_error(flow) or self._target_error(flow)
+        flow.response = _refused(error) if error else None
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        self._admitted.discard(client.id)
+
+    def _entry_error(self, headers: http.Headers) -> ApiError | None:
+        if not self._policy.token:
+            return None
+        found = entry(self._policy.token, headers.get_all(TOKEN_HEADER), headers.get_all("authorization"))
+        headers.pop(TOKEN_HEADER, None)
+        headers.set_all("authorization", found.authorization)
+        return None if found.admitted else no_token()
+
+    def _proxy_error(self, flow: http.HTTPFlow) -> ApiError | None:
+        headers = flow.request.headers
+        given = headers.get_all("proxy-authorization")
+        headers.pop("proxy-authorization", None)  # for us, or for nobody
+        return no_proxy_token() if self._policy.token and not proxy_entry(self._policy.token, given) else None
+
+    def _target_error(self, flow: http.HTTPFlow) -> ApiError | None:
+        host, port = flow.request.host, flow.request.port
+        if self._upstreams.is_at(host, port):
+            return None
+        if self._policy.block_others:
+            return blocked(host)
+        return guarded(host) if is_guarded(host) else None
+
+
+def _refused(error: ApiError) -> http.Response:
+    return response_of(refusal(error))
+
+
+def _broken() -> http.Response:
+    return _refused(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log"))

@@ -1,0 +1,115 @@
+"""Recordings and refusals as answers: what a client gets without an upstream being asked for it."""
+
+import time
+
+from chatreel.api_errors import ApiError, Problem
+from chatreel.decide import Action, Found, why_forwarded
+from chatreel.errors import StoreError
+from chatreel.exchange import Exchange
+from chatreel.explain import CANDIDATES, miss_message
+from chatreel.http_caching import CacheStatus, age_header
+from chatreel.model import Identity, Outcome, Replayable
+from chatreel.recorder.logbook import Logbook, warn
+from chatreel.replay import replay
+from chatreel.reply import Reply, refusal
+from chatreel.store import Store
+
+
+class Answering:
+    """Each answer is logged as it is made."""
+
+    def __init__(self, store: Store, logbook: Logbook) -> None:
+        self._store = store
+        self._logbook = logbook
+
+    def hit(self, exchange: Exchange, recording: Replayable) -> None:
+        """Serve a recording."""
+        if exchange.found is not Found.HIT:
+            warn(exchange, _too_old(recording, exchange))
+            exchange.session.journal.aged.add(recording.id)
+        ttl = exchange.session.options.freshness.ttl
+        left = None if ttl is None else int(recording.recorded_at + ttl - time.time())
+        self._serve(exchange, recording, CacheStatus(hit=True, ttl=left), Outcome.HIT)
+
+    def coalesced(self, exchange: Exchange, recording: Replayable) -> None:
+        """Serve what another call has just recorded, whose answer was waited for."""
+        exchange.session.repeats.served(recording.key, exchange.form)
+        fwd = why_forwarded(exchange.session.mode, Action.RECORD, exchange.found)
+        self._serve(exchange, recording, CacheStatus(fwd=fwd, collapsed=True), Outcome.COALESCED)
+
+    def refuse(self, exchange: Exchange, error: ApiError) -> None:
+        """Refuse a call, whatever was found."""
+        exchange.action = Action.REFUSE
+        exchange.reply = refusal(error)
+        exchange.code = error.problem.value.code
+        self._logbook.write(exchange, Outcome.REFUSED, status=error.status)
+
+    async def refuse_found(self, exchange: Exchange, identity: Identity, takes: int) -> None:
+        """Refuse a call because of what was found. `takes`: how many there are of its key."""
+        if exchange.found is Found.USED_UP:
+            problem, reason = Problem.OUT_OF_TAKES, _out_of_takes(identity, takes)
+        elif exchange.found is Found.TOO_OLD:
+            problem, reason = Problem.TOO_OLD, _refused_for_age(identity, exchange)
+        else:
+            problem, reason = Problem.NO_RECORDING, await self._miss(exchange, identity)
+        exchange.reason = reason
+        self.refuse(exchange, ApiError(problem, reason))
+
+    def _serve(self, exchange: Exchange, recording: Replayable, status: CacheStatus, outcome: Outcome) -> None:
+        speed = exchange.session.options.speed
+        answer = replay(recording, exchange.form, include_usage=exchange.wants_usage, speed=speed)
+        exchange.action = Action.REPLAY
+        exchange.recording_id = recording.id
+        exchange.answer = recording
+        exchange.reply = _with_headers(answer, recording, status)
+        saved = recording.duration - exchange.elapsed if outcome is Outcome.HIT else 0.0
+        self._logbook.write(exchange, outcome, status=answer.status, saved=saved)
+
+    async def _miss(self, exchange: Exchange, identity: Identity) -> str:
+        session = exchange.session
+        try:
+            neighbours = await session.recordings.near(identity.document, CANDIDATES)
+            recorded = await session.recordings.count()
+            stale = not session.cassette and await self._store.keyed_otherwise()
+        except StoreError as error:
+            return f"the store cannot be read: {error}"
+        message = miss_message(
+            identity, [neighbour.document for neighbour in neighbours], recorded_count=recorded, stale=stale
+        )
+        if session.cassette and not recorded:
+            return f"There is nothing in the cassette {session.cassette} yet.\n{message}"
+        return message
+
+
+def _with_headers(answer: Reply, recording: Replayable, status: CacheStatus) -> Reply:
+    detail = "edited" if recording.edited else "converted" if answer.converted else ""
+    said = CacheStatus(
+        hit=status.hit,
+        fwd=status.fwd,
+        ttl=status.ttl,
+        collapsed=status.collapsed,
+        key=recording.key,
+        detail=detail,
+    )
+    return answer.with_headers(("cache-status", str(said)), ("age", age_header(recording.recorded_at, time.time())))
+
+
+def _out_of_takes(identity: Identity, takes: int) -> str:
+    recorded = "the one take of it has" if takes == 1 else f"all {takes} takes of it have"
+    return (
+        f"This request (key {identity.key[:15]}) was recorded, but {recorded} been served in this session, and "
+        "`repeats` is `strict`. Record the additional call, or set `repeats` to `last`."
+    )
+
+
+def _refused_for_age(identity: Identity, exchange: Exchange) -> str:
+    return (
+        f"The recording of this request (key {identity.key[:15]}) is older than `max_age` allows "
+        f"({exchange.session.options.freshness.max_age:,.0f} s). Record it anew with `--mode record`."
+    )
+
+
+def _too_old(recording: Replayable, exchange: Exchange) -> str:
+    where = exchange.session.cassette or "the store"
+    days = (time.time() - recording.recorded_at) / 86_400
+    return f"recording {recording.id} in {where} is {days:,.1f} days old, which is older than `max_age` allows"

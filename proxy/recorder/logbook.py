@@ -1,0 +1,121 @@
+"""What became of a call: told once to its session, to the log and to the terminal."""
+
+import logging
+from decimal import Decimal
+
+from chatreel.annotate import Annotator, Source, miss_reason
+from chatreel.exchange import Exchange
+from chatreel.facts import Facts
+from chatreel.journal import Entry
+from chatreel.model import SERVED, Outcome
+from chatreel.session import Session
+from chatreel.store import Call, Store
+from chatreel.tags import HEADER, as_json, tags_of
+
+logger = logging.getLogger(__name__)
+
+
+class Logbook:
+    """Writes down each call once, however often it ends."""
+
+    def __init__(self, store: Store, annotator: Annotator, tags: tuple[tuple[str, str], ...]) -> None:
+        """`tags`: of every call."""
+        self._store = store
+        self._annotator = annotator
+        self._tags = dict(tags)
+
+    def write(self, exchange: Exchange, outcome: Outcome, *, status: int | None, saved: float = 0.0) -> None:
+        """`status`: what the client got, `None` if it got no response. `saved`: seconds."""
+        if exchange.logged:
+            return
+        exchange.logged = True
+        if exchange.flight:
+            exchange.flight.land(None)  # whoever still waits shall not: this call brings nothing more
+        session = exchange.session
+        call = _row(exchange, outcome, status, self._tags | _tags(exchange))
+        session.tally.count(outcome, seconds_saved=saved)
+        session.journal.add(_entry(exchange, call))
+        document = exchange.identity.document if exchange.identity else b""
+        source = Source(exchange.answer, exchange.answered, document)
+        self._store.log(call, lambda row: self._complete(row, source, session))
+        said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
+        name = f"[{session.name}] " if session.name else ""
+        logger.info(
+            "%-9s %s %s %.0f ms %s%s", outcome, status or "---", call.model or "-", call.latency * 1e3, name, said
+        )
+
+    def _complete(self, row: Call, source: Source, session: Session) -> Call:
+        """Runs beside the hot path. The session is told what its call cost, or would have."""
+        completed = self._annotator.complete(row, source)
+        charge = completed.charge
+        if completed.facts.answered:
+            amount = charge.saved if row.outcome in SERVED else charge.cost
+            usd = None if amount is None else Decimal(amount).scaleb(-9)
+            session.price(row.outcome, usd, row.started_at + row.latency)
+        return completed
+
+
+def warn(exchange: Exchange, text: str) -> None:
+    """Say what is no error but should not go unseen, once for each session."""
+    if exchange.session.journal.warn(text):
+        logger.warning("%s", text)
+
+
+def _tags(exchange: Exchange) -> dict[str, str]:
+    tags, malformed = tags_of(exchange.asked.tags)
+    if malformed:
+        warn(exchange, f"{HEADER}: {malformed!r} of a request is no tag, or one too many, and was left out")
+    return tags
+
+
+def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: dict[str, str]) -> Call:
+    session = exchange.session
+    pieces = exchange.answered.pieces if exchange.answered else ()
+    served = exchange.answer if outcome in (Outcome.HIT, Outcome.COALESCED) else None
+    error = exchange.code or ("failed" if outcome is Outcome.FAILED else None)
+    return Call(
+        call_id=exchange.call_id,
+        started_at=exchange.started_at,
+        outcome=outcome,
+        reason=exchange.reason,
+        mode=exchange.mode,
+        cassette=session.cassette,
+        upstream=exchange.upstream,
+        path=exchange.path,
+        query=exchange.query,
+        tenant=exchange.tenant,
+        model=exchange.model,
+        stream=exchange.streams,
+        status=status,
+        key=exchange.identity.key if exchange.identity else None,
+        # The numbers of a cassette file are its own: in the store they would name other recordings.
+        recording_id=None if session.cassette else exchange.recording_id,
+        latency=exchange.elapsed,
+        first_piece=exchange.first_piece,
+        session=session.id,
+        take=exchange.take,
+        session_name=session.name or None,
+        tags=as_json(tags),
+        upstream_time=pieces[-1].at if pieces else None,
+        spared=served.duration if served else None,
+        miss_reason=miss_reason(outcome, exchange.mode, exchange.found),
+        facts=Facts(error_type=error),
+        request=exchange.asked.body if outcome is Outcome.REFUSED and exchange.identity else None,
+    )
+
+
+def _entry(exchange: Exchange, call: Call) -> Entry:
+    return Entry(
+        call_id=call.call_id,
+        outcome=call.outcome,
+        status=call.status,
+        model=call.model,
+        stream=call.stream,
+        key=call.key,
+        take=exchange.take,
+        latency=call.latency,
+        reason=call.reason,
+        code=exchange.code,
+        sent=exchange.asked.body,
+        recording_id=exchange.recording_id,
+    )

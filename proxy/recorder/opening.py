@@ -1,0 +1,205 @@
+"""The beginning of a call: its request is read, looked up and decided on."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from chatreel.alarm import Alarm
+from chatreel.api_errors import ApiError, Problem
+from chatreel.decide import Action, Directives, Found, decide, found_of, is_shared, mode_for
+from chatreel.errors import Malformed, NotKeyable, StoreError
+from chatreel.exchange import Asked, Exchange
+from chatreel.flights import PATIENCE, ROUNDS
+from chatreel.http_caching import request_directives
+from chatreel.model import Identity, Mode, Replayable
+from chatreel.recorder.answering import Answering
+from chatreel.recorder.habits import Habits
+from chatreel.repeats import Choice
+from chatreel.request import read_request, readable
+from chatreel.session import Session
+
+LEASE = 120.0
+"""Seconds for which one of several proxies asks for all of them; one that dies keeps the others waiting for so long."""
+
+_POLL = 0.1
+"""Seconds between two looks at what another proxy has recorded."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the recordings of a session hold for a call."""
+
+    found: Found
+    recording: Replayable | None = None
+    choice: Choice | None = None
+    takes: int = 0
+
+
+class Opening:
+    """Between a request and the decision what happens to it."""
+
+    def __init__(self, answering: Answering, habits: Habits) -> None:
+        self._answering = answering
+        self._habits = habits
+        self._unread = Alarm(
+            logger,
+            logging.WARNING,
+            "the store cannot be read, so nothing is replayed: %s",
+            "the store can be read again; %d times it could not",
+        )
+        self._releasing: set[asyncio.Future[None]] = set()
+        """A loop forgets tasks that nobody holds."""
+
+    async def open(self, asked: Asked, session: Session) -> Exchange:
+        """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""
+        directives, malformed = request_directives(asked.cache_control)
+        if malformed:
+            logger.warning("Cache-Control: %r of a request is malformed and was ignored", malformed)
+        mode = mode_for(session.mode, directives)
+        exchange = Exchange(asked, session, Action.FORWARD, mode)
+        if mode is Mode.PASSTHROUGH:
+            exchange.body = readable(asked.body)
+            return exchange
+        try:
+            identity = self._identify(exchange)
+        except Malformed as error:
+            exchange.reason = str(error)
+            problem = ApiError(Problem.BAD_REQUEST, f"chatreel cannot read this request: {error}")
+            self._answering.refuse(exchange, problem)
+        except NotKeyable as error:
+            self._without_key(exchange, directives, str(error))
+        else:
+            await self._settle(exchange, identity, directives)
+        return exchange
+
+    def _identify(self, exchange: Exchange) -> Identity:
+        asked = exchange.asked
+        exchange.body = read_request(asked.body)
+        exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, exchange.body)
+        exchange.identity = self._habits.keys.identify(exchange, exchange.body)
+        return exchange.identity
+
+    def _without_key(self, exchange: Exchange, directives: Directives, reason: str) -> None:
+        exchange.body = readable(exchange.asked.body)
+        exchange.reason = reason
+        exchange.found = Found.UNKEYABLE
+        exchange.action = decide(exchange.session.mode, directives, exchange.found)
+        if exchange.action is Action.REFUSE:
+            problem = ApiError(Problem.NOT_KEYABLE, f"this request has no safe cache key: {reason}")
+            self._answering.refuse(exchange, problem)
+
+    async def _settle(self, exchange: Exchange, identity: Identity, directives: Directives) -> None:
+        """Answer or refuse the call, or have it go upstream: alone, or as the one that others wait for."""
+        session = exchange.session
+        flights = session.flights
+        deadline = time.monotonic() + PATIENCE
+        for rounds_left in reversed(range(ROUNDS + 1)):
+            landings = flights.landings
+            if await self._answer(exchange, identity, directives):
+                return
+            if not is_shared(exchange.mode, exchange.action, strict=session.is_strict):
+                return
+            ahead = flights.of(identity.key)
+            if ahead is None:
+                await self._lead(exchange, identity, directives, look_again=flights.landings != landings)
+                return
+            if not rounds_left or (left := deadline - time.monotonic()) <= 0:
+                return
+            exchange.collapsed = False
+            if recording := await ahead.wait(left):
+                self._answering.coalesced(exchange, recording)
+                return
+
+    async def _lead(self, exchange: Exchange, identity: Identity, directives: Directives, *, look_again: bool) -> None:
+        """Go upstream for all who ask the same meanwhile, unless somebody else has recorded it just now."""
+        exchange.flight = exchange.session.flights.lead(identity.key)
+        try:
+            if look_again and await self._answer(exchange, identity, directives):
+                return
+            if exchange.session.recordings.shared:
+                await self._lead_all(exchange, identity, directives)
+        except BaseException:
+            exchange.flight.land(None)
+            raise
+
+    async def _lead_all(self, exchange: Exchange, identity: Identity, directives: Directives) -> None:
+        """The same among all proxies on one store. Without the store, every proxy is on its own."""
+        recordings = exchange.session.recordings
+        deadline = time.monotonic() + PATIENCE
+        try:
+            while not await recordings.acquire(identity.key, exchange.call_id, LEASE):
+                if time.monotonic() > deadline:
+                    return
+                exchange.collapsed = False
+                await asyncio.sleep(_POLL)
+                lookup = await self._look_up(exchange, identity, directives)
+                self._give_back(exchange, identity, lookup)
+                if lookup.recording and lookup.found is Found.HIT:
+                    self._answering.coalesced(exchange, lookup.recording)
+                    return
+            self._release_later(exchange, identity.key)
+            await self._answer(exchange, identity, directives)  # it may have come between the look and the lease
+        except StoreError as error:
+            logger.warning("other proxies cannot be asked: %s", error)
+
+    def _release_later(self, exchange: Exchange, key: str) -> None:
+        async def release() -> None:
+            try:
+                await exchange.session.recordings.release(key, exchange.call_id)
+            except StoreError as error:  # the lease runs out by itself
+                logger.warning("other proxies have to wait: %s", error)
+
+        def landed() -> None:
+            task = asyncio.ensure_future(release())
+            self._releasing.add(task)
+            task.add_done_callback(self._releasing.discard)
+
+        if exchange.flight:
+            exchange.flight.when_landed(landed)
+
+    async def _answer(self, exchange: Exchange, identity: Identity, directives: Directives) -> bool:
+        """Decide by what is recorded; whether that has answered the call."""
+        try:
+            lookup = await self._look_up(exchange, identity, directives)
+            self._unread.rest()
+        except StoreError as error:
+            self._unread.ring(error)
+            lookup = Lookup(Found.MISS)
+        exchange.found = lookup.found
+        exchange.action = decide(exchange.session.mode, directives, lookup.found)
+        if exchange.action is Action.REPLAY and lookup.recording and lookup.choice:
+            exchange.take = lookup.choice.number
+            self._answering.hit(exchange, lookup.recording)
+            return True
+        self._give_back(exchange, identity, lookup)
+        if exchange.action is Action.REFUSE:
+            await self._answering.refuse_found(exchange, identity, lookup.takes)
+            return True
+        if lookup.recording and lookup.found is Found.EXPIRED:
+            exchange.replaces = lookup.recording.id
+        return False
+
+    async def _look_up(self, exchange: Exchange, identity: Identity, directives: Directives) -> Lookup:
+        session = exchange.session
+        takes = await session.recordings.takes(identity.key)
+        if not takes:
+            return Lookup(Found.MISS)
+        choice = session.repeats.take_turn(identity.key, takes, exchange.form)
+        try:
+            recording = await session.recordings.replayable(choice.take.id)
+        except BaseException:
+            session.repeats.give_back(identity.key, exchange.form)
+            raise
+        # An error is repeated where nobody can be asked; else the retry that follows it has to reach the upstream.
+        is_error = not recording.completion and session.mode is Mode.CACHE
+        used_up = choice.is_repeat and (session.is_strict or is_error)
+        age = time.time() - recording.recorded_at
+        found = found_of(age, directives, session.options.freshness, used_up=used_up)
+        return Lookup(found, recording, choice, len(takes))
+
+    def _give_back(self, exchange: Exchange, identity: Identity, lookup: Lookup) -> None:
+        if lookup.choice:
+            exchange.session.repeats.give_back(identity.key, exchange.form)

@@ -1,0 +1,114 @@
+"""A call from its request to its end.
+
+open() -> Exchange: answered from the recordings, refused, or to be forwarded
+finish()            the upstream's answer is complete: is it worth storing? store it, log the call
+fail()              there will be no complete answer: log the call
+"""
+
+import logging
+import time
+from dataclasses import replace
+
+from chatreel.alarm import Alarm
+from chatreel.annotate import Annotator
+from chatreel.api_errors import ApiError, Problem
+from chatreel.budget import Allowance
+from chatreel.decide import Action
+from chatreel.errors import StoreError
+from chatreel.exchange import Answered, Asked, Exchange
+from chatreel.http_caching import CacheStatus
+from chatreel.model import Mode, Outcome
+from chatreel.recorder import storing
+from chatreel.recorder.answering import Answering
+from chatreel.recorder.habits import DEFAULT_HABITS, Habits
+from chatreel.recorder.logbook import Logbook
+from chatreel.recorder.opening import Opening
+from chatreel.reply import Reply, refusal
+from chatreel.session import Session
+from chatreel.store import Store
+from chatreel.upstreams import Target
+
+logger = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Everything that needs the store and the clock, for the calls of all sessions."""
+
+    def __init__(self, store: Store, habits: Habits = DEFAULT_HABITS) -> None:
+        """`store`: where calls are logged; each session knows its own recordings."""
+        self._habits = habits
+        self._store = store
+        self._logbook = Logbook(store, Annotator(habits.prices), habits.tags)
+        self._answering = Answering(store, self._logbook)
+        self._opening = Opening(self._answering, habits)
+        self._unrecorded = Alarm(
+            logger, logging.CRITICAL, "NOTHING IS BEING RECORDED: %s", "answers are being recorded again; %d were not"
+        )
+        self._without_usage: set[tuple[str, str]] = set()
+        """Origin and model of the upstreams that refuse to be asked for usage."""
+
+    async def open(self, asked: Asked, session: Session) -> Exchange:
+        """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""
+        exchange = await self._opening.open(asked, session)
+        if exchange.reply is None and session.allowance:
+            await self._hold_to(session.allowance, exchange)
+        exchange.adds_usage = self._adds_usage(exchange)
+        return exchange
+
+    def usage_refused(self, exchange: Exchange) -> None:
+        """The upstream answered once it was no longer asked for usage: it will not be asked again."""
+        self._without_usage.add((exchange.upstream, exchange.model))
+
+    def turn_away(self, target: Target, session: Session, error: ApiError) -> Reply:
+        """Refuse a call whose body is not even looked at."""
+        exchange = Exchange(Asked(target, b""), session, Action.REFUSE, session.mode, reason=error.message)
+        self._answering.refuse(exchange, error)
+        return exchange.reply or refusal(error)
+
+    async def finish(self, exchange: Exchange, answered: Answered) -> CacheStatus | ApiError:
+        """The upstream's answer is there, whole. When this returns, what is worth storing is stored.
+
+        An `ApiError` takes the answer's place where the client asked to record and the store could not.
+        """
+        exchange.answered = answered
+        try:
+            status = await storing.store(exchange, answered)
+            if status.stored:
+                self._unrecorded.rest()
+        except StoreError as error:
+            self._unrecorded.ring(error)
+            exchange.session.journal.warn(f"nothing is being recorded: {error}")
+            exchange.reason = f"not stored: {error}"
+            if exchange.mode is Mode.RECORD:
+                problem = ApiError(Problem.NOT_STORED, f"the answer came, but could not be recorded: {error}")
+                self._logbook.write(exchange, Outcome.FAILED, status=problem.status)
+                return problem
+            status = replace(self.forward_status(exchange), detail="store-failed")
+        outcome = Outcome.RECORDED if status.stored else Outcome.PASSED
+        if exchange.client_left:
+            exchange.reason = "; ".join(filter(None, ("the client left before the end", exchange.reason)))
+        self._logbook.write(exchange, outcome, status=None if exchange.client_left else answered.status)
+        return status
+
+    def fail(self, exchange: Exchange, reason: str, *, status: int | None = None) -> None:
+        """There will be no complete answer. `status`: what the client got, if anything."""
+        exchange.reason = f"the client left, and no answer came in time: {reason}" if exchange.client_left else reason
+        self._logbook.write(exchange, Outcome.FAILED, status=status)
+
+    def forward_status(self, exchange: Exchange) -> CacheStatus:
+        """What can be said of a forwarded call before its answer is complete."""
+        return storing.forward_status(exchange)
+
+    async def _hold_to(self, allowance: Allowance, exchange: Exchange) -> None:
+        """Refuse a call that would go upstream where the budget is spent; those that are over have been priced."""
+        await self._store.settled()
+        verdict = allowance.check(time.time())
+        if not verdict.allowed:
+            exchange.reason = verdict.reason
+            exchange.session.journal.warn(verdict.reason)
+            self._answering.refuse(exchange, ApiError(Problem.BUDGET_SPENT, verdict.reason))
+
+    def _adds_usage(self, exchange: Exchange) -> bool:
+        asked = (exchange.upstream, exchange.model)
+        wanted = self._habits.ask_usage and exchange.streams and not exchange.wants_usage
+        return wanted and exchange.action is Action.RECORD and asked not in self._without_usage

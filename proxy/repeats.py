@@ -1,0 +1,58 @@
+"""Which take comes next: one key may hold several, and a session hands them out."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chatreel.model import Take, WireForm
+
+
+class AtEnd(StrEnum):
+    """What comes after the last take."""
+
+    LAST = "last"
+    """The last one again, so that an agent that polls sees what it saw."""
+    STRICT = "strict"
+    """Nothing: a call more than was recorded is not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The take whose turn it is."""
+
+    take: Take
+    number: int
+    """Among all takes of its key, from 1."""
+    is_repeat: bool
+    """Whether it has been served before, all others too."""
+
+
+class Repeats:
+    """Counters of one session, per key and wire form."""
+
+    def __init__(self, *, in_order: bool) -> None:
+        """`in_order`: takes in recorded order; else the newest each time."""
+        self._in_order = in_order
+        self._turns: Counter[tuple[str, WireForm | None]] = Counter()
+
+    def take_turn(self, key: str, takes: tuple[Take, ...], form: WireForm) -> Choice:
+        """The take to serve, of all takes in recorded order (not empty). Its turn is over: see `give_back`.
+
+        Where both wire forms were recorded, those in the form that is asked for take turns among themselves (Q78).
+        """
+        alike = tuple(take for take in takes if take.form is form)
+        among = alike or takes
+        turn = self._turns[key, form if alike else None] if self._in_order else len(among) - 1
+        take = among[min(turn, len(among) - 1)]
+        self.served(key, form)
+        return Choice(take, takes.index(take) + 1, is_repeat=turn >= len(among))
+
+    def served(self, key: str, form: WireForm) -> None:
+        """A client that asked for `form` has an answer to `key` that was recorded for it."""
+        self._turns[key, form] += 1
+        self._turns[key, None] += 1
+
+    def give_back(self, key: str, form: WireForm) -> None:
+        """A take that was chosen could not be served: it keeps its turn."""
+        self._turns[key, form] -= 1
+        self._turns[key, None] -= 1

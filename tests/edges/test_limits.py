@@ -1,0 +1,295 @@
+"""What is too much is refused or bounded: memory stays within bounds, and others are served meanwhile."""
+
+import contextlib
+import gzip
+import re
+import socket
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.calls import ask, error_of, http_client, question
+from support.database import rows
+from support.program import Program, running_chatreel
+from support.upstream import Reply, Request, Upstream, completion, echo
+from support.websocket import read_head
+
+MB = 2**20
+MEMORY = 300 * MB
+"""Bytes that the proxy may ever take, whatever is thrown at it."""
+
+BOMB = gzip.compress(b'{"x":"' + b"A" * (1000 * MB) + b'"}', 1)
+"""A thousand to one, and a little more."""
+
+DEEP = b'{"model":"m","messages":[],"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
+
+
+def peak(proxy: Program) -> int:
+    """Bytes of memory that the proxy took at its worst."""
+    [found] = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{proxy.pid}/status").read_text())
+    return int(found) * 1024
+
+
+def reply(asked: Request) -> Reply:
+    """What the text of the question asks for."""
+    json, sse = {"content-type": "application/json"}, {"content-type": "text/event-stream"}
+    if asked.body == DEEP:
+        return completion("That was deep.")
+    match asked.json()["messages"][-1]["content"]:
+        case "bomb":
+            return Reply(headers=json | {"content-encoding": "gzip"}, body=BOMB)
+        case "streamed bomb":
+            pieces = [BOMB[at : at + 65536] for at in range(0, len(BOMB), 65536)]
+            return Reply(headers=sse | {"content-encoding": "gzip"}, pieces=pieces)
+        case "one line":
+            return Reply(headers=sse, pieces=[b'data: {"x":"', *[b"A" * 65536] * 160])
+        case "deep":
+            return Reply(headers=json, body=b'{"choices":' + b"[" * 10_000 + b"]" * 10_000 + b"}")
+        case "deep event":
+            return Reply(headers=sse, pieces=[b'data: {"choices":' + b"[" * 10_000 + b"]" * 10_000 + b"}\n\n"])
+        case "long":
+            return Reply(headers=json, pieces=[b'{"x":"', *[b"A" * 65536] * 3200, b'"}'])
+        case "long stream":
+            return Reply(headers=sse, pieces=[b'data: {"x":"' + b"A" * 65000 + b'"}\n\n'] * 3200)
+    return echo(asked)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program, Upstream, str]]:
+    store = str(tmp_path_factory.mktemp("store") / "store.db")
+    with (
+        Upstream() as upstream,
+        running_chatreel(
+            *("--upstream", upstream.url, "--mode", "cache", "--store", store, "--max-connections", "300")
+        ) as running,
+    ):
+        upstream.reply_by(reply)
+        yield running, upstream, store
+
+
+@pytest.fixture
+def proxy(both: tuple[Program, Upstream, str]) -> Iterator[Program]:
+    """Others are served while the test runs, in time, and memory stays within its bounds."""
+    running = both[0]
+    ask(running.base_url, question("bystander"))
+    over, slowest = threading.Event(), [0.0]
+
+    def look_on() -> None:
+        while not over.is_set():
+            started = time.perf_counter()
+            assert ask(running.base_url, question("bystander")).status_code == 200
+            slowest[0] = max(slowest[0], time.perf_counter() - started)
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look_on)
+        yield running
+        over.set()
+        looking.result()
+    print(f"peak {peak(running) / MB:.0f} MB, bystander at worst {slowest[0] * 1000:.0f} ms")
+    assert peak(running) < MEMORY
+    assert slowest[0] < 10
+    assert "Traceback" not in running.log
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("text", "stream"),
+    [
+        ("bomb", False),
+        ("streamed bomb", True),
+        ("one line", True),
+        ("deep", False),
+        ("deep event", True),
+        ("long", False),
+        ("long stream", True),
+    ],
+)
+def test_an_answer_that_is_too_much_is_not_stored(
+    proxy: Program, both: tuple[Program, Upstream, str], text: str, stream: bool
+) -> None:
+    """Whether the client gets it as it came or an error says why: it is not kept, and stands in the log."""
+    store = both[2]
+    [(before,)] = rows(store, "SELECT max(id) FROM calls")
+    received = 0
+    with httpx.Client(trust_env=False, timeout=120) as client, contextlib.suppress(httpx.HTTPError):
+        url = f"{proxy.base_url}/chat/completions"
+        with client.stream("POST", url, json=question(text, stream=stream)) as response:
+            for piece in response.iter_raw():
+                received += len(piece)
+    assert received or text == "streamed bomb", "not a line of which was complete"
+    found = "SELECT outcome, reason FROM calls WHERE outcome NOT IN ('hit', 'recorded') AND id > ?"
+    while not (logged := rows(store, found, before)):
+        time.sleep(0.05)
+    assert logged[0][0] in {"failed", "passed"}
+    assert logged[0][1]
+
+
+LARGE = b'{"model":"m","messages":[{"role":"user","content":"%s"}]}'
+
+
+@pytest.mark.long
+def test_a_request_of_ten_thousand_levels_is_forwarded_as_it_is(
+    proxy: Program, both: tuple[Program, Upstream, str]
+) -> None:
+    upstream = both[1]
+    with httpx.Client(trust_env=False, timeout=120) as client:
+        response = client.post(f"{proxy.base_url}/chat/completions", content=DEEP)
+    assert response.headers["cache-status"] == "chatreel; fwd=bypass; detail=unkeyable"
+    assert DEEP in {call.body for call in upstream.calls}
+
+
+@pytest.mark.long
+def test_a_request_larger_than_is_taken_is_refused(proxy: Program) -> None:
+    with httpx.Client(trust_env=False, timeout=120) as client:
+        response = client.post(f"{proxy.base_url}/chat/completions", content=LARGE % (b"x" * (70 * MB)))
+    assert response.status_code == 413
+
+
+@pytest.mark.long
+def test_a_request_as_large_as_is_taken_is_recorded_in_seven_times_its_size(upstream: Upstream, store: str) -> None:
+    with (
+        running_chatreel("--upstream", upstream.url, "--store", store, "--mode", "cache") as proxy,
+        httpx.Client(trust_env=False, timeout=120) as client,
+    ):
+        upstream.reply_with(completion("That was long."))
+        before = peak(proxy)
+        response = client.post(f"{proxy.base_url}/chat/completions", content=LARGE % (b"x" * (63 * MB)))
+        assert response.headers["cache-status"].startswith("chatreel; fwd=miss; stored")
+        print(f"before {before / MB:.0f} MB, peak {peak(proxy) / MB:.0f} MB")
+        assert peak(proxy) - before < 7 * 63 * MB
+
+
+@pytest.mark.long
+def test_a_compressed_request_that_is_too_much_is_refused(proxy: Program) -> None:
+    with httpx.Client(trust_env=False, timeout=120) as client:
+        headers = {"content-encoding": "gzip", "content-type": "application/json"}
+        response = client.post(f"{proxy.base_url}/chat/completions", content=BOMB, headers=headers)
+    assert response.status_code == 400
+    assert "holds more than 67,108,864 bytes" in error_of(response)["message"]
+
+
+def address_of(proxy: Program) -> tuple[str, int]:
+    host, _, port = proxy.base_url.removeprefix("http://").removesuffix("/v1").partition(":")
+    return host, int(port)
+
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\n"
+
+
+def refused(connection: socket.socket) -> int:
+    """The status of what the proxy says before it closes."""
+    status = int(read_head(connection).split()[1])
+    with contextlib.suppress(ConnectionError):
+        while connection.recv(65536):
+            pass
+    return status
+
+
+@pytest.mark.parametrize("line", [b"x-filler: " + b"a" * 1000 + b"\r\n", b"a" * 1000], ids=["many headers", "one line"])
+def test_a_head_without_an_end_is_a_431(proxy: Program, line: bytes) -> None:
+    with socket.create_connection(address_of(proxy), timeout=30) as connection:
+        connection.sendall(HEAD + line * 70)
+        assert refused(connection) == 431
+
+
+def test_headers_of_a_usual_size_pass(proxy: Program) -> None:
+    assert ask(proxy.base_url, question("filled"), x_filler="a" * 60_000).status_code == 200
+
+
+def test_what_is_sent_ahead_of_an_answer_is_bounded(both: tuple[Program, Upstream, str]) -> None:
+    """A client that pipelines without an end while its first request waits."""
+    held = threading.Event()
+    proxy, upstream, _ = both
+    upstream.reply_by(lambda _asked: Reply(hold=held))
+    try:
+        with socket.create_connection(address_of(proxy), timeout=30) as connection:
+            body = b'{"model":"m","messages":[{"role":"user","content":"wait"}]}'
+            connection.sendall(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
+            with pytest.raises(ConnectionError):
+                connection.sendall(b"GET / HTTP/1.1\r\n" * 4_000_000)
+    finally:
+        held.set()
+        upstream.reply_by(reply)
+
+
+def test_a_head_that_takes_too_long_is_a_408(upstream: Upstream, store: str) -> None:
+    planted = "import chatreel.engine.heads as h\nh.HEAD_SECONDS = 0.3\nfrom chatreel.cli import main\nmain()"
+    command = (sys.executable, "-c", planted, "serve")
+    with running_chatreel("--upstream", upstream.url, "--store", store, command=command) as proxy:
+        with socket.create_connection(address_of(proxy), timeout=30) as slow:
+            slow.sendall(HEAD)
+            assert refused(slow) == 408
+        with http_client(proxy.base_url) as client:  # one that is idle between two requests is not slow
+            assert client.post("chat/completions", json=question()).status_code == 200
+            time.sleep(0.5)
+            assert client.post("chat/completions", json=question()).status_code == 200
+
+
+def test_more_connections_than_are_served_get_a_503_and_their_turn_when_others_leave(
+    upstream: Upstream, store: str
+) -> None:
+    flags = ("--upstream", upstream.url, "--store", store, "--mode", "cache", "--max-connections", "3")
+    with running_chatreel(*flags) as proxy:
+        waiting = [socket.create_connection(address_of(proxy), timeout=30) for _ in range(3)]
+        for connection in waiting:  # counted once it is being read
+            connection.sendall(b"GET /_chatreel/health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+            assert read_head(connection).startswith(b"HTTP/1.1 200")
+        refused_one = ask(proxy.base_url, question())
+        assert refused_one.status_code == 503
+        assert error_of(refused_one)["code"] == "chatreel_too_many_connections"
+        assert refused_one.headers["retry-after"] == "1"
+        for connection in waiting:
+            connection.close()
+        while (answer := ask(proxy.base_url, question())).status_code == 503:
+            time.sleep(0.02)
+        assert answer.status_code == 200
+
+
+@pytest.mark.long
+def test_two_hundred_slow_clients_leave_the_latency_of_others_within_twice_its_value(
+    both: tuple[Program, Upstream, str],
+) -> None:
+    """Each sends a byte of its head every 50 ms or so: 4,000 of them a second."""
+    proxy = both[0]
+    over = threading.Event()
+
+    def median() -> float:
+        with http_client(proxy.base_url) as client:
+            client.post("chat/completions", json=question("slow ones"))
+            return statistics.median(_timed(client) for _ in range(300))
+
+    def dribble() -> None:
+        slow = [socket.create_connection(address_of(proxy), timeout=30) for _ in range(200)]
+        for connection in slow:
+            connection.sendall(HEAD + b"x-slow: ")
+        while not over.wait(0.05):
+            for connection in slow:
+                with contextlib.suppress(OSError):
+                    connection.sendall(b"a")
+        for connection in slow:
+            connection.close()
+
+    alone = median()
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(dribble)
+        try:
+            time.sleep(1)
+            beside = median()
+        finally:
+            over.set()
+        slow.result()
+    print(f"median alone {alone * 1000:.2f} ms, beside 200 slow clients {beside * 1000:.2f} ms")
+    assert beside < 2 * alone
+
+
+def _timed(client: httpx.Client) -> float:
+    started = time.perf_counter()
+    assert client.post("chat/completions", json=question("slow ones")).status_code == 200
+    return time.perf_counter() - started
