@@ -282,8 +282,8 @@ def test_stopped_between_two_batches_a_store_is_sound(
     batches = iter([False, True])
     remove = store_removing.remove
 
-    def failing(connection: Any, ids: Any) -> Any:
-        removed = remove(connection, ids)
+    def failing(connection: Any, ids: Any, **options: Any) -> Any:
+        removed = remove(connection, ids, **options)
         if next(batches):
             raise StoreError("stopped in the middle of a batch")
         return removed
