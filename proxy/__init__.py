@@ -26,7 +26,13 @@ The pure core is told what happened and answers what to do; it knows no clock, s
     replay        a recording -> an answer in the wire form that was asked for
     repeats       which take comes next
     journal       what a session remembers of its calls; tally: in numbers
-    formats       recordings as text
+    formats       recordings as text: our cassettes, and what other tools write
+    secret_patterns
+                  keys and passwords by their shape
+    lint, findings
+                  what is wrong with cassettes
+    cassette_names
+                  the cassette of a test
     tokens        usage in all its spellings -> how many tokens of which kind
     rates, money, budget
                   what a call costs by rates of one's own; totals; a limit on them
@@ -46,10 +52,14 @@ The edges do it, each with one library.
     server        a proxy from opened store to last row written
     run, demo     a proxy around a command; a tour
     parent        notices that the process it was started for has ended
+    importing, packing, linting
+                  recordings in from files of other tools and out to them; cassettes judged
+    atomic        files that are there as a whole or not at all
     lookup, advice, rekey
                   explain, suggest and rekey: what a store and its log have to say, and keys made anew
     keeping       ls, show, diff, rm, prune, verify, stats: looking after a store
     cli, talk     parse and report (typer, rich)
+    alarm         warnings that come once a minute, not once a call
     pytest_plugin, testing
                   a session for each test, misses that fail it, a verdict (pytest, and nothing else)
 

@@ -12,13 +12,12 @@ from cachetools import LRUCache
 from chatreel.decide import Found
 from chatreel.exchange import Answered
 from chatreel.facts import NO_FACTS, Answer, Facts, facts_of, facts_of_bytes, prompt_digest
-from chatreel.model import Mode, Outcome, Replayable
+from chatreel.model import SERVED, Mode, Outcome, Replayable
 from chatreel.prices import Prices, Unpriced
 from chatreel.rates import Price
 from chatreel.store import Call
 from chatreel.store.log import Charge
 
-_SERVED: Final = frozenset({Outcome.HIT, Outcome.COALESCED})
 _REMEMBERED: Final = 10_000
 _QUARTER: Final = 900
 """Seconds for which a price is remembered: lists with hours of their own change at quarters of an hour."""
@@ -47,7 +46,7 @@ class Source:
 
 def miss_reason(outcome: Outcome, mode: Mode, found: Found) -> str | None:
     """Why no recording answered a call; `None` if one did."""
-    if outcome in _SERVED:
+    if outcome in SERVED:
         return None
     if mode is Mode.PASSTHROUGH:
         return "bypassed"
@@ -82,7 +81,7 @@ class Annotator:
 
     def charge(self, call: Call, facts: Facts) -> Charge:
         """What a call cost, and what it saved."""
-        served = call.outcome in _SERVED
+        served = call.outcome in SERVED
         if not facts.answered or call.outcome is Outcome.REFUSED:
             return _without_answer(call.outcome, facts)
         quote = self._quote(call, facts)
@@ -99,7 +98,7 @@ class Annotator:
 
     def _of(self, call: Call, facts: Facts) -> Facts:
         """When a recording was made says nothing of when a call got it."""
-        return replace(facts, first_content=None, last_content=None) if call.outcome in _SERVED else facts
+        return replace(facts, first_content=None, last_content=None) if call.outcome in SERVED else facts
 
     def _facts_of(self, call: Call, source: Source) -> Facts:
         if source.answer is None:
@@ -136,4 +135,4 @@ def _without_answer(outcome: Outcome, facts: Facts) -> Charge:
     if outcome is Outcome.REFUSED or facts.error_type:
         return Charge(cost=0, saved=0)
     unknown = "it is not known what was answered"
-    return Charge(cost=0, unpriced=unknown) if outcome in _SERVED else Charge(saved=0, unpriced=unknown)
+    return Charge(cost=0, unpriced=unknown) if outcome in SERVED else Charge(saved=0, unpriced=unknown)

@@ -48,6 +48,8 @@ class Problem(Enum):
     UNKNOWN_PATH = Kind("chatreel_unknown_path", 404, "invalid_request_error", retry=False)
     UPSTREAM_UNREACHABLE = Kind("chatreel_upstream_unreachable", 502, "chatreel_upstream_error", retry=True)
     UPSTREAM_BROKEN = Kind("chatreel_upstream_broken", 502, "chatreel_upstream_error", retry=True)
+    BUDGET_SPENT = Kind("chatreel_budget_spent", 429, "insufficient_quota", retry=False)
+    """The call would go upstream, and what may be spent there is spent."""
     NOT_STORED = Kind("chatreel_not_stored", 500, "chatreel_error", retry=False)
     """`record` could not write: better a visible failure than a call that goes unrecorded."""
     UNKNOWN_SESSION = Kind("chatreel_unknown_session", 404, "invalid_request_error", retry=False)

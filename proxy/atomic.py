@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def put_into_place(path: Path, content: bytes) -> None:
-    """Write a file, its folders included, so that a reader sees the old content or the new one. Raises `OSError`."""
+    """All at once, folders included. A file that is there keeps its permissions, a link stays one."""
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = target.stat().st_mode & 0o777 if target.exists() else None
@@ -21,3 +21,13 @@ def put_into_place(path: Path, content: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """The new name is on disk as well."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -5,13 +5,13 @@ half of it. One thread writes; what comes in meanwhile goes into the next text.
 """
 
 import asyncio
-import os
 from dataclasses import replace
 from hashlib import sha256
 from heapq import nlargest
 from pathlib import Path
 
 from chatreel import secret_patterns
+from chatreel.atomic import put_into_place
 from chatreel.canonical import keyed_by
 from chatreel.errors import CassetteError, StoreError
 from chatreel.formats.cassette import Block, assemble, block, load
@@ -132,7 +132,7 @@ class CassetteFile:
         missing = {number: one for number, one in self._recordings.items() if number not in self._blocks} | new
         made = {number: block(one, self._keyed_by, secret_patterns.replace) for number, one in missing.items()}
         content = assemble((self._blocks | made).values(), self._keyed_by)
-        _put_into_place(self.path, content)
+        put_into_place(self.path, content)
         self._blocks |= made
         self._on_disk = _digest(content)
 
@@ -155,35 +155,6 @@ def _load(path: Path, content: bytes, keys: Keys) -> tuple[Recording, ...]:
 
 def _digest(content: bytes | None) -> bytes | None:
     return None if content is None else sha256(content).digest()
-
-
-def _put_into_place(path: Path, content: bytes) -> None:
-    """All at once, folders included. A file that is there keeps its permissions, a link stays one."""
-    target = path.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    mode = target.stat().st_mode & 0o777 if target.exists() else None
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name is on disk as well."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _failure(path: Path, error: Exception) -> str:

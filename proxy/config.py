@@ -161,6 +161,8 @@ class Settings(BaseSettings):
     block_others: bool = False
     """Whether the forward proxy refuses all other hosts, in place of tunnelling to them."""
     store: str = Field(default_factory=_default_store)
+    secret_file: Path | None = None
+    """Holds what credentials are hashed with, if `scope` says so; `None`: beside the store, or in the data folder."""
     ready_file: Path | None = None
     token: Annotated[SecretStr, BeforeValidator(_token)] | None = None
     """What clients have to show. See `chatreel.access`."""

@@ -11,6 +11,7 @@ from rich.progress import Progress
 from chatreel import talk
 from chatreel.atomic import put_into_place
 from chatreel.canonical import keyed_by
+from chatreel.cassette_names import SUFFIX, cassette_name
 from chatreel.config import Settings
 from chatreel.errors import CassetteError, ConfigError
 from chatreel.formats import cassette
@@ -23,7 +24,8 @@ from chatreel.request import Keys
 from chatreel.server import keys_for, open_store
 from chatreel.store import Store
 
-SUFFIX = ".json"
+_FOLDER = "cassettes"
+"""Holds a folder for each module of tests, as pytest-recording and the plugin of chatreel have it."""
 _SUFFIXES = frozenset({".yaml", ".yml", ".har", ".flow", ".flows", ".mitm", ".json"})
 """Of the files that are taken from a folder; any file can be named by itself."""
 
@@ -164,10 +166,20 @@ def _into_cassettes(reports: list[FileReport], wanted: Wanted, keys: Keys) -> No
 
 
 def _beside(source: Path) -> Path:
-    """The name stays, so that a test finds its cassette: `test_rain.yaml` becomes `test_rain.json`."""
+    """Where a test finds it: `cassettes/test_weather/test_rain.yaml` becomes `test_rain.json` in the same folder."""
     if source.suffix == SUFFIX:
         raise ConfigError(f"{source} would be overwritten by its own import: name a file with --cassette")
-    return source.with_suffix(SUFFIX) if source.suffix.lower() in _SUFFIXES else Path(f"{source}{SUFFIX}")
+    known = source.suffix.lower() in _SUFFIXES
+    if known and source.parent.parent.name == _FOLDER:
+        return source.with_name(_name_of(source.stem))
+    return source.with_suffix(SUFFIX) if known else Path(f"{source}{SUFFIX}")
+
+
+def _name_of(test: str) -> str:
+    """The cassette of a test that pytest-recording calls `TestOslo.test_rain[gpt-4o]`."""
+    function, bracket, parameters = test.partition("[")
+    *owners, name = function.split(".")
+    return cassette_name(owners, name + bracket + parameters)
 
 
 def _there(target: Path, keys: Keys) -> list[Recording]:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import orjson
 
@@ -38,6 +39,10 @@ class Outcome(StrEnum):
     PASSED = "passed"
     REFUSED = "refused"
     FAILED = "failed"
+
+
+SERVED: Final = frozenset({Outcome.HIT, Outcome.COALESCED})
+"""Outcomes of calls that a recording answered: the upstream was not paid for them."""
 
 
 @dataclass(frozen=True, slots=True)

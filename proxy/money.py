@@ -1,13 +1,11 @@
 """What calls came to in money: totals in which an unknown price is counted, and never 0."""
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from chatreel.model import Outcome
+from chatreel.model import SERVED, Outcome
 from chatreel.rates import Price
-from chatreel.tokens import Tokens
 
 
 @dataclass(slots=True)
@@ -22,11 +20,20 @@ class Total:
 
     def add(self, price: Price | None) -> None:
         """Count one call. `None`: it costs something, and what is not known."""
-        if price is None:
+        self.count(None if price is None else price.usd)
+
+    def count(self, usd: Decimal | None) -> None:
+        """The same, in USD."""
+        if usd is None:
             self.unpriced += 1
         else:
             self.priced += 1
-            self.known += price.usd
+            self.known += usd
+
+    def merge(self, other: "Total") -> None:
+        self.known += other.known
+        self.priced += other.priced
+        self.unpriced += other.unpriced
 
     @property
     def usd(self) -> Decimal | None:
@@ -36,53 +43,33 @@ class Total:
 
 @dataclass(slots=True)
 class Account:
-    """Both sides: what was paid upstream, and what would have been had nothing been recorded."""
+    """Both sides: what was paid upstream, and what would have been had nothing been recorded.
+
+    Pricing takes 0.1 ms a call, so a thread beside the hot path fills it; whoever reads it sees whole calls.
+    """
 
     spent: Total = field(default_factory=Total)
     saved: Total = field(default_factory=Total)
-    prompt_tokens: int = 0
-    """Of answers from upstream, as far as they were reported; so is the next."""
-    completion_tokens: int = 0
 
     @property
     def unpriced(self) -> int:
         """Calls on either side whose price is not known."""
         return self.spent.unpriced + self.saved.unpriced
 
+    def count(self, outcome: Outcome, usd: Decimal | None) -> None:
+        """Add an answered call: its price upstream, also where nothing was paid; `None` if that is not known."""
+        if outcome in SERVED:
+            self.saved.count(usd)
+        elif outcome in _UPSTREAM:
+            self.spent.count(usd)
+
+    def add(self, other: "Account") -> None:
+        self.spent.merge(other.spent)
+        self.saved.merge(other.saved)
+
 
 _UPSTREAM: Final = frozenset({Outcome.RECORDED, Outcome.PASSED, Outcome.FAILED})
 """Outcomes that somebody was paid for, if there was an answer."""
-_SPARED: Final = frozenset({Outcome.HIT, Outcome.COALESCED})
-
-
-class Spend:
-    """The running total of a session, in all and by model. Told of every call once, when it is over.
-
-    A verdict's members are `whole.spent.usd`, `whole.saved.usd` and `whole.unpriced`. Pricing takes 0.1 ms a call, so
-    whoever fills this does it off the hot path; `count` itself only adds.
-    """
-
-    def __init__(self) -> None:
-        self.whole = Account()
-        self.by_model: defaultdict[str, Account] = defaultdict(Account)
-
-    def count(self, outcome: Outcome, model: str, tokens: Tokens | None, price: Price | None) -> None:
-        """Add one call.
-
-        model: as the answer names it, else as it was asked for. tokens: of the answer, that of the recording for a call
-        served from one; `None` if there was no completion, only an error, and so nothing to pay. `Tokens()` says that
-        there was one, or the beginning of one, without usage. price: what these tokens cost upstream at the time of the
-        call, also where nothing was paid; `None` if that is not known.
-        """
-        if tokens is None or outcome is Outcome.REFUSED:
-            return
-        for account in (self.whole, self.by_model[model]):
-            if outcome in _SPARED:
-                account.saved.add(price)
-            elif outcome in _UPSTREAM:
-                account.spent.add(price)
-                account.prompt_tokens += tokens.prompt or 0
-                account.completion_tokens += tokens.completion or 0
 
 
 def dollars(usd: Decimal) -> str:

@@ -1,6 +1,7 @@
 """`chatreel pack`, recordings to a file of ours or of another tool; `chatreel merge`, two versions of one to one."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.progress import Progress
@@ -16,14 +17,24 @@ from chatreel.formats.merging import merged
 from chatreel.formats.names import Written
 from chatreel.model import Recording
 from chatreel.request import Keys
+from chatreel.selection import Selection, parse_subject
 from chatreel.server import keys_for
-from chatreel.store.selecting import Wanted, select_recordings
+from chatreel.store.archive import Archive
 
 
-def pack(
-    settings: Settings, target: Path, wanted: Wanted, *, source: Path | None, kind: Written, overwrite: bool
-) -> int:
-    """Write recordings of the store, or of the cassette `source`, to a file; how many there were.
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which recordings, and from where."""
+
+    selection: Selection
+    key: str | None = None
+    """The beginning of a key."""
+    source: Path | None = None
+    """A cassette; `None`: the store."""
+
+
+def pack(settings: Settings, target: Path, chosen: Chosen, *, kind: Written, overwrite: bool) -> int:
+    """Write recordings to a file; how many there were.
 
     Raises `ConfigError` if the file is there already and may not be replaced, or if there is nothing to write.
     """
@@ -31,14 +42,14 @@ def pack(
         raise ConfigError(f"{target} is there already: give --overwrite to replace it, or another name")
     keys = keys_for(settings)
     with Progress(console=talk.console, transient=True) as bar:
-        recordings = select_recordings(settings.store, wanted) if source is None else _of_cassette(source, keys, wanted)
-        chosen = [*bar.track(recordings, description="reading")]
-    if not chosen:
-        raise ConfigError(
-            "no recording is like that, so nothing was written: `chatreel pack` takes all without options"
-        )
-    _put(target, _WRITERS[kind](chosen, keys))
-    return len(chosen)
+        if chosen.source is None:
+            found = _of_store(settings, chosen, bar)
+        else:
+            found = [one for one in _load(chosen.source, keys) if _is_meant(one, chosen)]
+    if not found:
+        raise ConfigError("no recording is like that, so nothing was written: without conditions all are taken")
+    _put(target, _WRITERS[kind](found, keys))
+    return len(found)
 
 
 def merge(settings: Settings, base: Path, ours: Path, theirs: Path) -> int:
@@ -63,18 +74,28 @@ _WRITERS: dict[Written, Callable[[Iterable[Recording], Keys], bytes]] = {
 }
 
 
-def _of_cassette(source: Path, keys: Keys, wanted: Wanted) -> Iterator[Recording]:
-    """The recordings of a cassette that meet the conditions: the same ones as of a store."""
-    for one in _load(source, keys):
-        name = wanted.model.removesuffix("*") if wanted.model else ""
-        fits = (
-            wanted.model is None or (one.model.startswith(name) if wanted.model.endswith("*") else one.model == name),
-            wanted.upstream is None or one.upstream == wanted.upstream,
-            wanted.since is None or one.recorded_at >= wanted.since,
-            wanted.key is None or one.identity.key.startswith(wanted.key),
-        )
-        if all(fits):
-            yield one
+def _of_store(settings: Settings, chosen: Chosen, bar: Progress) -> list[Recording]:
+    """The oldest first: takes keep their order."""
+    with Archive(settings.store) as archive:
+        wanted = chosen.selection
+        if chosen.key is not None:
+            wanted = replace(wanted, ids=frozenset(archive.find(parse_subject(chosen.key))))
+        ids = [listed.id for page in archive.pages(wanted) for listed, _ in page]
+        return [archive.load(one)[0] for one in bar.track(ids[::-1], description="reading")]
+
+
+def _is_meant(one: Recording, chosen: Chosen) -> bool:
+    """Whether a recording of a cassette meets the conditions, as the store would see it."""
+    wanted = chosen.selection
+    name = (wanted.model or "*").removesuffix("*")
+    checks = (
+        one.model.startswith(name) if (wanted.model or "*").endswith("*") else one.model == name,
+        not wanted.upstreams or one.upstream in wanted.upstreams,
+        wanted.since is None or one.recorded_at >= wanted.since,
+        wanted.until is None or one.recorded_at < wanted.until,
+        chosen.key is None or one.identity.key.partition(":")[2].startswith(chosen.key.partition(":")[2] or chosen.key),
+    )
+    return all(checks)
 
 
 def _load(path: Path, keys: Keys) -> tuple[Recording, ...]:

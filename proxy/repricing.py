@@ -9,14 +9,13 @@ from rich.progress import Progress
 from chatreel import talk
 from chatreel.annotate import Annotator
 from chatreel.config import Settings
-from chatreel.model import Outcome
+from chatreel.model import SERVED
 from chatreel.money import Account, dollars
 from chatreel.prices import Prices, Unpriced
 from chatreel.rates import Price
 from chatreel.store.database import require_store
 from chatreel.store.repricing import Period, Repriced, read, reprice
 
-_SERVED = frozenset({Outcome.HIT, Outcome.COALESCED})
 _MOST_NAMED = 10
 
 
@@ -53,7 +52,7 @@ def suppose(settings: Settings, period: Period, model: str, upstream: str | None
         if not call.facts.answered:
             continue
         found.calls += 1
-        served = call.outcome in _SERVED
+        served = call.outcome in SERVED
         amount = call.charge.saved if served else call.charge.cost
         was = None if amount is None else Price(Decimal(amount).scaleb(-9), "", "", "")
         tokens = replace(call.facts.tokens, tier="", cost=None)

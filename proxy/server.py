@@ -25,6 +25,7 @@ from chatreel.request import Keys
 from chatreel.session import Options
 from chatreel.sessions import Sessions, Wish
 from chatreel.store import Store
+from chatreel.store.database import store_name
 from chatreel.store.secret import load_secret
 from chatreel.tags import parse_tag
 from chatreel.tally import Tally
@@ -106,7 +107,7 @@ async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessi
     store = open_store(settings)
     try:
         if await store.keyed_otherwise():
-            logger.warning("%s: %s", settings.store, STALE)
+            logger.warning("%s: %s", store_name(settings.store), STALE)
         sessions = Sessions(store, keys_for(settings))
         defaults = defaults_of(settings)
         options = options_for(defaults.options, settings.cassette, record_errors=defaults.record_errors)
@@ -140,7 +141,7 @@ def open_store(settings: Settings) -> Store:
 def keys_for(settings: Settings) -> Keys:
     """How keys are made by `settings`; the store exists. Raises `StoreError` if its secret cannot be used."""
     options = settings.key_options
-    return Keys(options, load_secret(settings.store) if options.scope == "credential" else b"")
+    return Keys(options, load_secret(settings.store, settings.secret_file) if options.scope == "credential" else b"")
 
 
 def write_ready_file(path: Path, proxy: Proxy) -> None:

@@ -1,11 +1,13 @@
 """One test's or one run's view: its recordings, its mode, which take comes next, and what it all came to."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
+from chatreel.budget import Allowance, Budget
 from chatreel.decide import FOR_EVER, Freshness
 from chatreel.flights import Flights
 from chatreel.journal import Journal
-from chatreel.model import Mode
+from chatreel.model import SERVED, Mode, Outcome
 from chatreel.pace import INSTANT
 from chatreel.recordings import Recordings
 from chatreel.repeats import AtEnd, Repeats
@@ -22,6 +24,7 @@ class Options:
     speed: float = INSTANT
     """Of replayed streams: see `chatreel.pace`."""
     freshness: Freshness = FOR_EVER
+    budget: Budget | None = None
 
 
 DEFAULT_OPTIONS = Options()
@@ -51,6 +54,8 @@ class Session:
         self.tally = Tally()
         self.journal = Journal(keeps_calls=bool(id))
         self.flights = Flights()
+        self.allowance = Allowance(options.budget, now=0.0) if options.budget else None
+        """What is left of the budget, if there is one."""
         # A working store holds what happened on many days: the newest take is what the upstream says today.
         self.repeats = Repeats(in_order=mode is Mode.REPLAY or bool(cassette))
 
@@ -58,3 +63,9 @@ class Session:
     def is_strict(self) -> bool:
         """Whether each take answers one call and no more."""
         return self.options.repeats is AtEnd.STRICT and (self.mode is Mode.REPLAY or bool(self.cassette))
+
+    def price(self, outcome: Outcome, usd: Decimal | None, now: float) -> None:
+        """Count what an answered call cost upstream, or would have: see `Account.count`. `now`: seconds."""
+        self.tally.account.count(outcome, usd)
+        if self.allowance and outcome not in SERVED:
+            self.allowance.spend(usd, now)

@@ -99,12 +99,18 @@ class Sessions:
             self._rewriting.discard(session.id)
             self._writers = {path: owner for path, owner in self._writers.items() if owner != session.id}
             self._aliases = {alias: owner for alias, owner in self._aliases.items() if owner != session.id}
+            await self.settled()
             self._closed.add(session.tally)
+
+    async def settled(self) -> None:
+        """What the calls cost that are over has been counted."""
+        await self._store.settled()
 
     async def close_all(self) -> None:
         for session in self.all():
             await self.close(session)
         await self.default.recordings.close()
+        await self.settled()
 
     async def _make(self, wish: Wish, session_id: str) -> Session:
         if wish.cassette is None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from chatreel.model import Outcome
+from chatreel.money import Account, dollars
 from chatreel.tally import Tally
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -26,7 +27,15 @@ def verdict(tally: Tally) -> None:
     shown = [outcome for outcome in Outcome if outcome in always or tally.outcomes[outcome]]
     counts = ", ".join(_counted(tally.outcomes[outcome], outcome) for outcome in shown)
     calls = "1 call" if tally.calls == 1 else f"{tally.calls} calls"
-    say(f"chatreel: {calls}: {counts}; {tally.seconds_saved:.1f} seconds saved")
+    say(f"chatreel: {calls}: {counts}; {tally.seconds_saved:.1f} seconds saved{_money(tally.account)}")
+
+
+def _money(account: Account) -> str:
+    """Nothing, where no call has a price that is known."""
+    if not (account.spent.priced or account.saved.priced):
+        return ""
+    unknown = f", {account.unpriced} of unknown price" if account.unpriced else ""
+    return f", {dollars(account.saved.known)} saved, {dollars(account.spent.known)} spent{unknown}"
 
 
 def _counted(number: int, outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from chatreel.model import Outcome
+from chatreel.money import Account
 
 
 @dataclass(slots=True)
@@ -13,6 +14,8 @@ class Tally:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     seconds_saved: float = 0.0
     """Time the recorded answers took upstream, less the time their replays took."""
+    account: Account = field(default_factory=Account)
+    """Filled a little later than the rest: see `chatreel.recorder.logbook`."""
 
     @property
     def calls(self) -> int:
@@ -25,3 +28,4 @@ class Tally:
     def add(self, other: "Tally") -> None:
         self.outcomes.update(other.outcomes)
         self.seconds_saved += other.seconds_saved
+        self.account.add(other.account)

@@ -17,7 +17,9 @@ from chatreel.cli import app
 from chatreel.config import Settings
 from chatreel.demo.model_server import ModelServer
 from chatreel.exit_codes import ExitCode
+from chatreel.formats import cassette, har, vcr_writing
 from chatreel.model import Mode
+from chatreel.request import DEFAULT_KEYS
 from support.calls import ask, question
 from support.program import clean_environment, running_chatreel
 from support.resources import REPOSITORY
@@ -115,6 +117,35 @@ def test_the_commands_for_looking_after_a_store_run(served: str, tmp_path: Path)
         assert ended.returncode == 0, f"{command}: {ended.stderr}"
     assert (tmp_path / "request.json").read_bytes().startswith(b'{"model":')
     assert shell("chatreel ls --json", tmp_path, CHATREEL_STORE=store).stdout.count("\n") == 1
+
+
+CASSETTES = (REPOSITORY / "docs" / "cassettes.md").read_text(encoding="utf-8")
+
+
+def test_the_cassette_in_the_docs_is_one_to_the_byte() -> None:
+    [example] = blocks(CASSETTES, "json")
+    [found] = (loaded := cassette.load(example.encode(), DEFAULT_KEYS)).recordings
+    assert cassette.dump([found], loaded.keyed_by).decode() == example
+    [edited] = cassette.load(example.replace('"The Nile,",', '"The Amazon,",').encode(), DEFAULT_KEYS).recordings
+    assert (edited.edited, b"The Amazon," in edited.body) == (True, True)
+
+
+def test_the_commands_for_cassettes_run(tmp_path: Path) -> None:
+    """With recordings of VCR.py and a HAR, as somebody brings them along."""
+    merging, importing, exporting, linting = blocks(CASSETTES, "sh")
+    [found] = cassette.load(blocks(CASSETTES, "json")[0].encode(), DEFAULT_KEYS).recordings
+    for path in ("tests/cassettes/test_a/test_b.yaml", "recordings.yaml"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(vcr_writing.write([found]))
+    (tmp_path / "traffic.har").write_bytes(har.write([found], creator=chatreel.__version__))
+    ended = shell(f"set -e\ngit init --quiet\n{importing}{linting}{merging}", tmp_path)
+    assert (ended.returncode, ended.stdout.count("1 exact, 0 converted, 0 refused")) == (0, 3), ended.stderr
+    ended = shell(f"set -e\nrm recordings.yaml\n{exporting}", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    written = ("tests/cassettes/test_a/test_b.json", "cassettes/suite.json", "cassettes/all.json", "recordings.har")
+    assert [name for name in written if not (tmp_path / name).exists()] == []
+    attributes = (tmp_path / ".gitattributes").read_text(encoding="utf-8")
+    assert attributes == "cassettes/**/*.json merge=chatreel\n"
 
 
 def test_every_make_target_that_the_docs_name_exists() -> None:

@@ -63,7 +63,7 @@ def modules(*but: str) -> list[str]:
         ("import chatreel.server", ("sqlalchemy", "pydantic")),
         ("import chatreel.run", ("sqlalchemy", "pydantic", "rich")),
         ("import chatreel.engine, chatreel.demo", ()),
-        ("import chatreel.clients, chatreel.providers, chatreel.testing.names", ()),
+        ("import chatreel.clients, chatreel.providers, chatreel.cassette_names", ()),
         ("import chatreel.pytest_plugin", ("pytest",)),
         ("import chatreel.testing.run, chatreel.testing.active, chatreel.testing.shared", ("pytest",)),
         ("import chatreel.cli", ("typer", "rich")),

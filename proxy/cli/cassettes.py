@@ -12,13 +12,14 @@ import typer
 
 from chatreel import talk
 from chatreel.cli.app import app
+from chatreel.cli.keeping import Cassette as CassetteName
+from chatreel.cli.keeping import Model, OlderThan, Origin, Since, Until
 from chatreel.cli.options import AsJson, Store
 from chatreel.durations import parse_duration
 from chatreel.errors import ConfigError
 from chatreel.exit_codes import ExitCode
 from chatreel.findings import FAILING, Kind
 from chatreel.formats.names import Format, Written
-from chatreel.spans import parse_moment
 
 Paths = Annotated[list[Path], typer.Argument(help="Files, and folders to look through.", metavar="PATH...")]
 
@@ -64,26 +65,24 @@ def pack(
     format_: Annotated[Written, typer.Option("--format", help="What to write.")] = Written.CHATREEL,
     store: Store = None,
     source: Annotated[Path | None, typer.Option("--from", help="A cassette to take them from, not the store.")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The model asked for; a * at its end stands for any ending.")
-    ] = None,
-    upstream: Annotated[str | None, typer.Option(help="Origin of the API that answered.")] = None,
-    since: Annotated[str | None, typer.Option(help="No older than this: 30s, 12h, 7d, or a date.")] = None,
+    model: Model = None,
+    upstream: Origin = None,
+    cassette: CassetteName = None,
+    since: Since = None,
+    until: Until = None,
+    older_than: OlderThan = None,
     key: Annotated[str | None, typer.Option(help="The beginning of a key, as in v1:3f9c.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write recordings of the store to a cassette, or to a file for VCR.py or of the HAR format."""
     from chatreel import packing
     from chatreel.config import load_settings
-    from chatreel.store.selecting import Wanted
+    from chatreel.keeping.choosing import Typed, selection
 
-    wanted = Wanted(
-        model=model,
-        upstream=_origin(upstream) if upstream else None,
-        since=_moment(since) if since else None,
-        key=key,
-    )
-    count = packing.pack(load_settings(store=store), target, wanted, source=source, kind=format_, overwrite=overwrite)
+    settings = load_settings(store=store)
+    wanted = selection(Typed(model, upstream, cassette, since, until, older_than), settings, time.time())
+    chosen = packing.Chosen(wanted, key, source)
+    count = packing.pack(settings, target, chosen, kind=format_, overwrite=overwrite)
     talk.say(f"{count:,} recording{'' if count == 1 else 's'} -> {target}")
 
 
@@ -159,10 +158,3 @@ def _span(text: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise ConfigError(f"--max-age: {error}") from error
-
-
-def _moment(text: str) -> float:
-    try:
-        return parse_moment(text, time.time())
-    except ValueError as error:
-        raise ConfigError(f"--since: {error}") from error

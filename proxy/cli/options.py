@@ -10,7 +10,7 @@ Upstream = Annotated[
     typer.Option(help="The real API, as [NAME=]URL; repeatable. The first is the default, others live under /NAME/v1."),
 ]
 Mode = Annotated[str | None, typer.Option(help="cache, replay, record, once or passthrough (or VCR's names).")]
-Store = Annotated[str | None, typer.Option(help="File that holds the recordings.")]
+Store = Annotated[str | None, typer.Option(help="File that holds the recordings, or URL of a PostgreSQL.")]
 Pace = Annotated[str | None, typer.Option(help="Of replayed streams: instant, recorded, or N times faster.")]
 AskUsage = Annotated[
     bool | None,

@@ -161,6 +161,7 @@ def demo(
 
 async def _serve(settings: "Settings", parent: int | None) -> None:
     from chatreel.server import running_proxy, write_ready_file
+    from chatreel.store.database import store_name
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -172,7 +173,7 @@ async def _serve(settings: "Settings", parent: int | None) -> None:
         if proxy.proxy_url:
             talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
         talk.say(f"  upstream    {' '.join(settings.upstream)}")
-        talk.say(f"  recordings  {settings.cassette or settings.store}")
+        talk.say(f"  recordings  {settings.cassette or store_name(settings.store)}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
         watch = asyncio.create_task(_stop_after(parent, stopped))

@@ -89,9 +89,12 @@ class Control:
                 session = await self._sessions.open(wish)
                 return 201, _opened(session, asking.host, wish.alias or session.id)
             case HTTPMethod.GET, ["sessions"]:
+                await self._sessions.settled()
                 return 200, {"sessions": [await verdict(session) for session in self._sessions.all()]}
             case HTTPMethod.GET, ["sessions", session_id]:
-                return 200, await verdict(self._session(session_id))
+                session = self._session(session_id)
+                await self._sessions.settled()
+                return 200, await verdict(session)
             case HTTPMethod.DELETE, ["sessions", session_id]:
                 session = self._session(session_id)
                 await self._sessions.close(session)

@@ -1,5 +1,6 @@
 """What a session came to, and its calls, as JSON that a test runner can act on."""
 
+from decimal import Decimal
 from typing import Any
 
 from chatreel.errors import StoreError
@@ -14,7 +15,7 @@ _EXCERPT = 80
 
 async def verdict(session: Session) -> JsonObject:
     """All a test runner has to know of a session."""
-    journal = session.journal
+    journal, account = session.journal, session.tally.account
     listed = await session.recordings.listed()
     return {
         "id": session.id,
@@ -31,11 +32,18 @@ async def verdict(session: Session) -> JsonObject:
         ],
         "failures": [{"call_id": entry.call_id, "reason": entry.reason} for entry in journal.failures],
         "recorded": session.tally.outcomes[Outcome.RECORDED],
+        "spent_usd": _number(account.spent.usd),
+        "saved_usd": _number(account.saved.usd),
+        "unpriced": account.unpriced,
         "unused": [_unused(recording) for recording in listed if recording.id not in journal.used],
         "old": [*sorted(journal.aged)],
         "edited": [recording.id for recording in listed if recording.edited],
         "warnings": list(journal.warnings),
     }
+
+
+def _number(usd: Decimal | None) -> float | None:
+    return None if usd is None else float(usd)
 
 
 async def calls(session: Session) -> JsonObject:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chatreel.api_errors import ApiError, Problem, Refusal
+from chatreel.budget import Budget, Period, parse_budget
 from chatreel.canonical import parse_body
 from chatreel.decide import Freshness, OnMaxAge, mode_named
 from chatreel.durations import parse_duration
@@ -52,7 +53,7 @@ def options_for(options: Options, cassette: Path | None, *, record_errors: bool 
     errors = cassette is not None if record_errors is None else record_errors
     ttl = options.freshness.ttl if cassette is None else None
     freshness = Freshness(ttl, options.freshness.max_age, options.freshness.on_max_age)
-    return Options(options.repeats, errors, options.speed, freshness)
+    return Options(options.repeats, errors, options.speed, freshness, options.budget)
 
 
 def _options(given: dict[str, Any], cassette: Path | None, defaults: Defaults) -> Options:
@@ -62,7 +63,8 @@ def _options(given: dict[str, Any], cassette: Path | None, defaults: Defaults) -
         max_age=given.get("max_age", usual.freshness.max_age),
         on_max_age=given.get("on_max_age", usual.freshness.on_max_age),
     )
-    options = Options(given.get("repeats", usual.repeats), False, given.get("pace", usual.speed), freshness)
+    repeats, speed = given.get("repeats", usual.repeats), given.get("pace", usual.speed)
+    options = Options(repeats, False, speed, freshness, given.get("budget_usd"))
     return options_for(options, cassette, record_errors=given.get("record_errors", defaults.record_errors))
 
 
@@ -143,8 +145,8 @@ def _written(parse: Callable[[str], float]) -> Callable[[object], float]:
     return check
 
 
-def _budget(_value: object) -> None:
-    raise ValueError("budgets are not supported by this version")
+def _budget(value: object) -> Budget:
+    return parse_budget(f"{value}/{Period.RUN}")
 
 
 _CHECKS: dict[str, Callable[[object], Any]] = {

@@ -1,12 +1,14 @@
 """What became of a call: told once to its session, to the log and to the terminal."""
 
 import logging
+from decimal import Decimal
 
 from chatreel.annotate import Annotator, Source, miss_reason
 from chatreel.exchange import Exchange
 from chatreel.facts import Facts
 from chatreel.journal import Entry
-from chatreel.model import Outcome
+from chatreel.model import SERVED, Outcome
+from chatreel.session import Session
 from chatreel.store import Call, Store
 from chatreel.tags import HEADER, as_json, tags_of
 
@@ -35,12 +37,22 @@ class Logbook:
         session.journal.add(_entry(exchange, call))
         document = exchange.identity.document if exchange.identity else b""
         source = Source(exchange.answer, exchange.answered, document)
-        self._store.log(call, lambda row: self._annotator.complete(row, source))
+        self._store.log(call, lambda row: self._complete(row, source, session))
         said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
         name = f"[{session.name}] " if session.name else ""
         logger.info(
             "%-9s %s %s %.0f ms %s%s", outcome, status or "---", call.model or "-", call.latency * 1e3, name, said
         )
+
+    def _complete(self, row: Call, source: Source, session: Session) -> Call:
+        """Runs beside the hot path. The session is told what its call cost, or would have."""
+        completed = self._annotator.complete(row, source)
+        charge = completed.charge
+        if completed.facts.answered:
+            amount = charge.saved if row.outcome in SERVED else charge.cost
+            usd = None if amount is None else Decimal(amount).scaleb(-9)
+            session.price(row.outcome, usd, row.started_at + row.latency)
+        return completed
 
 
 def warn(exchange: Exchange, text: str) -> None:

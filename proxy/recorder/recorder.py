@@ -6,10 +6,13 @@ fail()              there will be no complete answer: log the call
 """
 
 import logging
+import time
 from dataclasses import replace
 
+from chatreel.alarm import Alarm
 from chatreel.annotate import Annotator
 from chatreel.api_errors import ApiError, Problem
+from chatreel.budget import Allowance
 from chatreel.decide import Action
 from chatreel.errors import StoreError
 from chatreel.exchange import Answered, Asked, Exchange
@@ -34,15 +37,21 @@ class Recorder:
     def __init__(self, store: Store, habits: Habits = DEFAULT_HABITS) -> None:
         """`store`: where calls are logged; each session knows its own recordings."""
         self._habits = habits
+        self._store = store
         self._logbook = Logbook(store, Annotator(habits.prices), habits.tags)
         self._answering = Answering(store, self._logbook)
         self._opening = Opening(self._answering, habits)
+        self._unrecorded = Alarm(
+            logger, logging.CRITICAL, "NOTHING IS BEING RECORDED: %s", "answers are being recorded again; %d were not"
+        )
         self._without_usage: set[tuple[str, str]] = set()
         """Origin and model of the upstreams that refuse to be asked for usage."""
 
     async def open(self, asked: Asked, session: Session) -> Exchange:
         """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""
         exchange = await self._opening.open(asked, session)
+        if exchange.reply is None and session.allowance:
+            await self._hold_to(session.allowance, exchange)
         exchange.adds_usage = self._adds_usage(exchange)
         return exchange
 
@@ -64,8 +73,10 @@ class Recorder:
         exchange.answered = answered
         try:
             status = await storing.store(exchange, answered)
+            if status.stored:
+                self._unrecorded.rest()
         except StoreError as error:
-            logger.critical("NOTHING IS BEING RECORDED: %s", error)
+            self._unrecorded.ring(error)
             exchange.session.journal.warn(f"nothing is being recorded: {error}")
             exchange.reason = f"not stored: {error}"
             if exchange.mode is Mode.RECORD:
@@ -87,6 +98,15 @@ class Recorder:
     def forward_status(self, exchange: Exchange) -> CacheStatus:
         """What can be said of a forwarded call before its answer is complete."""
         return storing.forward_status(exchange)
+
+    async def _hold_to(self, allowance: Allowance, exchange: Exchange) -> None:
+        """Refuse a call that would go upstream where the budget is spent; those that are over have been priced."""
+        await self._store.settled()
+        verdict = allowance.check(time.time())
+        if not verdict.allowed:
+            exchange.reason = verdict.reason
+            exchange.session.journal.warn(verdict.reason)
+            self._answering.refuse(exchange, ApiError(Problem.BUDGET_SPENT, verdict.reason))
 
     def _adds_usage(self, exchange: Exchange) -> bool:
         asked = (exchange.upstream, exchange.model)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select, true, tuple_
 
 from chatreel.errors import NotFound, StoreError
-from chatreel.model import Outcome
+from chatreel.model import SERVED
 from chatreel.selection import Selection, Subject
 from chatreel.store import log, payloads
 from chatreel.store.schema import calls, recordings
@@ -18,7 +18,6 @@ from chatreel.store.schema import payloads as payload_table
 PAGE = 200
 """Recordings that are read at once."""
 
-SERVED = (Outcome.HIT, Outcome.COALESCED)
 """Outcomes of calls that a recording answered without having been made by them."""
 
 _EMPTY = sha256(b"").digest()

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, select
 from chatreel.facts import NO_FACTS, Facts
 from chatreel.model import Mode, Outcome
 from chatreel.store import payloads
+from chatreel.store.bases import Bases
 from chatreel.store.schema import calls
 
 
@@ -88,11 +89,12 @@ PRICED = (*_FACTS, *_CHARGE)
 """Columns that follow from what was answered."""
 
 
-def insert(connection: Connection, call: Call) -> None:
-    """Add a row."""
+def insert(connection: Connection, call: Call, bases: Bases | None = None) -> None:
+    """Add a row. `bases`: as for `chatreel.store.recordings.insert`."""
     row = _values(call, _OWN) | _values(call.facts, _FACTS) | _values(call.charge, _CHARGE)
     if call.request is not None:
-        [row["request"]] = payloads.put(connection, [call.request])
+        route = (call.upstream, call.path, call.tenant)
+        row["request"] = (bases or Bases()).put_alone(connection, "request", route, call.request, call.request)
     connection.execute(calls.insert(), row)
 
 

@@ -1,33 +1,43 @@
 """Recordings that are like a document, found by their marks (`chatreel.sketch`) instead of by reading them all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, any_, bindparam, func, select
+from sqlalchemy.dialects import postgresql
 
 from chatreel import sketch
 from chatreel.store import payloads
 from chatreel.store.schema import marks, recordings
 
-_FREQUENCIES = (
-    select(marks.c.mark, func.count().label("frequency"))
-    .where(marks.c.mark.in_(bindparam("marks", expanding=True)))
-    .group_by(marks.c.mark)
-)
-_STORED = (
-    select(marks.c.recording_id, func.count().over(partition_by=marks.c.mark).label("frequency"))
-    .where(marks.c.mark.in_(bindparam("marks", expanding=True)))
-    .subquery()
-)
-_ALIKE = (
-    select(_STORED.c.recording_id)
-    .group_by(_STORED.c.recording_id)
-    .order_by(func.sum(1.0 / (_STORED.c.frequency * _STORED.c.frequency)).desc(), _STORED.c.recording_id.desc())
-    .limit(bindparam("limit"))
-)
-"""The rarer a mark that both have, the more it says."""
+# One parameter that holds all marks: a thousand of them would cost more than the search.
+_AMONG: dict[str, ColumnElement[bool]] = {
+    "sqlite": marks.c.mark.in_(select(func.json_each(bindparam("marks")).table_valued("value").c.value)),
+    "postgresql": marks.c.mark == any_(bindparam("marks", type_=postgresql.ARRAY(BigInteger))),
+}
+
+
+def _frequencies(among: ColumnElement[bool]) -> Select[Any]:
+    return select(marks.c.mark, func.count().label("frequency")).where(among).group_by(marks.c.mark)
+
+
+def _alike(among: ColumnElement[bool]) -> Select[Any]:
+    """The rarer a mark that both have, the more it says."""
+    frequency = func.count().over(partition_by=marks.c.mark).label("frequency")
+    stored = select(marks.c.recording_id, frequency).where(among).subquery()
+    weight = func.sum(1.0 / (stored.c.frequency * stored.c.frequency))
+    return (
+        select(stored.c.recording_id)
+        .group_by(stored.c.recording_id)
+        .order_by(weight.desc(), stored.c.recording_id.desc())
+        .limit(bindparam("limit"))
+    )
+
+
+_FREQUENCIES = {engine: _frequencies(among) for engine, among in _AMONG.items()}
+_ALIKE = {engine: _alike(among) for engine, among in _AMONG.items()}
 _NEWEST = (
     select(recordings.c.id)
     .where(
@@ -44,6 +54,10 @@ _SHOWN = select(
 ).where(recordings.c.id.in_(bindparam("ids", expanding=True)))
 
 
+_REMEMBERED = 100_000
+"""Marks whose frequency is remembered; then from the start."""
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbour:
     """What a recording is compared by."""
@@ -55,13 +69,39 @@ class Neighbour:
     document: bytes
 
 
-def index(connection: Connection, cassette: str, recording_id: int, document: bytes) -> None:
-    """Make a recording findable."""
+class Frequencies:
+    """How many recordings have a mark, by what one writer has asked and stored: an application repeats its marks."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, int] = {}
+
+    def of(self, connection: Connection, wanted: frozenset[int]) -> dict[int, int]:
+        """Of all that are wanted; only those are asked for that are not known."""
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        unknown = [mark for mark in wanted if mark not in self._known]
+        if unknown:
+            self._known.update(dict.fromkeys(unknown, 0))
+            query = _FREQUENCIES[connection.dialect.name]
+            self._known.update(map(tuple, connection.execute(query, {"marks": _listed(connection, unknown)}).all()))
+        return self._known
+
+    def count(self, stored: Iterable[int]) -> None:
+        """One more recording has these."""
+        for mark in stored:
+            self._known[mark] += 1
+
+
+def index(
+    connection: Connection, cassette: str, recording_id: int, document: bytes, frequencies: Frequencies | None = None
+) -> None:
+    """Make a recording findable. `frequencies`: what this writer knows already."""
+    frequencies = frequencies or Frequencies()
     found = sketch.marks(document, cassette)
-    rows = connection.execute(_FREQUENCIES, {"marks": [*found]}).all()
-    chosen = sketch.worth_storing(found, dict(map(tuple, rows)))
+    chosen = sketch.worth_storing(found, frequencies.of(connection, found))
     if chosen:
         connection.execute(marks.insert(), [{"mark": mark, "recording_id": recording_id} for mark in chosen])
+        frequencies.count(chosen)
 
 
 def near(connection: Connection, cassette: str, document: bytes, limit: int) -> list[Neighbour]:
@@ -69,12 +109,19 @@ def near(connection: Connection, cassette: str, document: bytes, limit: int) -> 
 
     If none is like it in anything that tells recordings apart: the newest.
     """
-    found = {"marks": [*sketch.marks(document, cassette)], "limit": limit}
-    ids = _ids(connection, _ALIKE, found) or _ids(connection, _NEWEST, {**_scope(cassette, document), "limit": limit})
+    found = {"marks": _listed(connection, sketch.marks(document, cassette)), "limit": limit}
+    ids = _ids(connection, _ALIKE[connection.dialect.name], found) or _ids(
+        connection, _NEWEST, {**_scope(cassette, document), "limit": limit}
+    )
     rows = {row.id: row for row in connection.execute(_SHOWN, {"ids": ids})} if ids else {}
     contents = payloads.get(connection, {row.document for row in rows.values()}) if rows else {}
     kept = [rows[recording_id] for recording_id in ids if recording_id in rows]
     return [Neighbour(row.id, row.key, row.model, row.recorded_at, contents[row.document]) for row in kept]
+
+
+def _listed(connection: Connection, wanted: Iterable[int]) -> str | list[int]:
+    """Marks as one parameter."""
+    return orjson.dumps([*wanted]).decode() if connection.dialect.name == "sqlite" else [*wanted]
 
 
 def _ids(connection: Connection, query: Select[Any], values: dict[str, Any]) -> Sequence[int]:

@@ -1,23 +1,36 @@
-"""How bytes lie in the store: compressed, addressed by the digest of their content, each content once."""
+"""How bytes lie in the store: addressed by the digest of their content, each content once.
+
+A content is stored alone or as a difference to another, its base, which is stored before it and kept as long as it is
+needed. So there are chains, and they end; `chatreel.store.bases` sees to it that they are short.
+"""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import orjson
 import zstandard
-from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, delete, exists, select, union
+from sqlalchemy import (
+    Column,
+    Connection,
+    LargeBinary,
+    MetaData,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    select,
+    union,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chatreel.errors import StoreError
 from chatreel.model import Piece
+from chatreel.store.chains import Chains
+from chatreel.store.coding import LEVEL, RAW, ZSTD, ZSTD_TWO, encode, fits
 from chatreel.store.schema import calls, payloads, recordings
-
-RAW = "raw"
-ZSTD = "zstd"
-
-_LEVEL = 3
-_WORTH_COMPRESSING = 128
-"""Bytes; below this the frame header eats what is saved."""
+from chatreel.store.series import Base
 
 _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
@@ -25,11 +38,63 @@ _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
 }
 
 
+_WANTED = payloads.c.digest.in_(bindparam("wanted", expanding=True))
+_BASES = select(payloads.c.digest, payloads.c.base).where(_WANTED)
+_CHAIN = _BASES.cte("chain", recursive=True)
+_BELOW = select(payloads.c.digest, payloads.c.base).where(payloads.c.digest == _CHAIN.c.base)
+_ROWS = select(payloads.c.digest, payloads.c.codec, payloads.c.data, payloads.c.base).where(
+    payloads.c.digest.in_(select(_CHAIN.union(_BELOW).c.digest))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A content that is to be stored."""
+
+    content: bytes
+    base: Base | None = None
+    """What it may be a difference to, if that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What has become of a content."""
+
+    base: Base
+    """It may be the base of others, and what is below it is as it lies in the store, if it was added."""
+    added: bool
+    """Whether it was not there before."""
+
+
 def put(connection: Connection, contents: Iterable[bytes]) -> list[bytes]:
-    """Store what is not there yet; the digests, in the order of `contents`."""
-    addressed = [(sha256(content).digest(), content) for content in contents]
-    connection.execute(insert_missing(connection, payloads), [_row(*pair) for pair in addressed])
-    return [digest for digest, _ in addressed]
+    """Store what is not there yet, each alone; the digests, in the order of `contents`."""
+    return [stored.base.digest for stored in add(connection, map(New, contents))]
+
+
+def add(connection: Connection, several: Iterable[New]) -> list[Stored]:
+    """Store what is not there yet, inside a transaction of `chatreel.store.database.writing`.
+
+    In the order of `several`, in which one may have an earlier one as its base.
+    """
+    addressed = [(sha256(new.content).digest(), new) for new in several]
+    wanted = {digest for digest, _ in addressed} | {new.base.digest for _, new in addressed if new.base}
+    known = {row.digest: row.base for row in connection.execute(_BASES, {"wanted": [*wanted]})}
+    rows: list[dict[str, Any]] = []
+    found: dict[bytes, Stored] = {}
+    for digest, new in addressed:
+        if digest in known:
+            found.setdefault(digest, Stored(Base(digest, new.content), added=False))
+            continue
+        base = new.base if new.base and new.base.digest in known else None
+        if base and base.digest in found:
+            base = found[base.digest].base
+        row, built_on = _row(digest, new.content, base, known)
+        rows.append(row)
+        known[digest] = row["base"]
+        found[digest] = Stored(Base(digest, new.content, built_on), added=True)
+    if rows:
+        connection.execute(insert_missing(connection, payloads), rows)
+    return [found[digest] for digest, _ in addressed]
 
 
 def insert_missing(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -43,15 +108,12 @@ def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgre
 
 
 def get(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Contents by digest. Raises `StoreError` if one is missing or is not what its digest says."""
+    """Contents by digest. Raises `StoreError` if one, or what it is a difference to, is missing or damaged."""
     wanted = set(digests)
-    rows = connection.execute(
-        select(payloads.c.digest, payloads.c.codec, payloads.c.data).where(payloads.c.digest.in_(wanted))
-    )
-    found = {row.digest: _content(row.digest, row.codec, row.data) for row in rows}
-    if missing := wanted - found.keys():
+    rows = {row.digest: row for row in connection.execute(_ROWS, {"wanted": [*wanted]})}
+    if missing := wanted - rows.keys():
         raise StoreError(f"the store has lost {len(missing)} payloads, the first is {min(missing).hex()}")
-    return found
+    return Chains(rows).contents(wanted)
 
 
 _REFERENCES = [
@@ -87,7 +149,7 @@ def pack_pieces(pieces: Iterable[Piece]) -> bytes:
         at = round(piece.at * 1e6)
         deltas.append((at - last, piece.size))
         last = at
-    return zstandard.compress(orjson.dumps(deltas), _LEVEL)
+    return zstandard.compress(orjson.dumps(deltas), LEVEL)
 
 
 def unpack_pieces(data: bytes) -> tuple[Piece, ...]:
@@ -99,22 +161,26 @@ def unpack_pieces(data: bytes) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def _row(digest: bytes, content: bytes) -> dict[str, bytes | int | str]:
-    codec, data = RAW, content
-    if len(content) >= _WORTH_COMPRESSING:
-        compressed = zstandard.compress(content, _LEVEL)
-        if len(compressed) < len(content):
-            codec, data = ZSTD, compressed
-    return {"digest": digest, "size": len(content), "codec": codec, "data": data}
-
-
-def _content(digest: bytes, codec: str, data: bytes) -> bytes:
-    if codec not in (RAW, ZSTD):
-        raise StoreError(f"payload {digest.hex()} is stored as {codec!r}, which this version of chatreel cannot read")
-    try:
-        content = zstandard.decompress(data) if codec == ZSTD else data
-    except zstandard.ZstdError as error:
-        raise StoreError(f"payload {digest.hex()} is damaged: {error}") from error
-    if sha256(content).digest() != digest:
-        raise StoreError(f"payload {digest.hex()} is damaged: its content has another digest")
-    return content
+def _row(
+    digest: bytes, content: bytes, base: Base | None, known: dict[bytes, bytes | None]
+) -> tuple[dict[str, Any], Base | None]:
+    """The row of a content, and what it is a difference to."""
+    codec, dictionary = ZSTD, b""
+    if base and fits(content, base.content):
+        dictionary = base.content
+        below = base.below
+        if below and known[base.digest] == below.digest and fits(content, below.content, base.content):
+            codec, dictionary = ZSTD_TWO, below.content + base.content
+    else:
+        base = None
+    data = encode(content, dictionary)
+    if data is None:
+        codec, data, base = RAW, content, None
+    row = {
+        "digest": digest,
+        "size": len(content),
+        "codec": codec,
+        "data": data,
+        "base": base.digest if base else None,
+    }
+    return row, base

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -11,6 +12,8 @@ from sqlalchemy import Connection, Row, bindparam, func, select
 from chatreel.errors import StoreError
 from chatreel.model import Identity, Recording, Replayable, Take, WireForm
 from chatreel.store import neighbours, payloads
+from chatreel.store.bases import Bases
+from chatreel.store.neighbours import Frequencies
 from chatreel.store.schema import KEYED_BY, meta, recordings
 
 _TAKES = (
@@ -32,12 +35,22 @@ _COUNT = select(func.count()).where(recordings.c.cassette == bindparam("cassette
 _KEYED_OTHERWISE = select(meta.c.value).where(meta.c.name == KEYED_BY, meta.c.value != bindparam("keyed_by")).limit(1)
 
 
-def insert(connection: Connection, recording: Recording, keyed_by: str) -> int:
-    """Store a recording as the newest take of its key; its id. `keyed_by`: how its key was made."""
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a writer remembers from one recording to the next. All of it may be wrong: others write and delete, too."""
+
+    bases: Bases = field(default_factory=Bases)
+    frequencies: Frequencies = field(default_factory=Frequencies)
+
+
+def insert(connection: Connection, recording: Recording, keyed_by: str, memory: Memory | None = None) -> int:
+    """Store a recording as the newest take of its key; its id.
+
+    `keyed_by`: how its key was made. `memory`: of the writer; it comes to know this recording.
+    """
+    memory = memory or Memory()
     connection.execute(payloads.insert_missing(connection, meta), {"name": KEYED_BY, "value": keyed_by})
-    document, request, body, completion = payloads.put(
-        connection, (recording.identity.document, recording.request, recording.body, recording.completion)
-    )
+    document, request, body, completion = memory.bases.put(connection, recording)
     row = {
         "cassette": recording.cassette,
         "key": recording.identity.key,
@@ -60,7 +73,7 @@ def insert(connection: Connection, recording: Recording, keyed_by: str) -> int:
     }
     result = connection.execute(recordings.insert().returning(recordings.c.id), row)
     recording_id = int(result.scalar_one())
-    neighbours.index(connection, recording.cassette, recording_id, recording.identity.document)
+    neighbours.index(connection, recording.cassette, recording_id, recording.identity.document, memory.frequencies)
     return recording_id
 
 

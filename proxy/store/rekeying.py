@@ -11,6 +11,7 @@ from chatreel.errors import Malformed, NotKeyable
 from chatreel.model import Identity
 from chatreel.store import neighbours, payloads
 from chatreel.store.database import lock, open_engine, store_url
+from chatreel.store.recordings import Memory
 from chatreel.store.schema import KEYED_BY, marks, meta, recordings
 
 _BATCH = 500
@@ -101,6 +102,7 @@ def _rekey(
     report = Rekeyed()
     total = connection.execute(select(func.count()).select_from(recordings)).scalar_one()
     connection.execute(delete(marks))
+    memory = Memory()
     for row, request in _rows(connection):
         members = Keyed(row.upstream, row.path, row.query, row.tenant, request)
         try:
@@ -109,10 +111,11 @@ def _rekey(
             report.kept.append((row.id, str(error)))
             neighbours.index(connection, row.cassette, row.id, payloads.get(connection, [row.document])[row.document])
             continue
-        (document,) = payloads.put(connection, [identity.document])
+        route = (row.upstream, row.path, row.tenant)
+        document = memory.bases.put_alone(connection, "document", route, request, identity.document)
         if (identity.key, document) != (row.key, row.document):
             connection.execute(_UPDATE, {"row": row.id, "new_key": identity.key, "new_document": document})
-        neighbours.index(connection, row.cassette, row.id, identity.document)
+        neighbours.index(connection, row.cassette, row.id, identity.document, memory.frequencies)
         report.count(row.cassette, row.key, identity.key)
         progress(report.recordings, total)
     return report

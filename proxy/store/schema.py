@@ -188,4 +188,5 @@ leases = Table(
     Column("key", text(80), primary_key=True),
     Column("owner", text(64), nullable=False, comment="the proxy that fetches a recording of this key"),
     Column("expires_at", Double, nullable=False, comment="seconds since the epoch, by the clock of the database"),
+    sqlite_with_rowid=False,
 )

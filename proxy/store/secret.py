@@ -1,10 +1,16 @@
-"""The secret that credentials are hashed with: 32 random bytes in a file beside the store, for its owner alone."""
+"""The secret that credentials are hashed with: 32 random bytes in a file, for its owner alone.
+
+It lies beside the store if that is a file; if it is on a server, which may be anybody's, in the platform's data folder.
+"""
 
 import os
 import secrets
 import stat
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
+
+from platformdirs import user_data_path
 
 from chatreel.errors import StoreError
 from chatreel.store.database import store_url
@@ -12,11 +18,22 @@ from chatreel.store.database import store_url
 SIZE = 32
 """Bytes."""
 
+_FOLDER = "secrets"
+"""Of the platform's data folder: the secrets of stores that are on a server."""
 
-def load_secret(store: str) -> bytes:
-    """The secret of a store that exists, made at the first time. Raises `StoreError` if it cannot be trusted."""
-    path = secret_path(store)
+_PORT = 5432
+"""Of a PostgreSQL, if none is named."""
+
+
+def load_secret(store: str, path: Path | None = None) -> bytes:
+    """The secret of a store that exists, made at the first time. Raises `StoreError` if it cannot be trusted.
+
+    `path`: where it lies if not where it would by itself, for several machines that share it.
+    """
+    path = path or secret_path(store)
     try:
+        if path.parent.name == _FOLDER:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _create(path)
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -31,8 +48,13 @@ def load_secret(store: str) -> bytes:
 
 
 def secret_path(store: str) -> Path:
-    """Where the secret of a store lies."""
-    return Path(f"{store_url(store).database}.secret")
+    """Where the secret of a store lies by itself."""
+    url = store_url(store)
+    if url.get_backend_name() == "sqlite":
+        return Path(f"{url.database}.secret")
+    server = (url.host or url.query.get("host", ""), url.port or url.query.get("port", _PORT), url.database)
+    name = sha256("\0".join(map(str, server)).encode()).hexdigest()[:32]
+    return user_data_path("chatreel") / _FOLDER / name
 
 
 def _create(path: Path) -> None:

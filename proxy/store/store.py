@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -17,20 +18,29 @@ from chatreel.eviction import evicted
 from chatreel.model import Recording, Replayable, Take
 from chatreel.selection import Selection
 from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
-from chatreel.store.database import open_engine, reason_of, store_url, writing
+from chatreel.store.backlog import Backlog
+from chatreel.store.breaker import Breaker
+from chatreel.store.database import open_engine, store_url, writing
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
 from chatreel.store.removing import Removed
-from chatreel.store.writer import Writer
+from chatreel.store.watch import Watch
+from chatreel.store.writer import Writer, said
 
 _READERS = 2
 _KEYS_IN_MEMORY = 100_000
+
+_TRUST = 0.5
+"""Seconds for which what is known of a key is believed without asking whether others have written."""
 
 _IN_USE = 10.0
 """Seconds for which a recording is spared after it was asked for or made: somebody may be about to serve it."""
 
 _EVICTED_AT_ONCE = 100
 """Recordings that go in one transaction to hold a store to a size: whoever wants to record waits for it."""
+
+_PATIENCE = 1.0
+"""Seconds that housekeeping waits for writers; it can come again, and lookups need the thread."""
 
 DEFAULT_KEYS = keyed_by(KeyOptions())
 
@@ -47,23 +57,36 @@ class Store:
         self.shared = self._engine.dialect.name != "sqlite"
         """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
+        self._memory = recordings.Memory()
+        self._backlog = Backlog(self._writer, self._memory.bases)
+        self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._clerk = ThreadPoolExecutor(1, thread_name_prefix="chatreel-store-clerk")
         self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
         self.additions = 0
         """Recordings that were added through this object."""
+        self._forgotten = 0
+        """How often something that is known may have become wrong."""
+        self._watch = Watch(self._engine)
+        self._version = ""
+        self._watched_at = -_TRUST
+        self._watching = False
         with self._engine.connect() as connection:
             self._removals = removing.removals(connection)
         self._in_use: TTLCache[int, None] = TTLCache(_KEYS_IN_MEMORY, _IN_USE)
         self._hot: LRUCache[int, Replayable] = LRUCache(memory_limit, getsizeof=_memory_size)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
-        """All takes of a key, in the order of recording. That there is none is never remembered."""
+        """All takes of a key, in the order of recording, as they were less than a second ago or are now.
+
+        That there is none is never remembered.
+        """
+        await self._notice_others()
         if known := self._takes.get((cassette, key)):
             return known
-        additions = self.additions
+        forgotten = self._forgotten
         found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
-        if found and additions == self.additions:  # else a newer take may have come in while we read
+        if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
             self._takes[cassette, key] = found
         return found
 
@@ -79,15 +102,19 @@ class Store:
         try:
             found = await self._read(lambda connection: recordings.replayable(connection, recording_id))
         except StoreError:
-            self._takes.clear()  # it may have been deleted by another process: look again next time
+            self._forget_takes()  # it may have been deleted by another process: look again next time
             raise
         self._keep(found)
         return found
 
     async def add(self, recording: Recording) -> Recording:
         """Store a recording as the newest take of its key. When this returns, it is committed."""
-        recording_id = await self._write(lambda connection: recordings.insert(connection, recording, self._keyed_by))
+        recording_id = await self._write(
+            lambda connection: recordings.insert(connection, recording, self._keyed_by, self._memory)
+        )
         self.additions += 1
+        self._forgotten += 1
+        self._backlog.retry()
         self._in_use[recording_id] = None
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
@@ -125,7 +152,7 @@ class Store:
         """Forget what is in memory if anybody has removed recordings since the last time."""
         token = await self._read(removing.removals)
         if token != self._removals:
-            self._takes.clear()
+            self._forget_takes()
             self._hot.clear()
         self._removals = token
 
@@ -165,15 +192,21 @@ class Store:
         is being written waits for it. If it fails, the row is written as it is.
         """
         if complete is None:
-            self._submit(call)
+            self._backlog.add(call)
         else:
             self._clerk.submit(self._complete, call, complete)
+
+    async def settled(self) -> None:
+        """All rows that were handed in before have been completed, whether they are written yet or not."""
+        await asyncio.wrap_future(self._clerk.submit(lambda: None))
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
         self._clerk.shutdown()
+        self._backlog.retry()
         self._writer.close()
         self._readers.shutdown()
+        self._watch.close()
         self._engine.dispose()
 
     def _complete(self, call: Call, complete: Callable[[Call], Call]) -> None:
@@ -181,13 +214,31 @@ class Store:
             call = complete(call)
         except Exception:  # whatever it is, the call did happen
             logger.exception("a row of the log is not complete")
-        self._submit(call)
+        self._backlog.add(call)
 
-    def _submit(self, call: Call) -> None:
-        self._writer.submit(lambda connection: log.insert(connection, call)).add_done_callback(_warn)
+    async def _notice_others(self) -> None:
+        """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""
+        now = time.monotonic()
+        if self._watching or now - self._watched_at < _TRUST:
+            return
+        self._watching, self._watched_at = True, now
+        try:
+            version = await self._in_a_reader(self._watch.version)
+        except StoreError:
+            self._forget_takes()
+            raise
+        finally:
+            self._watching = False
+        if version != self._version:
+            self._forget_takes()
+        self._version = version
+
+    def _forget_takes(self) -> None:
+        self._forgotten += 1
+        self._takes.clear()
 
     def _forget(self, ids: Iterable[int]) -> None:
-        self._takes.clear()
+        self._forget_takes()
         for recording_id in ids:
             self._hot.pop(recording_id, None)
 
@@ -200,13 +251,24 @@ class Store:
             with self._engine.connect() as connection:
                 return query(connection)
 
-        return await self._wait(self._readers.submit(run))
+        return await self._in_a_reader(run)
+
+    async def _in_a_reader[T](self, work: Callable[[], T]) -> T:
+        self._reading.enter()
+        started = time.monotonic()
+        try:
+            found = await self._wait(self._readers.submit(work))
+        except StoreError as error:
+            self._reading.failed(error, time.monotonic() - started)
+            raise
+        self._reading.succeeded()
+        return found
 
     async def _change[T](self, work: Callable[[Connection], T]) -> T:
         """Delete something: that needs a transaction that nobody writes beside."""
 
         def run() -> T:
-            with writing(self._engine, alone=True) as connection:
+            with writing(self._engine, alone=True, patience=_PATIENCE) as connection:
                 return work(connection)
 
         return await self._wait(self._readers.submit(run))
@@ -220,13 +282,8 @@ class Store:
         except StoreError:
             raise
         except Exception as error:
-            raise StoreError(f"the store failed: {reason_of(error)}") from error
+            raise StoreError(said(error)) from error
 
 
 def _memory_size(recording: Replayable) -> int:
     return 1_000 + 120 * len(recording.pieces) + len(recording.body) + len(recording.completion)
-
-
-def _warn(future: Future[None]) -> None:
-    if error := future.exception():
-        logger.warning("a row of the log could not be written: %s", error)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chatreel.testing.names import SUFFIX, cassette_name
+from chatreel.cassette_names import SUFFIX, cassette_name
 from chatreel.testing.options import RunOptions, marker_arguments
 
 MARK = b'"chatreel_cassette"'

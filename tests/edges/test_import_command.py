@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import yaml
 
+from chatreel.cassette_names import cassette_name
 from chatreel.formats import cassette
 from chatreel.request import DEFAULT_KEYS
 from support.calls import ask as call
@@ -83,6 +83,13 @@ class TestFolders:
         assert answers(cassettes / "TestOslo.test_snow[gpt-4o].json") == ["Three"]
         assert not (cassettes / "test_embedding.json").exists()
 
+    def test_names_are_those_that_the_plugin_looks_for(self, tmp_path: Path) -> None:
+        cassettes = tmp_path / "cassettes" / "test_weather"
+        cassettes.mkdir(parents=True)
+        (cassettes / "TestOslo.test_rain[ChatOpenAI].yaml").write_text(vcr("One"), encoding="utf-8")
+        chatreel("import", "cassettes", cwd=tmp_path)
+        assert answers(cassettes / cassette_name(["TestOslo"], "test_rain[ChatOpenAI]")) == ["One"]
+
     def test_what_was_refused_can_be_allowed(self, tmp_path: Path) -> None:
         suite(tmp_path)
         ended = chatreel("import", "--allow-refused", "--json", "tests", cwd=tmp_path)
@@ -153,21 +160,20 @@ class TestFiles:
         assert (ended.returncode, "name a file with --cassette" in ended.stderr) == (2, True)
         assert (tmp_path / "b.json").read_text(encoding="utf-8") == text
 
-    @pytest.mark.parametrize(
-        ("content", "says"),
-        [
-            (b"", "the file is empty"),
-            (b"version: !!python/object/apply:os.system [id]\n", "line 1: it wants the Python object"),
-            (b"\x00\x01\x02", "not YAML"),
-            (b'{"chatreel_cassette": 9, "interactions": []}', "line 1: this cassette has format 9"),
-            (b"12:not a flow,", "mitmproxy cannot read it"),
-        ],
-    )
-    def test_a_file_that_is_nothing_is_refused_with_the_reason(self, tmp_path: Path, content: bytes, says: str) -> None:
-        (tmp_path / "odd").write_bytes(content)
-        ended = chatreel("import", "odd", cwd=tmp_path)
-        assert (ended.returncode, says in ended.stdout) == (1, True), ended.stdout + ended.stderr
-        assert "Traceback" not in ended.stderr
+    def test_files_that_are_nothing_are_refused_with_the_reason(self, tmp_path: Path) -> None:
+        files = {
+            "a": (b"", "the file is empty"),
+            "b": (b"version: !!python/object/apply:os.system [id]\n", "line 1: it wants the Python object"),
+            "c": (b"\x00\x01\x02", "not YAML"),
+            "d": (b'{"chatreel_cassette": 9, "interactions": []}', "line 1: this cassette has format 9"),
+            "e": (b"12:not a flow,", "mitmproxy cannot read it"),
+        }
+        for name, (content, _) in files.items():
+            (tmp_path / name).write_bytes(content)
+        ended = chatreel("import", *files, cwd=tmp_path)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+        refused = [line for line in ended.stdout.splitlines() if line.startswith("  the file: refused: ")]
+        assert all(says in line for line, (_, says) in zip(refused, files.values(), strict=True)), refused
 
     def test_a_path_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         ended = chatreel("import", "nowhere", cwd=tmp_path)

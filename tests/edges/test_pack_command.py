@@ -150,7 +150,7 @@ class TestMergeDriver:
         (tmp_path / "base.json").write_bytes(b"")
         (tmp_path / "theirs.json").write_bytes(b"<<<<<<< ours\n" + before)
         ended = chatreel("merge", "base.json", "ours.json", "theirs.json", cwd=tmp_path)
-        assert (ended.returncode, "theirs.json: line 1: a merge conflict" in ended.stderr) == (1, True)
+        assert (ended.returncode, "theirs.json: line 1: a merge conflict" in ended.stderr) == (4, True)
         assert ours.read_bytes() == before
 
 

@@ -165,7 +165,7 @@ def test_the_calls_of_a_session_show_what_was_sent_and_what_answered(sessions: S
         ({"pace": "slow"}, "pace", "not a pace"),
         ({"max_age": "old"}, "max_age", "30s, 12h or 7d"),
         ({"on_max_age": "cry"}, "on_max_age", "warn, fail, record"),
-        ({"budget_usd": 1.5}, "budget_usd", "not supported"),
+        ({"budget_usd": -1}, "budget_usd", "not an amount in USD"),
         ({"modus": "replay"}, "modus", "no such member"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatreel.testing.names import LONGEST, cassette_name
+from chatreel.cassette_names import LONGEST, cassette_name
 
 IDENTIFIERS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,12}", fullmatch=True) | st.text(min_size=1, max_size=12).filter(
     str.isidentifier

@@ -61,6 +61,7 @@ def upgrade() -> None:
         sa.Column(
             "expires_at", sa.Double, nullable=False, comment="seconds since the epoch, by the clock of the database"
         ),
+        sqlite_with_rowid=False,
     )
     op.drop_index("recordings_by_route", "recordings")
     _create_indexes()

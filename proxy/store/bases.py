@@ -1,0 +1,123 @@
+"""What a writer has lately stored, and what it next stores as a difference to that.
+
+Each request of an agent repeats all that was said before, and so does each canonical document. So a request is a
+difference to the pair before it, request and document, of the same conversation, and its document to itself and the
+document of that pair: the dictionary has two parts. A conversation begins with a difference to another of the same
+application, an answer is one to another of the same model, and a completion to the answer that it was made of.
+
+What others may have deleted meanwhile is the concern of `chatreel.store.payloads`: only what is there becomes a base.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from cachetools import LRUCache
+from sqlalchemy import Connection
+
+from chatreel.model import Recording
+from chatreel.store import payloads
+from chatreel.store.payloads import New
+from chatreel.store.series import Base, Series
+
+_MEMORY = 32_000_000
+"""Bytes of contents that are remembered, of conversations and as much again of what they began with."""
+
+type Route = tuple[str, str, str | None]
+"""Upstream, path and tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a content belongs, by digests."""
+
+    series: bytes
+    """Of the conversation."""
+    root: bytes
+    """Of the application: what the first one of a conversation may be a difference to."""
+
+
+class Bases:
+    """Used by one thread at a time."""
+
+    def __init__(self, memory: int = _MEMORY) -> None:
+        self._series: LRUCache[bytes, Series] = LRUCache(memory, getsizeof=lambda series: series.size)
+        self._roots: LRUCache[bytes, Base] = LRUCache(
+            memory, getsizeof=lambda base: 500 + len(base.content) + len(base.below.content if base.below else b"")
+        )
+
+    def put(self, connection: Connection, recording: Recording) -> list[bytes]:
+        """Store what a recording is made of; the digests of document, request, body and completion."""
+        route = (recording.upstream, recording.path, recording.tenant)
+        place = _place_of(route, recording.request)
+        alike = _digest("body", *route, recording.model, recording.form.value)
+        asked, answered = recording.request, recording.body
+        stored = payloads.add(
+            connection,
+            [
+                New(asked, self._base_at(place)),
+                New(recording.identity.document, _base_made_of(asked)),
+                New(answered, self._roots.get(alike)),
+                New(recording.completion, _base_made_of(answered)),
+            ],
+        )
+        request, document, body, completion = stored
+        if request.added and document.added:
+            self._follow(place, document.base, anew=request.base.below is None)
+        if body.added and body.base.below is None:
+            self._keep(self._roots, alike, body.base)
+        return [one.base.digest for one in (document, request, body, completion)]
+
+    def put_alone(self, connection: Connection, kind: str, route: Route, request: bytes, content: bytes) -> bytes:
+        """Store something of a request that has, or gets, no recording of its own; its digest.
+
+        `kind`: what it is; the next one of the same kind, in the same conversation, is a difference to it.
+        """
+        place = _place_of((*route, kind), request)
+        [stored] = payloads.add(connection, [New(content, self._base_at(place))])
+        if stored.added:
+            self._follow(place, stored.base, anew=stored.base.below is None)
+        return stored.base.digest
+
+    def _base_at(self, place: _Place) -> Base | None:
+        series = self._series.get(place.series)
+        return series.next_base() if series else self._roots.get(place.root)
+
+    def _follow(self, place: _Place, base: Base, *, anew: bool) -> None:
+        """Remember what was stored here just now; of other contents it is not known how many steps they take.
+
+        `anew`: it is a difference to nothing, since there was nothing, or nothing any more.
+        """
+        base = Base(base.digest, base.content, base.below and Base(base.below.digest, base.below.content))
+        known = None if anew else self._series.get(place.series)
+        if anew:
+            self._keep(self._roots, place.root, base)
+        self._keep(self._series, place.series, known.followed_by(base) if known else Series.beginning_with(base))
+
+    def _keep[T](self, cache: LRUCache[bytes, T], name: bytes, value: T) -> None:
+        with suppress(ValueError):  # larger than all of the memory
+            cache[name] = value
+
+
+def _base_made_of(content: bytes) -> Base:
+    return Base(sha256(content).digest(), content)
+
+
+def _place_of(route: tuple[str | None, ...], request: bytes) -> _Place:
+    """Where a request belongs, by what it begins with."""
+    try:
+        body = orjson.loads(request)
+    except ValueError:
+        body = None
+    body = body if isinstance(body, dict) else {}
+    messages = body.get("messages")
+    said = messages if isinstance(messages, list) else []
+    first = next((n for n, one in enumerate(said) if isinstance(one, dict) and one.get("role") == "user"), len(said))
+    application = [*route, body.get("model"), body.get("tools"), said[:first]]
+    return _Place(_digest("conversation", *application, said[first : first + 1]), _digest("application", *application))
+
+
+def _digest(*parts: Any) -> bytes:
+    return sha256(orjson.dumps(parts)).digest()

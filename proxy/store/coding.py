@@ -1,0 +1,73 @@
+"""How the bytes of a payload hold its content: as they are, compressed, or as a difference to another content.
+
+A difference is what zstd makes with other contents as its dictionary: matches lead there as they lead to what has gone
+before.
+"""
+
+from hashlib import sha256
+
+import zstandard
+
+from chatreel.errors import StoreError
+
+RAW = "raw"
+ZSTD = "zstd"
+"""Compressed; with a base, that is the dictionary."""
+ZSTD_TWO = "zstd-two"
+"""The dictionary is the base of the base, and behind it the base."""
+
+LEVEL = 6
+
+_WORTH_COMPRESSING = 128
+"""Bytes; below this the frame header eats what is saved."""
+
+_LARGEST = 1 << 26
+"""Bytes of a content and its dictionary, at most: no more than half of the window that every decoder allows."""
+
+
+def encode(content: bytes, dictionary: bytes) -> bytes | None:
+    """Compress a content; `None` if that is not worth it. Without a dictionary it stands alone."""
+    if len(content) < _WORTH_COMPRESSING:
+        return None
+    data = _compressor(len(content), dictionary).compress(content)
+    return data if len(data) < len(content) else None
+
+
+def decode(digest: bytes, codec: str, data: bytes, dictionary: bytes) -> bytes:
+    """The content, which has that digest. Raises `StoreError` naming the payload if it has not."""
+    if codec not in (RAW, ZSTD, ZSTD_TWO):
+        raise StoreError(f"payload {digest.hex()} is stored as {codec!r}, which this version of chatreel cannot read")
+    try:
+        content = bytes(data) if codec == RAW else _decompressor(dictionary).decompress(data)
+    except zstandard.ZstdError as error:
+        raise StoreError(f"payload {digest.hex()} is damaged: {error}") from error
+    if sha256(content).digest() != digest:
+        raise StoreError(f"payload {digest.hex()} is damaged: its content has another digest")
+    return content
+
+
+def fits(content: bytes, *dictionary: bytes) -> bool:
+    """Whether these may be the dictionary of a content."""
+    return len(content) + sum(map(len, dictionary)) <= _LARGEST
+
+
+def _compressor(size: int, dictionary: bytes) -> zstandard.ZstdCompressor:
+    if not dictionary:
+        return zstandard.ZstdCompressor(level=LEVEL)
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        LEVEL,
+        source_size=size,
+        dict_size=len(dictionary),
+        window_log=max(zstandard.WINDOWLOG_MIN, (size + len(dictionary)).bit_length()),  # all of it is in reach
+        write_content_size=True,
+        write_dict_id=False,
+    )
+    return zstandard.ZstdCompressor(dict_data=_raw(dictionary), compression_params=parameters)
+
+
+def _decompressor(dictionary: bytes) -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor(dict_data=_raw(dictionary) if dictionary else None)
+
+
+def _raw(dictionary: bytes) -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
