@@ -40,6 +40,8 @@ types: $(VENV)/linked
 bench: $(VENV)/linked ## what the key and the wire cost
 	$(BIN)/python benchmarks/bench_canonical.py
 	$(BIN)/python benchmarks/bench_wire.py
+	$(BIN)/python benchmarks/bench_plugin.py
+	$(BIN)/python benchmarks/bench_cassette.py
 
 fuzz: $(VENV)/linked ## a minute of mutated streams through every parser, and one of made-up requests at a proxy
 	$(BIN)/python benchmarks/fuzz_wire.py --seconds 60

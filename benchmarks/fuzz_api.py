@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,7 +50,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_GET = do_HEAD = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_POST  # noqa: N815
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Every method there is, and those there are not."""
+        if name.startswith("do_"):
+            return self.do_POST
+        raise AttributeError(name)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's signature
         """Say nothing."""
@@ -80,8 +84,8 @@ def proxy(folder: Path) -> Iterator[str]:
         raise SystemExit(f"the proxy logged an exception:\n{said[said.index('Traceback') :][:4000]}")
 
 
-def fuzz(origin: str, seconds: int, examples: int, seed: int) -> int:
-    """The exit code of schemathesis."""
+def fuzz(origin: str, folder: Path, seconds: int, examples: int, seed: int) -> int:
+    """The exit code of schemathesis, which keeps notes in `folder`."""
     options = [
         *(
             "--checks",
@@ -93,7 +97,7 @@ def fuzz(origin: str, seconds: int, examples: int, seed: int) -> int:
     ]
     command = [str(Path(sys.executable).parent / "schemathesis"), "run", *options, f"{origin}/_chatreel/openapi.json"]
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - arguments of ours
+    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode  # noqa: S603 - arguments of ours
 
 
 def main() -> None:
@@ -103,7 +107,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, proxy(Path(folder)) as origin:
-        code = fuzz(origin, given.seconds, given.examples, given.seed)
+        code = fuzz(origin, Path(folder), given.seconds, given.examples, given.seed)
     sys.exit(code)
 
 

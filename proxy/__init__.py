@@ -59,6 +59,7 @@ The edges do it, each with one library.
                   explain, suggest and rekey: what a store and its log have to say, and keys made anew
     keeping       ls, show, diff, rm, prune, verify, stats: looking after a store
     cli, talk     parse and report (typer, rich)
+    alarm         warnings that come once a minute, not once a call
     pytest_plugin, testing
                   a session for each test, misses that fail it, a verdict (pytest, and nothing else)
 

@@ -156,7 +156,7 @@ def miss_message(asked: Identity, candidates: Sequence[bytes], *, recorded_count
         lines += _difference_lines(found[1], recorded_count)
     if stale:
         lines.append(STALE)
-    lines.append("To record it, run once with `--mode cache` or `--mode record`.")
+    lines.append("To record it, run once in the mode `cache` or `record`.")
     return "\n".join(lines)
 
 

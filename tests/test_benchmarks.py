@@ -33,3 +33,16 @@ def test_the_cost_of_a_key_is_a_table() -> None:
     ended = run("bench_canonical.py")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("body")
+
+
+@pytest.mark.long
+def test_the_cost_of_a_test_with_a_session_is_a_table() -> None:
+    ended = run("bench_plugin.py")
+    assert ended.returncode == 0, ended.stderr
+    assert "processor time of a session" in ended.stdout
+
+
+def test_a_cassette_is_read_as_it_was_written_and_its_cost_is_a_table() -> None:
+    ended = run("bench_cassette.py", "100")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout.startswith("100 interactions")

@@ -1,6 +1,5 @@
 """An interaction of a cassette to a recording: the reader's half of the format."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,8 +20,9 @@ from chatreel.wire.codec import dumps
 _KNOWN: Final = frozenset(
     {"key", "recorded_at", "upstream", "path", "query", "tenant", "model", "request", "response", "sha256"}
 )
-_LONG_INTEGER: Final = re.compile(rb"[0-9][0-9][0-9][0-9]{16}")
-"""As in `chatreel.wire.codec`: shorter ones fit 64 bits."""
+_ZEROS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_INTEGER: Final = b"0" * 19
+"""With all digits made zeros: a shorter one fits 64 bits. Much faster than an expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Reader:
     ) -> Identity:
         """The key made anew; the kept one if the request lost a secret, and nothing else has changed since."""
         identity = self._keys.identify(route, request)
-        if self._intact and _LONG_INTEGER.search(identity.document):
+        if self._intact and _LONG_INTEGER in identity.document.translate(_ZEROS):
             raise NotIntact  # orjson may have rounded it: the long way looks closer
         seal, key = digests.get("request"), entry.get("key")
         if seal is None or not isinstance(key, str) or not self._kept_is_current:

@@ -23,6 +23,9 @@ _LINES: Final = f'{MARK}": [\n'.encode()
 _MARKED_NAME: Final = re.compile(rb'\|"\s*:|\\u007[cC]')
 """A name that ends in `MARK`, or may end in it."""
 
+_HINTS: Final = (b'|"', rb"\u007")
+"""One of these is in each of them; looked for first, as that takes a tenth of the time."""
+
 
 class NotIntact(ValueError):  # noqa: N818 - it names a property of the text, not a fault
     """The text is not as it would be written."""
@@ -37,7 +40,7 @@ class IntactText:
         self._used = 0
         rest = b"".join(self._without_events(data))
         self.text = b"".join(_joined(rest))
-        if _MARKED_NAME.search(self.text):
+        if any(hint in self.text for hint in _HINTS) and _MARKED_NAME.search(self.text):
             raise NotIntact
 
     def stream(self, response: JsonObject) -> tuple[bytes, tuple[Piece, ...]]:

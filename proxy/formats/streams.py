@@ -163,19 +163,19 @@ def _common(datas: list[JsonObject]) -> JsonObject:
     if len(datas) < 2:
         return {}
     common: JsonObject = {}
-    for name, value in datas[0].items():
-        written = orjson.dumps(value)
-        place = len(common)
-        if not all(_has_at(data, place, name, written) for data in datas):
+    for members in zip(*(data.items() for data in datas), strict=False):
+        (name, value), *others = members
+        if not all(other == name and _same(said, value) for other, said in others):
             break
         common[name] = value
     return common
 
 
-def _has_at(data: JsonObject, place: int, name: str, written: bytes) -> bool:
-    if name not in data or len(data) <= place or [*data][place] != name:
+def _same(left: Json, right: Json) -> bool:
+    """Whether two values are written alike: `1` is not `1.0`, and not `true`."""
+    if type(left) is not type(right) or left != right:
         return False
-    return orjson.dumps(data[name]) == written
+    return isinstance(left, str) or orjson.dumps(left) == orjson.dumps(right)
 
 
 def _without(data: JsonObject, count: int) -> JsonObject:

@@ -5,6 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from chatreel.alarm import Alarm
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Directives, Found, decide, found_of, is_shared, mode_for
 from chatreel.errors import Malformed, NotKeyable, StoreError
@@ -43,6 +44,12 @@ class Opening:
     def __init__(self, answering: Answering, habits: Habits) -> None:
         self._answering = answering
         self._habits = habits
+        self._unread = Alarm(
+            logger,
+            logging.WARNING,
+            "the store cannot be read, so nothing is replayed: %s",
+            "the store can be read again; %d times it could not",
+        )
         self._releasing: set[asyncio.Future[None]] = set()
         """A loop forgets tasks that nobody holds."""
 
@@ -157,8 +164,9 @@ class Opening:
         """Decide by what is recorded; whether that has answered the call."""
         try:
             lookup = await self._look_up(exchange, identity, directives)
+            self._unread.rest()
         except StoreError as error:
-            logger.warning("the store cannot be read, so nothing is replayed: %s", error)
+            self._unread.ring(error)
             lookup = Lookup(Found.MISS)
         exchange.found = lookup.found
         exchange.action = decide(exchange.session.mode, directives, lookup.found)

@@ -9,6 +9,7 @@ import logging
 import time
 from dataclasses import replace
 
+from chatreel.alarm import Alarm
 from chatreel.annotate import Annotator
 from chatreel.api_errors import ApiError, Problem
 from chatreel.budget import Allowance
@@ -40,6 +41,9 @@ class Recorder:
         self._logbook = Logbook(store, Annotator(habits.prices), habits.tags)
         self._answering = Answering(store, self._logbook)
         self._opening = Opening(self._answering, habits)
+        self._unrecorded = Alarm(
+            logger, logging.CRITICAL, "NOTHING IS BEING RECORDED: %s", "answers are being recorded again; %d were not"
+        )
         self._without_usage: set[tuple[str, str]] = set()
         """Origin and model of the upstreams that refuse to be asked for usage."""
 
@@ -69,8 +73,10 @@ class Recorder:
         exchange.answered = answered
         try:
             status = await storing.store(exchange, answered)
+            if status.stored:
+                self._unrecorded.rest()
         except StoreError as error:
-            logger.critical("NOTHING IS BEING RECORDED: %s", error)
+            self._unrecorded.ring(error)
             exchange.session.journal.warn(f"nothing is being recorded: {error}")
             exchange.reason = f"not stored: {error}"
             if exchange.mode is Mode.RECORD:

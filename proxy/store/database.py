@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -15,7 +15,7 @@ from chatreel.store.revisions import ensure_schema, is_store
 
 _PRAGMAS = (
     "PRAGMA synchronous=NORMAL",  # survives the death of the process; a power cut may cost the last commits
-    "PRAGMA busy_timeout=5000",  # another process may hold the write lock for a moment
+    "PRAGMA busy_timeout=5000",  # another process may hold a lock for a moment
 )
 
 _POSTGRESQL: dict[str, Any] = {
@@ -38,6 +38,9 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+
+_PATIENCE = 5.0
+"""Seconds that a writer waits for others to end their transactions."""
 
 _LOCK = 0x6368_6174_7265_656C
 """Of PostgreSQL's advisory locks: the one that writers of a store share. It reads `chatreel`."""
@@ -89,24 +92,63 @@ def open_engine(url: URL) -> Engine:
 
 
 @contextmanager
-def writing(engine: Engine, *, alone: bool = False) -> Iterator[Connection]:
+def writing(engine: Engine, *, alone: bool = False, patience: float = _PATIENCE) -> Iterator[Connection]:
     """A transaction that writes, committed at the end of the block.
 
     What it finds stays there until then: nothing is deleted under it. `alone`: nor does anybody add anything, which is
-    what deleting needs.
+    what deleting needs. `patience`: seconds to wait for others; then it is an `OperationalError`. Raises `StoreError`
+    if the file of the store is not where it was any more.
     """
     with engine.begin() as connection:
-        lock(connection, alone=alone)
+        check_file(connection)
+        lock(connection, alone=alone, patience=patience)
         yield connection
 
 
-def lock(connection: Connection, *, alone: bool) -> None:
+def lock(connection: Connection, *, alone: bool, patience: float = _PATIENCE) -> None:
     """As `writing`, for a connection whose transaction has not begun."""
+    limit = round(patience * 1e3)
     if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={limit}")
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # SQLite has one writer at a time anyway
     else:
         kind = "" if alone else "_shared"
-        connection.execute(text(f"SELECT pg_advisory_xact_lock{kind}({_LOCK})"))
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout={limit}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{kind}({_LOCK})")
+
+
+def check_file(connection: Connection) -> None:
+    """Raises `StoreError` if the file was deleted or replaced since it was opened: what is written would be lost."""
+    if file := connection.get_execution_options().get(_FILE):
+        file.check()
+
+
+class _File:
+    """The file that an engine has opened, told from others that come to lie at its path."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity: tuple[int, int] | None = None
+
+    def opened(self) -> None:
+        self._identity = self._found()
+
+    def check(self) -> None:
+        found = self._found()
+        if self._identity is not None and found != self._identity:
+            happened = "was deleted" if found is None else "was replaced by another file"
+            raise StoreError(f"{self._path} {happened} while it was in use: put it back, or restart chatreel")
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+_FILE = "chatreel_file"
+"""The execution option of an engine that holds its `_File`."""
 
 
 def reason_of(error: Exception) -> object:
@@ -144,7 +186,9 @@ def _named_errors(url: URL) -> Iterator[None]:
 def _engine(url: URL) -> Engine:
     """An engine that has not connected to anything yet. Errors do not repeat prompts: `hide_parameters`."""
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, hide_parameters=True)
+        options = {_FILE: _File(Path(str(url.database)))}
+        engine = create_engine(url, hide_parameters=True, execution_options=options)
+        event.listen(engine, "do_connect", lambda *_: options[_FILE].check())  # or it would make another one
         event.listen(engine, "connect", _prepare)
         return engine
     try:
@@ -163,6 +207,7 @@ def _make_ready(engine: Engine, url: URL) -> None:
     ensure_schema(engine, _name(url), take_turns)
     if on_file:
         _stop_readers_waiting(engine)
+        engine.get_execution_options()[_FILE].opened()
 
 
 def _stop_readers_waiting(engine: Engine) -> None:

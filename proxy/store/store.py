@@ -18,12 +18,14 @@ from chatreel.eviction import evicted
 from chatreel.model import Recording, Replayable, Take
 from chatreel.selection import Selection
 from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
-from chatreel.store.database import open_engine, reason_of, store_url, writing
+from chatreel.store.backlog import Backlog
+from chatreel.store.breaker import Breaker
+from chatreel.store.database import open_engine, store_url, writing
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
 from chatreel.store.removing import Removed
 from chatreel.store.watch import Watch
-from chatreel.store.writer import Writer
+from chatreel.store.writer import Writer, said
 
 _READERS = 2
 _KEYS_IN_MEMORY = 100_000
@@ -36,6 +38,9 @@ _IN_USE = 10.0
 
 _EVICTED_AT_ONCE = 100
 """Recordings that go in one transaction to hold a store to a size: whoever wants to record waits for it."""
+
+_PATIENCE = 1.0
+"""Seconds that housekeeping waits for writers; it can come again, and lookups need the thread."""
 
 DEFAULT_KEYS = keyed_by(KeyOptions())
 
@@ -53,6 +58,8 @@ class Store:
         """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
         self._memory = recordings.Memory()
+        self._backlog = Backlog(self._writer, self._memory.bases)
+        self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._clerk = ThreadPoolExecutor(1, thread_name_prefix="chatreel-store-clerk")
         self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
@@ -107,6 +114,7 @@ class Store:
         )
         self.additions += 1
         self._forgotten += 1
+        self._backlog.retry()
         self._in_use[recording_id] = None
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
@@ -184,7 +192,7 @@ class Store:
         is being written waits for it. If it fails, the row is written as it is.
         """
         if complete is None:
-            self._submit(call)
+            self._backlog.add(call)
         else:
             self._clerk.submit(self._complete, call, complete)
 
@@ -195,6 +203,7 @@ class Store:
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
         self._clerk.shutdown()
+        self._backlog.retry()
         self._writer.close()
         self._readers.shutdown()
         self._watch.close()
@@ -205,11 +214,7 @@ class Store:
             call = complete(call)
         except Exception:  # whatever it is, the call did happen
             logger.exception("a row of the log is not complete")
-        self._submit(call)
-
-    def _submit(self, call: Call) -> None:
-        bases = self._memory.bases
-        self._writer.submit(lambda connection: log.insert(connection, call, bases)).add_done_callback(_warn)
+        self._backlog.add(call)
 
     async def _notice_others(self) -> None:
         """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""
@@ -218,7 +223,7 @@ class Store:
             return
         self._watching, self._watched_at = True, now
         try:
-            version = await self._wait(self._readers.submit(self._watch.version))
+            version = await self._in_a_reader(self._watch.version)
         except StoreError:
             self._forget_takes()
             raise
@@ -246,13 +251,24 @@ class Store:
             with self._engine.connect() as connection:
                 return query(connection)
 
-        return await self._wait(self._readers.submit(run))
+        return await self._in_a_reader(run)
+
+    async def _in_a_reader[T](self, work: Callable[[], T]) -> T:
+        self._reading.enter()
+        started = time.monotonic()
+        try:
+            found = await self._wait(self._readers.submit(work))
+        except StoreError as error:
+            self._reading.failed(error, time.monotonic() - started)
+            raise
+        self._reading.succeeded()
+        return found
 
     async def _change[T](self, work: Callable[[Connection], T]) -> T:
         """Delete something: that needs a transaction that nobody writes beside."""
 
         def run() -> T:
-            with writing(self._engine, alone=True) as connection:
+            with writing(self._engine, alone=True, patience=_PATIENCE) as connection:
                 return work(connection)
 
         return await self._wait(self._readers.submit(run))
@@ -266,13 +282,8 @@ class Store:
         except StoreError:
             raise
         except Exception as error:
-            raise StoreError(f"the store failed: {reason_of(error)}") from error
+            raise StoreError(said(error)) from error
 
 
 def _memory_size(recording: Replayable) -> int:
     return 1_000 + 120 * len(recording.pieces) + len(recording.body) + len(recording.completion)
-
-
-def _warn(future: Future[None]) -> None:
-    if error := future.exception():
-        logger.warning("a row of the log could not be written: %s", error)

@@ -2,6 +2,8 @@
 
 from sqlalchemy import Connection, Engine
 
+from chatreel.store.database import check_file
+
 _VERSION = {
     "sqlite": "PRAGMA data_version",  # changes when another connection commits
     "postgresql": "SELECT CAST(pg_current_snapshot() AS text)",  # changes when any transaction that writes ends
@@ -16,10 +18,14 @@ class Watch:
         self._connection: Connection | None = None
 
     def version(self) -> str:
-        """As long as it is the same, nobody has committed anything in between."""
+        """As long as it is the same, nobody has committed anything in between.
+
+        Raises `StoreError` if the file of the store is not where it was any more.
+        """
         if self._connection is None:  # a version of SQLite can only be compared with others of the same connection
             self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
+            check_file(self._connection)
             return str(self._connection.exec_driver_sql(_VERSION[self._engine.dialect.name]).scalar_one())
         except Exception:
             self.close()

@@ -1,7 +1,7 @@
 """The one thread that writes to a store. The event loop hands work over and is told when it is committed."""
 
-import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from chatreel.errors import StoreError
-from chatreel.store.database import writing
+from chatreel.store.breaker import Breaker
+from chatreel.store.database import reason_of, writing
 
 type Work[T] = Callable[[Connection], T]
 type _Job = tuple[Work[Any], Future[Any]]
@@ -18,7 +19,15 @@ type _Job = tuple[Work[Any], Future[Any]]
 _BATCH = 256
 """Jobs a transaction holds at most: what piled up while the last one committed goes into one commit."""
 
-logger = logging.getLogger(__name__)
+_PATIENCE = 5.0
+"""Seconds to wait for others who write."""
+
+_PATIENCE_OF_A_TRIAL = 0.1
+"""The same while they are known to take longer than that."""
+
+
+class Unreachable(StoreError):  # noqa: N818 - says what the store is
+    """The store did not even begin a transaction: what was to be written is not at fault."""
 
 
 class Writer:
@@ -27,15 +36,24 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._closed = False
+        self._breaker = Breaker()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="chatreel-store-writer", daemon=True)
         self._thread.start()
 
     def submit[T](self, work: Work[T]) -> Future[T]:
-        """Have `work` done inside a transaction; the future holds its result once that is committed, or its error."""
+        """Have `work` done inside a transaction; the future holds its result once that is committed, or its error.
+
+        A store that does not answer is an error at once for all but those who try it again: `Unreachable`.
+        """
         future: Future[T] = Future()
         if self._closed:
             future.set_exception(StoreError("the store is closed"))
+            return future
+        try:
+            self._breaker.enter()
+        except StoreError as error:
+            future.set_exception(Unreachable(str(error)))
             return future
         self._jobs.put((work, future))
         return future
@@ -60,8 +78,10 @@ class Writer:
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
-            with writing(self._engine) as connection:
-                results = [work(connection) for work, _ in batch]
+            results = self._transaction([work for work, _ in batch])
+        except Unreachable as error:
+            for _, future in batch:
+                future.set_exception(error)
         except Exception as error:
             if len(batch) > 1:
                 # One bad job must not take its neighbours with it.
@@ -69,6 +89,27 @@ class Writer:
                     self._commit([job])
                 return
             batch[0][1].set_exception(error)
-            return
-        for (_, future), result in zip(batch, results, strict=True):
-            future.set_result(result)
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                future.set_result(result)
+
+    def _transaction(self, several: list[Work[Any]]) -> list[Any]:
+        """What each work comes to, committed. Raises `Unreachable` if the transaction cannot even begin."""
+        patience = _PATIENCE_OF_A_TRIAL if self._breaker.is_open else _PATIENCE
+        started, began = time.monotonic(), False
+        try:
+            with writing(self._engine, patience=patience) as connection:
+                began = True
+                self._breaker.succeeded()
+                return [work(connection) for work in several]
+        except Exception as error:
+            if began:
+                raise
+            unreachable = Unreachable(said(error))
+            self._breaker.failed(unreachable, time.monotonic() - started)
+            raise unreachable from error
+
+
+def said(error: Exception) -> str:
+    """What to tell of an error of the store or of its database."""
+    return str(error) if isinstance(error, StoreError) else f"the store failed: {str(reason_of(error)).strip()}"

@@ -375,11 +375,11 @@ def test_an_export_that_is_killed_at_any_moment_is_continued_by_the_next(
     for number in range(60):
         process = exporting_process(file_store, out, "--parquet", str(parts))
         try:
-            process.wait(0.7 + 0.05 * number)
+            process.communicate(timeout=0.7 + 0.05 * number)
             break
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.communicate()
             kills += 1
         if out.exists():
             [(rows_, distinct, last)] = ask(out, "SELECT count(*), count(DISTINCT id), max(id) FROM calls")

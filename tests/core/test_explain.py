@@ -206,7 +206,7 @@ def test_a_miss_says_which_places_differ() -> None:
         '  /messages/1/content: asked "the capital", recorded "the capitol"',
         "  /temperature: asked 0.7, recorded 0.2",
         "  /seed: asked nothing, recorded 7",
-        "To record it, run once with `--mode cache` or `--mode record`.",
+        "To record it, run once in the mode `cache` or `record`.",
     ]
 
 
@@ -225,7 +225,7 @@ def test_a_miss_with_nothing_recorded_says_so_and_names_the_remedy() -> None:
     assert miss_message(identity(said("a")), [], recorded_count=0).splitlines() == [
         f"No recording matches this request (key {identity(said('a')).key[:15]}).",
         f"Nothing is recorded for {ORIGIN}{PATH} yet.",
-        "To record it, run once with `--mode cache` or `--mode record`.",
+        "To record it, run once in the mode `cache` or `record`.",
     ]
 
 

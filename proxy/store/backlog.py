@@ -1,0 +1,64 @@
+"""Rows of the log on their way into the store. A row that cannot be written costs a warning, never an answer."""
+
+import logging
+from collections import deque
+from concurrent.futures import Future
+from threading import Lock
+
+from sqlalchemy.exc import OperationalError
+
+from chatreel.alarm import Alarm
+from chatreel.store import log
+from chatreel.store.bases import Bases
+from chatreel.store.log import Call
+from chatreel.store.writer import Unreachable, Writer, said
+
+_KEPT = 1_000
+"""Rows that wait for a store that does not take any; beyond that the oldest are lost."""
+
+logger = logging.getLogger(__name__)
+
+
+class Backlog:
+    """Writes rows soon. While the store fails it keeps the newest, and writes them once it works again."""
+
+    def __init__(self, writer: Writer, bases: Bases) -> None:
+        self._writer = writer
+        self._bases = bases
+        self._waiting: deque[Call] = deque(maxlen=_KEPT)
+        self._lock = Lock()
+        self._alarm = Alarm(
+            logger,
+            logging.WARNING,
+            f"the log could not be written: %s; the newest {_KEPT:,} rows are kept until it can",
+            "the log is written again, after it failed %d times",
+        )
+
+    def add(self, call: Call) -> None:
+        """Have a row written."""
+        self._writer.submit(lambda connection: log.insert(connection, call, self._bases)).add_done_callback(
+            lambda future: self._done(call, future)
+        )
+
+    def retry(self) -> None:
+        """The store works: write what is waiting."""
+        if not self._waiting:
+            return
+        with self._lock:
+            waiting = [*self._waiting]
+            self._waiting.clear()
+        for call in waiting:
+            self.add(call)
+
+    def _done(self, call: Call, future: Future[None]) -> None:
+        """In the writer's thread, or in the caller's if the store does not even try."""
+        error = future.exception()
+        if error is None:
+            self._alarm.rest()
+            self.retry()
+        elif isinstance(error, Unreachable | OperationalError):
+            with self._lock:
+                self._waiting.append(call)
+                self._alarm.ring(said(error))
+        else:
+            logger.warning("a row of the log could not be written: %s", error)

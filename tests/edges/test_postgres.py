@@ -1,0 +1,90 @@
+"""Proxies on a PostgreSQL: they share what they record, and say nothing of its password."""
+
+import time
+from pathlib import Path
+
+from support.calls import ask, question
+from support.command import chatreel
+from support.database import rows
+from support.program import running_chatreel
+from support.upstream import Upstream, stream
+
+
+def is_hit(base_url: str, text: str) -> bool:
+    answer = ask(base_url, question(text))
+    return answer.headers["cache-status"].startswith("chatreel; hit")
+
+
+def test_two_proxies_share_their_recordings_within_a_second(upstream: Upstream, postgres_store: str) -> None:
+    flags = ("--upstream", upstream.url, "--store", postgres_store, "--mode", "cache")
+    with running_chatreel(*flags) as first, running_chatreel(*flags) as second:
+        for number in range(3):
+            assert not is_hit(first.base_url, f"number {number}")
+            assert is_hit(second.base_url, f"number {number}")
+        asked = time.monotonic()
+        rows(postgres_store, "DELETE FROM recordings WHERE id = 3")
+        while is_hit(first.base_url, "number 2"):
+            assert time.monotonic() - asked < 20
+        assert time.monotonic() - asked < 1
+        answers = ask(second.base_url, question("stream", stream=True)), ask(first.base_url, question("stream"))
+    assert "cache-status" in answers[1].headers
+    assert len(upstream.calls) == 5
+    assert rows(postgres_store, "SELECT DISTINCT outcome FROM calls ORDER BY 1") == [("hit",), ("recorded",)]
+
+
+def test_a_proxy_that_is_killed_has_stored_what_its_clients_got(upstream: Upstream, postgres_store: str) -> None:
+    flags = ("--upstream", upstream.url, "--store", postgres_store)
+    upstream.reply_with(stream(["one", "two"]))
+    with running_chatreel(*flags, "--mode", "cache") as proxy:
+        ask(proxy.base_url, question("stream", stream=True))
+        proxy.kill()
+    upstream.stop()
+    with running_chatreel(*flags, "--mode", "replay") as proxy:
+        assert "two" in ask(proxy.base_url, question("stream", stream=True)).text
+
+
+def test_the_password_is_never_shown(upstream: Upstream, postgres_store: str, tmp_path: Path) -> None:
+    """Neither that before the host nor one among the options."""
+    secret = postgres_store.replace("chatreel@", "chatreel:hunter2@") + "&sslpassword=hunter3"
+    with running_chatreel("--upstream", upstream.url, "--store", secret, "--mode", "cache") as proxy:
+        said = [proxy.log]
+        assert "recordings  postgresql://chatreel:***@127.0.0.1" in proxy.log
+    gone = secret.replace("127.0.0.1:", "127.0.0.1:1")
+    for command in (("serve", "--port", "0"), ("explain", "-"), ("rekey",)):
+        ended = chatreel(*command, "--store", gone, cwd=tmp_path)
+        assert ended.returncode == 4, ended.stderr
+        assert "cannot be used" in ended.stderr
+        said += [ended.stdout, ended.stderr]
+    assert "hunter" not in "".join(said)
+
+
+def test_commands_that_look_after_a_store_want_one(postgres_store: str, tmp_path: Path) -> None:
+    ended = chatreel("rekey", "--store", postgres_store, cwd=tmp_path)
+    assert ended.returncode == 4
+    assert "there is no store at postgresql://chatreel@127.0.0.1" in ended.stderr
+
+
+def test_recordings_are_rekeyed_there_too(upstream: Upstream, postgres_store: str, tmp_path: Path) -> None:
+    flags = ("--upstream", upstream.url, "--store", postgres_store)
+    with running_chatreel(*flags, "--mode", "cache") as proxy:
+        ask(proxy.base_url, question("It is 2026-11-23."))
+    (tmp_path / "chatreel.toml").write_text('normalize = ["iso-date"]\n')
+    ended = chatreel("rekey", "--store", postgres_store, cwd=tmp_path)
+    assert ended.stdout.startswith("1 recordings, 1 have another key"), ended.stderr
+    with running_chatreel(*flags, "--mode", "replay", cwd=tmp_path) as proxy:
+        assert is_hit(proxy.base_url, "It is 2026-11-24.")
+
+
+def test_the_secret_lies_in_the_data_folder_or_where_one_says(
+    upstream: Upstream, postgres_store: str, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared.secret"
+    flags = ("--upstream", upstream.url, "--store", postgres_store, "--mode", "cache")
+    for number, settings in enumerate(({}, {"CHATREEL_SECRET_FILE": str(shared)})):
+        home = tmp_path / str(number)
+        environment = {"XDG_DATA_HOME": str(home), "CHATREEL_SCOPE": "credential", **settings}
+        with running_chatreel(*flags, env=environment) as proxy:
+            assert ask(proxy.base_url, question(), authorization="Bearer sk-1").status_code == 200
+        assert len([*home.rglob("secrets/*")]) == (not settings)
+    assert len(shared.read_bytes()) == 32
+    assert len({tenant for (tenant,) in rows(postgres_store, "SELECT tenant FROM recordings")}) == 2
