@@ -1,5 +1,6 @@
 """A running proxy, from its store being opened to its last row being written."""
 
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -92,6 +93,9 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
             certificates=certificates,
         )
         origin, *forward = await master.start()
+        # What is loaded by now stays: to look through it for garbage keeps all calls waiting for tenths of a second.
+        gc.collect()
+        gc.freeze()
         try:
             async with housekeeping(store, settings.max_size):
                 yield Proxy(

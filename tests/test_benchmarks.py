@@ -1,5 +1,6 @@
 """The benchmarks and the fuzz target run; their figures are for people."""
 
+import re
 import subprocess
 import sys
 
@@ -46,3 +47,12 @@ def test_a_cassette_is_read_as_it_was_written_and_its_cost_is_a_table() -> None:
     ended = run("bench_cassette.py", "100")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.startswith("100 interactions")
+
+
+def test_a_conversation_takes_a_fraction_of_what_it_takes_as_text() -> None:
+    ended = run("bench_size.py", "--turns", "25")
+    assert ended.returncode == 0, ended.stderr
+    ours = next(line for line in ended.stdout.splitlines() if line.startswith("chatreel"))
+    whole, apart = (float(ratio) for ratio in re.findall(r"1/([\d.]+)", ours))
+    assert whole > 6, ended.stdout
+    assert apart > 10, ended.stdout

@@ -62,7 +62,9 @@ class Store:
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._clerk = ThreadPoolExecutor(1, thread_name_prefix="chatreel-store-clerk")
-        self._takes: LRUCache[tuple[str, str], tuple[Take, ...]] = LRUCache(_KEYS_IN_MEMORY)
+        self._takes: LRUCache[tuple[str, str], tuple[int, tuple[Take, ...]]] = LRUCache(_KEYS_IN_MEMORY)
+        """With the era that they are of: to empty it would keep the event loop waiting."""
+        self._era = 0
         self.additions = 0
         """Recordings that were added through this object."""
         self._forgotten = 0
@@ -74,7 +76,7 @@ class Store:
         with self._engine.connect() as connection:
             self._removals = removing.removals(connection)
         self._in_use: TTLCache[int, None] = TTLCache(_KEYS_IN_MEMORY, _IN_USE)
-        self._hot: LRUCache[int, Replayable] = LRUCache(memory_limit, getsizeof=_memory_size)
+        self._hot = _hot(memory_limit)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
         """All takes of a key, in the order of recording, as they were less than a second ago or are now.
@@ -82,12 +84,13 @@ class Store:
         That there is none is never remembered.
         """
         await self._notice_others()
-        if known := self._takes.get((cassette, key)):
+        era, known = self._takes.get((cassette, key), (-1, ()))
+        if era == self._era:
             return known
         forgotten = self._forgotten
         found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
         if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
-            self._takes[cassette, key] = found
+            self._takes[cassette, key] = (self._era, found)
         return found
 
     async def load(self, recording_id: int) -> Recording:
@@ -153,7 +156,8 @@ class Store:
         token = await self._read(removing.removals)
         if token != self._removals:
             self._forget_takes()
-            self._hot.clear()
+            gone, self._hot = self._hot, _hot(int(self._hot.maxsize))
+            self._readers.submit(gone.clear)  # which takes a while
         self._removals = token
 
     async def evict(self, limit: int) -> tuple[Removed, bool]:
@@ -235,7 +239,7 @@ class Store:
 
     def _forget_takes(self) -> None:
         self._forgotten += 1
-        self._takes.clear()
+        self._era += 1
 
     def _forget(self, ids: Iterable[int]) -> None:
         self._forget_takes()
@@ -283,6 +287,10 @@ class Store:
             raise
         except Exception as error:
             raise StoreError(said(error)) from error
+
+
+def _hot(limit: int) -> LRUCache[int, Replayable]:
+    return LRUCache(limit, getsizeof=_memory_size)
 
 
 def _memory_size(recording: Replayable) -> int:
