@@ -16,6 +16,8 @@ from chatreel.store.removing import BATCH, PAUSE, Removed
 from chatreel.store.shrinking import Shrunk
 from chatreel.textdiff import cut
 
+_NEARLY = 1.1
+"""Times the size that a store is to have: so far without looking again after every few."""
 _TEXT = 60
 """Characters of a text by which somebody knows a recording again."""
 
@@ -69,12 +71,12 @@ def line(entry: Entry) -> str:
     return f"{listed.id} {listed.key[:19]} {printable(listed.model)} {units.moment(listed.recorded_at)}{text}"
 
 
-def remove(archive: Archive, ids: Sequence[int]) -> Removed:
+def remove(archive: Archive, ids: Sequence[int], *, marks_later: bool = False) -> Removed:
     """Remove recordings, in batches, with a pause between two in which others may write."""
     removed = Removed()
     with talk.progress("removing", len(ids)) as advance:
         for part in _in_turns(ids):
-            removed += archive.remove(part)
+            removed += archive.remove(part, marks_later=marks_later)
             advance(len(part))
     return removed
 
@@ -127,17 +129,27 @@ def _prune_recordings(archive: Archive, plan: Plan, report: Report, *, dry_run: 
     chosen = plan.chosen or Selection()
     if plan.max_size is None:
         ids = archive.chosen_ids(chosen, by_use=plan.by_use)
-        report.removed = Removed(tuple(ids)) if dry_run else remove(archive, ids)
+        report.removed = Removed(tuple(ids)) if dry_run else remove(archive, ids, marks_later=True)
         return
-    while (used := archive.used()) > plan.max_size:
+    # Most of the way without looking for marks, which takes the longest; the rest exactly.
+    if dry_run:
+        candidates = archive.candidates(chosen, by_use=plan.by_use, limit=None)
+        report.removed = Removed(tuple(evicted(candidates, used=archive.used(), limit=plan.max_size, room=0)))
+        return
+    _hold(archive, plan, report, int(plan.max_size * _NEARLY), marks_later=True)
+    archive.sweep_marks()
+    _hold(archive, plan, report, plan.max_size, marks_later=False)
+
+
+def _hold(archive: Archive, plan: Plan, report: Report, limit: int, *, marks_later: bool) -> None:
+    while (used := archive.used()) > limit:
         # Looked at again after each round: what recordings share with others is not freed with them.
-        candidates = archive.candidates(chosen, by_use=plan.by_use)
-        ids = evicted(candidates, used=used, limit=plan.max_size, room=0)
-        if dry_run or not ids:
-            report.removed += Removed(tuple(ids))
-            report.too_large = not ids
+        candidates = archive.candidates(plan.chosen or Selection(), by_use=plan.by_use)
+        ids = evicted(candidates, used=used, limit=limit, room=0)
+        if not ids:
+            report.too_large = True
             return
-        report.removed += remove(archive, ids)
+        report.removed += remove(archive, ids, marks_later=marks_later)
 
 
 def _shrink(archive: Archive, report: Report) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -112,9 +113,11 @@ class Archive:
         """Bytes of the database."""
         return self._look(counting.size)
 
-    def candidates(self, chosen: Selection, *, by_use: bool) -> list[Candidate]:
+    def candidates(
+        self, chosen: Selection, *, by_use: bool, limit: int | None = removing.CANDIDATES
+    ) -> list[Candidate]:
         """See `chatreel.store.removing.candidates`."""
-        return self._look(lambda connection: removing.candidates(connection, chosen, by_use=by_use))
+        return self._look(partial(removing.candidates, by_use=by_use, limit=limit), chosen)
 
     def chosen_ids(self, chosen: Selection, *, by_use: bool) -> list[int]:
         """See `chatreel.store.removing.chosen_ids`."""
@@ -124,9 +127,9 @@ class Archive:
         """Rows of the log that are older."""
         return self._look(removing.count_calls, before)
 
-    def remove(self, ids: Sequence[int]) -> Removed:
-        """Remove recordings, in one transaction."""
-        return self._change(removing.remove, ids)
+    def remove(self, ids: Sequence[int], *, marks_later: bool = False) -> Removed:
+        """Remove recordings, in one transaction; `marks_later`: `sweep_marks` follows."""
+        return self._change(partial(removing.remove, marks_later=marks_later), ids)
 
     def remove_calls(self, before: float) -> int:
         """Remove a batch of older rows of the log; how many there were."""

@@ -10,7 +10,7 @@ from itertools import batched
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import BindParameter, Column, Connection, bindparam, delete, func, select, union
+from sqlalchemy import BindParameter, Column, Connection, bindparam, delete, func, or_, select, union
 
 from chatreel import sketch
 from chatreel.errors import StoreError
@@ -38,6 +38,10 @@ _AMONG: BindParameter[Any] = bindparam("digests", expanding=True)
 _STORED = select(payload_table.c.digest, payload_table.c.base, func.length(payload_table.c.data).label("stored")).where(
     payload_table.c.digest.in_(_AMONG)
 )
+_HAVING = (
+    select(*_DIGESTS).where(or_(*(column.in_(_AMONG) for column in _DIGESTS))),
+    select(calls.c.request).where(calls.c.request.in_(_AMONG)),
+)
 _DELETE = delete(payload_table).where(payload_table.c.digest.in_(_AMONG))
 _BUILT_ON = select(payload_table.c.digest, payload_table.c.base).where(payload_table.c.base.in_(_AMONG))
 _BESIDES = {"sqlite": 2_500, "postgresql": 0}
@@ -59,13 +63,17 @@ class Removed:
         return Removed(self.ids + other.ids, self.payloads + other.payloads, self.size + other.size)
 
 
-def remove(connection: Connection, ids: Sequence[int]) -> Removed:
-    """Remove these recordings, those that are still there, inside a transaction that keeps other writers out."""
+def remove(connection: Connection, ids: Sequence[int], *, marks_later: bool = False) -> Removed:
+    """Remove these recordings, those that are still there, inside a transaction that keeps other writers out.
+
+    To find the marks of one takes longer than all the rest. `marks_later`: they are left for whoever sweeps.
+    """
     rows = connection.execute(select(recordings.c.id, recordings.c.cassette, *_DIGESTS).where(recordings.c.id.in_(ids)))
     found = rows.all()
     if not found:
         return Removed()
-    _forget_marks(connection, [(row.id, row.cassette, row.document) for row in found])
+    if not marks_later:
+        _forget_marks(connection, [(row.id, row.cassette, row.document) for row in found])
     gone = [row.id for row in found]
     connection.execute(delete(recordings).where(recordings.c.id.in_(gone)))
     count, size = _collect(connection, {digest for row in found for digest in row[2:]})
@@ -193,10 +201,9 @@ def _not_needed(connection: Connection, digests: set[bytes]) -> set[bytes]:
 
 
 def _used(connection: Connection, digests: set[bytes]) -> set[bytes]:
-    """Those of the payloads that somebody has. No index helps: each column is looked through once."""
+    """Those of the payloads that somebody has. No index helps: each table is looked through once."""
     wanted = {"digests": [*digests]}
-    queries = [select(column).where(column.in_(_AMONG)) for column in _HOLDERS]
-    return {digest for query in queries for (digest,) in connection.execute(query, wanted)}
+    return {digest for query in _HAVING for row in connection.execute(query, wanted) for digest in row} & digests
 
 
 def _stored_sizes(connection: Connection, digests: set[bytes]) -> dict[bytes, int]:

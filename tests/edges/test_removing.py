@@ -54,7 +54,11 @@ def ids(location: str) -> list[int]:
 def orphans(location: str) -> list[Any]:
     used = "SELECT document FROM recordings UNION SELECT request FROM recordings UNION SELECT body FROM recordings"
     used += " UNION SELECT completion FROM recordings UNION SELECT request FROM calls WHERE request IS NOT NULL"
-    return rows(location, f"SELECT hex(digest) FROM payloads WHERE digest NOT IN ({used})")
+    needed = (
+        f"needed(digest) AS ({used} UNION SELECT base FROM payloads JOIN needed USING (digest) WHERE base IS NOT NULL)"
+    )
+    orphans = "SELECT hex(digest) FROM payloads WHERE digest NOT IN (SELECT digest FROM needed)"
+    return rows(location, f"WITH RECURSIVE {needed} {orphans}")
 
 
 def sound(program: Program, location: str) -> bool:
@@ -90,6 +94,7 @@ def test_what_is_shared_stays_until_the_last_has_gone(program: Program, filled: 
     assert load(filled, 2).request == genuine("same").request
     program("rm", "2", "--store", filled)
     assert rows(filled, "SELECT * FROM payloads WHERE digest = ?", request) == []
+    assert orphans(filled) == []
 
 
 def test_marks_go_with_their_recording(program: Program, filled: str) -> None:
@@ -282,8 +287,8 @@ def test_stopped_between_two_batches_a_store_is_sound(
     batches = iter([False, True])
     remove = store_removing.remove
 
-    def failing(connection: Any, ids: Any) -> Any:
-        removed = remove(connection, ids)
+    def failing(connection: Any, ids: Any, **options: Any) -> Any:
+        removed = remove(connection, ids, **options)
         if next(batches):
             raise StoreError("stopped in the middle of a batch")
         return removed

@@ -3,6 +3,8 @@
 import asyncio
 import random
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from chatreel.replay import replay
 from chatreel.request import Keys, read_request
 from chatreel.store import Store
 from support.mixed_load import MixedLoad, Received
-from support.program import running_chatreel
+from support.program import clean_environment, running_chatreel
 from support.upstream import Upstream
 
 ANSWERS = (1, 150)
@@ -73,7 +75,14 @@ def _corrupt(store: str) -> list[str]:
         faults = [str(row) for row in database.execute("PRAGMA integrity_check") if row != ("ok",)]
         faults += [f"points nowhere: {row}" for row in database.execute("PRAGMA foreign_key_check")]
         ids = [row for (row,) in database.execute("SELECT id FROM recordings")]
-    return faults + asyncio.run(_unreadable(store, ids))
+    return faults + asyncio.run(_unreadable(store, ids)) + _verified(store)
+
+
+def _verified(store: str) -> list[str]:
+    """What `chatreel verify` has to say against the store."""
+    command = (sys.executable, "-m", "chatreel", "verify", "--store", store)
+    ended = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
+    return [] if ended.returncode == 0 else [ended.stdout + ended.stderr]
 
 
 async def _unreadable(store: str, ids: list[int]) -> list[str]:
