@@ -1,7 +1,7 @@
 """chatreel beside VCR.py with pytest-recording, cassetter and aimock: one suite, recorded once with each and replayed.
 
-Run as `python benchmarks/bench_peers.py`; it needs node, npm and a package index, and takes a quarter of an hour. Each
-tool gets an environment of its own. The upstream is a server on loopback, which is off while the suite is replayed.
+Run as `python benchmarks/bench_peers.py`; it needs node, npm and a package index, and takes half an hour on a
+busy machine. Each tool gets an environment of its own. The upstream is a server on loopback, which is off while the suite is replayed.
 Times are medians of rounds in which the tools take turns, so that a busy machine slows all alike: read the ratios.
 `--folder` keeps environments and recordings, and takes up what is there.
 """

@@ -89,7 +89,7 @@ def use[T](location: str, work: Callable[[Store], Awaitable[T]], *, memory: int 
 
     async def run() -> T:
         with opened(location, memory=memory) as store:
-            async with asyncio.timeout(60):  # what waits for ever fails
+            async with asyncio.timeout(300):  # what waits for ever fails
                 return await work(store)
 
     return asyncio.run(run())
