@@ -9,6 +9,8 @@ import pytest
 from support import postgres
 from support.upstream import Upstream
 
+pytest_plugins = ["pytester"]  # only the topmost file may say so
+
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:

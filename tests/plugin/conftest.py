@@ -5,8 +5,6 @@ import pytest
 from support.project import Project
 from support.upstream import Upstream
 
-pytest_plugins = ["pytester"]
-
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, upstream: Upstream) -> Project:
