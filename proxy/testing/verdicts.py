@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, TypedDict
 
+from chatreel.money import dollars
 from chatreel.testing.options import Finding
 
 SHOWN = 10
@@ -181,9 +183,9 @@ def table(summary: Summary) -> list[str]:
         "too old": str(summary.count(Finding.OLD)),
     }
     if totals.spent is not None:
-        cells["spent"] = f"${totals.spent:,.4f}"
+        cells["spent"] = dollars(Decimal(str(totals.spent)))
     if totals.saved is not None:
-        cells["avoided"] = f"${totals.saved:,.4f}"
+        cells["avoided"] = dollars(Decimal(str(totals.saved)))
     widths = {name: max(len(name), len(figure)) for name, figure in cells.items()}
     rows = [list(cells), list(cells.values())]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths.values(), strict=True)) for row in rows]

@@ -71,8 +71,8 @@ def test_its_examples_record_replay_and_miss_as_they_say(project: Project, upstr
     replayed = project.run(*words_of(in_ci)[1:])
     replayed.assert_outcomes(passed=2)
     assert project.report("chatreel.json")["totals"]["outcomes"] == {"hit": 2}
-    header = next(block for block in blocks("text") if "orphans" in block).splitlines()[0]
-    assert header in replayed.outlines
+    header = next(block for block in blocks("text") if "orphans" in block).splitlines()[0].partition("  spent")[0]
+    assert any(line.startswith(header) for line in replayed.outlines), "the money stands behind, where prices are known"
 
     project.replace("test_river.py", "Norway", "Sweden")
     missed = project.run("test_river.py")
