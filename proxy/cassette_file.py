@@ -49,7 +49,8 @@ class CassetteFile:
                 self._put(replace(recording, id=number))
 
     async def takes(self, key: str) -> tuple[Take, ...]:
-        return tuple(Take(number, self._recordings[number].form) for number in self._by_key.get(key, ()))
+        found = ((number, self._recordings[number]) for number in self._by_key.get(key, ()))
+        return tuple(Take(number, one.form, one.status >= 400) for number, one in found)
 
     async def load(self, recording_id: int) -> Recording:
         return self._recordings[recording_id]

@@ -71,6 +71,8 @@ class Take:
 
     id: int
     form: WireForm
+    is_error: bool = False
+    """Errors are JSON, whatever the client asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,6 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         )
         origin, *forward = await master.start()
         # What is loaded by now stays: to look through it for garbage keeps all calls waiting for tenths of a second.
-        gc.collect()
         gc.freeze()
         try:
             async with housekeeping(store, settings.max_size):

@@ -50,6 +50,13 @@ class Listen:
         return 0 in (self.port, self.proxy_port)
 
 
+class _TlsConfig(TlsConfig):
+    """It reads the certificate authority when it is told the folder, and not once more when all is running."""
+
+    def running(self) -> None:
+        pass
+
+
 class ProxyMaster:
     """The engine, from listening to stopped."""
 
@@ -62,7 +69,7 @@ class ProxyMaster:
         self._master = Master(Options(), event_loop=asyncio.get_running_loop())
         # In the order in which their hooks run.
         self._master.addons.add(Gate(listen.policy, upstreams), firewall, Destinations(upstreams, self._server))
-        self._master.addons.add(addon, Crowd(listen.max_connections), self._server, NextLayer(), TlsConfig())
+        self._master.addons.add(addon, Crowd(listen.max_connections), self._server, NextLayer(), _TlsConfig())
         self._master.options.update(
             allow_hosts=list(listen.intercepted),
             confdir=str(certificates),
