@@ -97,6 +97,8 @@ class ChatHttpStream(BoundedHttpStream):
             if self._may_drain() and self._rules.drains.begin(self.flow):
                 yield from self._drain(event)
                 return
+        if self._lingering and self.server_state == self.state_done and not isinstance(event, RequestProtocolError):
+            return  # it came in the same read as what was taken for the end of the answer
         if isinstance(event, ResponseData) and self._left:
             self._drained += len(event.data)
             if self._drained > MAX_BYTES:
