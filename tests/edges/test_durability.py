@@ -31,6 +31,7 @@ def read_to(proxy: Program, body: bytes, end: bytes) -> bytes:
     return received
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_kill_at_the_last_byte_loses_nothing(upstream: Upstream, store: str, streaming: bool) -> None:
     flags = ("--upstream", upstream.url, "--store", store)
