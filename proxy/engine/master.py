@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitmproxy.addons.next_layer import NextLayer
-from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_servers import ServerInstance
@@ -19,6 +16,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.crowd import Crowd
 from chatreel.engine.destinations import Destinations
+from chatreel.engine.engine_addons import NextLayer, Proxyserver, TlsConfig
 from chatreel.engine.firewall import Firewall
 from chatreel.engine.gate import OPEN, Gate, Policy
 from chatreel.errors import ServeError
