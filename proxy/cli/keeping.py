@@ -216,9 +216,12 @@ def _settings(store: str | None) -> "Settings":
 
 
 def _archive(settings: "Settings") -> "Archive":
+    from chatreel.recovery import recover
     from chatreel.store.archive import Archive
 
-    return Archive(settings.store)
+    archive = Archive(settings.store)
+    recover(settings.store)
+    return archive
 
 
 def _write(content: bytes) -> None:

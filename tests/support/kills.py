@@ -16,6 +16,7 @@ from chatreel.request import Keys, read_request
 from chatreel.store import Store
 from support.mixed_load import MixedLoad, Received
 from support.program import clean_environment, running_chatreel
+from support.replies import USAGE
 from support.upstream import Upstream
 
 ANSWERS = (1, 150)
@@ -23,6 +24,11 @@ ANSWERS = (1, 150)
 
 _LATER = 0.03
 _MEMORY = 64_000_000
+
+_PRICES = {"CHATREEL_PRICE": '[{"model": "gpt*", "input": 1, "output": 10}]'}
+"""Nobody but the proxy knows them."""
+_PRICE = USAGE["prompt_tokens"] * 1_000 + USAGE["completion_tokens"] * 10_000
+"""Of every answer, in billionths of a USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Damage:
     lost: list[str]
     """Requests whose answer is not in the store as it was received."""
     corrupt: list[str]
+    unlogged: list[str]
+    """Calls that have no row in the log, or several, or one that does not say what the answer said and cost."""
 
 
 def kill_and_look(upstream: Upstream, store: str, kills: int, seed: int = 0) -> Damage:
@@ -41,12 +49,13 @@ def kill_and_look(upstream: Upstream, store: str, kills: int, seed: int = 0) -> 
     received: list[Received] = []
     for number in range(kills):
         received += _kill_once(upstream, store, random.Random(f"{seed} {number}"), number)
-    return Damage(len(received), asyncio.run(_lost(upstream.url, store, received)), _corrupt(store))
+    corrupt = _corrupt(store)  # whose commands are the first to open the store
+    return Damage(len(received), asyncio.run(_lost(upstream.url, store, received)), corrupt, _unlogged(store, received))
 
 
 def _kill_once(upstream: Upstream, store: str, rng: random.Random, number: int) -> list[Received]:
     flags = ("--upstream", upstream.url, "--store", store, "--mode", "cache", "--no-ask-usage")
-    with running_chatreel(*flags) as proxy:
+    with running_chatreel(*flags, env=_PRICES) as proxy:
         load = MixedLoad(proxy.base_url, number)
         load.start()
         load.wait_for(rng.randint(*ANSWERS))
@@ -68,6 +77,25 @@ async def _lost(upstream: str, store: str, received: list[Received]) -> list[str
             if one.status != 200 or not any(answer.startswith(one.answer) for answer in answers):
                 lost.append(f"{one.form}, {one.cache_status}: {one.request[:120]!r}")
     return lost
+
+
+def _unlogged(store: str, received: list[Received]) -> list[str]:
+    """Each call has a tag of its own; where the outcome is known from `Cache-Status`, it is that."""
+    columns = "outcome, cost, saved, total, prompt IS NOT NULL, finish_reason"
+    query = f"SELECT tags, {columns} FROM calls".replace("total", "prompt_tokens + completion_tokens")
+    with closing(sqlite3.connect(store)) as database:
+        found: dict[str, list[tuple[object, ...]]] = {}
+        for tags, *row in database.execute(query):
+            found.setdefault(tags, []).append(tuple(row))
+    faults = []
+    for one in received:
+        rows = found.get(f'{{"call":"{one.tag}"}}', [])
+        served = "; hit" in one.cache_status or "collapsed;" in f"{one.cache_status};"
+        paid = (0, _PRICE) if served else (_PRICE, 0)
+        outcomes = ("hit", "coalesced") if served else ("recorded",)
+        if [row[1:] for row in rows] != [(*paid, USAGE["total_tokens"], 1, "stop")] or rows[0][0] not in outcomes:
+            faults.append(f"call {one.tag}, {one.cache_status}: {rows}")
+    return faults
 
 
 def _corrupt(store: str) -> list[str]:
