@@ -15,7 +15,7 @@ from chatreel.prices import Prices
 from chatreel.rates import PriceOverride
 from chatreel.request import DEFAULT_KEYS
 from chatreel.store import Call, recovering
-from chatreel.store.leavings import Left
+from chatreel.store.lines import Left
 
 _MICROSECOND: Final = 1e-6
 

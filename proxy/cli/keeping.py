@@ -216,11 +216,14 @@ def _settings(store: str | None) -> "Settings":
 
 
 def _archive(settings: "Settings") -> "Archive":
-    from chatreel.recovery import recover
     from chatreel.store.archive import Archive
+    from chatreel.store.leavings import left_behind
 
     archive = Archive(settings.store)
-    recover(settings.store)
+    if left_behind(settings.store):  # else nothing has to be loaded for it
+        from chatreel.recovery import recover
+
+        recover(settings.store)
     return archive
 
 

@@ -225,8 +225,8 @@ def _times(times: Spread | None) -> dict[str, float] | None:
 
 
 def _said(total: Total) -> str:
-    unknown = f", and {total.unpriced:,} calls of unknown price" if total.unpriced else ""
-    return f"{_usd(total.usd)}{unknown}"
+    calls = "1 call" if total.unpriced == 1 else f"{total.unpriced:,} calls"
+    return f"{_usd(total.usd)}{f', {calls} of unknown price' if total.unpriced else ''}"
 
 
 def _money_cells(account: Account) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Integer, case, cast, func, select, text
+from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, select, text
 
 from chatreel.figures import DAY, Kind
 from chatreel.model import SERVED, UPSTREAM, Outcome
@@ -85,14 +85,25 @@ _DAY = {
 def paid(connection: Connection, since: float) -> list[Paid]:
     """What the calls since then came to."""
     alike = (calls.c.outcome, calls.c.model, calls.c.upstream, calls.c.tags, _DAY[connection.dialect.name].label("day"))
-    known = case((calls.c.outcome.in_(sorted(SERVED)), calls.c.saved), else_=calls.c.cost)
+    known = _worth()
     sums = (func.count(), func.coalesce(func.sum(known), 0))
-    counts = (func.count(calls.c.price_source), func.count(calls.c.unpriced))
+    counts = (func.count(calls.c.price_source), _unpriced())
     query = select(*alike, *sums, *counts).where(calls.c.started_at >= since).group_by(*alike)
     return [
         Paid(Outcome(outcome), *(model, upstream, tags, int(day)), *map(int, numbers))
         for outcome, model, upstream, tags, day, *numbers in connection.execute(query)
     ]
+
+
+def _worth() -> ColumnElement[int]:
+    """What a call cost, or would have."""
+    return case((calls.c.outcome.in_(sorted(SERVED)), calls.c.saved), else_=calls.c.cost)
+
+
+def _unpriced() -> ColumnElement[int]:
+    """Calls that cost something nobody knows. Rows of an older version may not say why."""
+    silent = _worth().is_(None) & calls.c.outcome.not_in([Outcome.FAILED, Outcome.REFUSED])
+    return func.count(case((calls.c.unpriced.is_not(None) | silent, 1)))
 
 
 def tagged(connection: Connection, since: float) -> list[tuple[str, str, float]]:
@@ -122,7 +133,7 @@ def spent(connection: Connection, since: float, after: int, upto: int) -> list[S
     """
     known = func.coalesce(func.sum(calls.c.cost), 0)
     query = (
-        select(calls.c.tags, known, func.count(calls.c.unpriced))
+        select(calls.c.tags, known, _unpriced())
         .where(calls.c.id > after, calls.c.id <= upto, calls.c.started_at + calls.c.latency >= since)
         .where(calls.c.started_at >= since - DAY, calls.c.outcome.in_(sorted(UPSTREAM)))
         .group_by(calls.c.tags)

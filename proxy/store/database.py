@@ -69,7 +69,7 @@ def store_name(location: str) -> str:
 
 
 def server_id(url: URL, *more: object) -> str:
-    """A name for files of this machine that belong to a store on a server: of where it is, and of whatever `more` says."""
+    """A name for files of this machine that belong to a store on a server: of where it is, and of what `more` says."""
     server = (url.host or url.query.get("host", ""), url.port or url.query.get("port", _PORT), url.database, *more)
     return sha256("\0".join(map(str, server)).encode()).hexdigest()[:32]
 

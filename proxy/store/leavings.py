@@ -4,37 +4,24 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from chatreel.errors import StoreError
-from chatreel.facts import Facts
-from chatreel.model import Mode, Outcome
 from chatreel.rates import PriceOverride, parse_override
 from chatreel.store.database import store_url
-from chatreel.store.log import Call, Charge
+from chatreel.store.lines import Left, read_line
 from chatreel.store.spool import VERSION, spool_files
 
 _YOUNG: Final = 60.0
 """Seconds: an empty file that is no older is about to be somebody's."""
 
-_FIELDS: Final = frozenset(field.name for field in fields(Call))
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """A row as it was when its call was answered."""
-
-    call: Call
-    answered_at: float | None
-    """When the recording was made that answered the call, by which it is found in a cassette: seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +80,18 @@ def _read(path: Path) -> Leavings:
     described = _object(head)
     if described and described.get("version") != VERSION:
         raise StoreError("another version of chatreel wrote them")
+    names = described.get("members", ())
     rates = tuple(parse_override(rate) for rate in described.get("rates", ()))
-    found = {left.call.call_id: left for line in lines if line and (left := _left(line))}
+    found = {left.call.call_id: left for line in lines if line and (left := _left(line, names))}
     return Leavings(rates, tuple(found.values()))
 
 
-def _left(line: bytes) -> Left | None:
+def _left(line: bytes, names: Sequence[str]) -> Left | None:
     try:
-        members, answered_at = orjson.loads(line)
-        return Left(_call(members), answered_at)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return read_line(line, names)
+    except (KeyError, TypeError, ValueError) as error:
         logger.warning("a row of the log that a killed proxy left behind is not whole: %s", error)
         return None
-
-
-def _call(members: Mapping[str, Any]) -> Call:
-    """Members that this version does not know are left out."""
-    known: dict[str, Any] = {name: value for name, value in members.items() if name in _FIELDS}
-    request = known.get("request")
-    known |= {
-        "outcome": Outcome(known["outcome"]),
-        "mode": Mode(known["mode"]),
-        "request": None if request is None else request.encode(),
-        "facts": Facts(**known["facts"]),
-        "charge": Charge(**known["charge"]),
-    }
-    return Call(**known)
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from chatreel.rates import PriceOverride
 from chatreel.store import log, recordings
 from chatreel.store.bases import Bases
 from chatreel.store.database import open_engine, reason_of, require_store, store_url, writing
-from chatreel.store.leavings import Left, left_behind, taken
+from chatreel.store.leavings import left_behind, taken
+from chatreel.store.lines import Left
 from chatreel.store.log import Call
 from chatreel.store.schema import calls
 

@@ -26,13 +26,14 @@ from sqlalchemy import URL
 from chatreel.alarm import Alarm
 from chatreel.rates import PriceOverride
 from chatreel.store.database import server_id
+from chatreel.store.lines import NAMES, as_line
 from chatreel.store.log import Call
 
 VERSION: Final = 1
 """Of the lines. The first one of a file says it."""
 
 _FULL: Final = 4_000_000
-"""Bytes of a file, some six thousand rows."""
+"""Bytes of a file, some eight thousand rows."""
 
 _MOST: Final = 16
 """Files of one process: beyond it the store has not taken anything for long, and rows are in memory alone."""
@@ -89,7 +90,8 @@ class Spool:
     def __init__(self, url: URL, rates: Sequence[PriceOverride] = ()) -> None:
         """`rates`: by which rows are priced, whoever does it. No file is made before there is a row."""
         self._folder, self._prefix = spool_files(url)
-        self._head = orjson.dumps({"version": VERSION, "rates": [_entry(rate) for rate in rates]}) + b"\n"
+        head = {"version": VERSION, "members": NAMES, "rates": [_entry(rate) for rate in rates]}
+        self._head = orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE)
         self._file: _File | None = None
         self._full: list[_File] = []
         self._alarm = Alarm(
@@ -107,7 +109,7 @@ class Spool:
         if call.request is not None and len(call.request) > _LONGEST:
             call = replace(call, request=None)
         try:
-            line = orjson.dumps((call, answered_at), default=bytes.decode, option=orjson.OPT_APPEND_NEWLINE)
+            line = as_line(call, answered_at)
             file = self._with_room()
             _append(file, line)
         except (OSError, TypeError) as error:  # TypeError: what is no text, no store takes either

@@ -15,7 +15,8 @@ from chatreel.model import Outcome
 from chatreel.rates import PriceOverride, parse_override
 from chatreel.store import Call, spool
 from chatreel.store.database import store_url
-from chatreel.store.leavings import Left, left_behind, taken
+from chatreel.store.leavings import left_behind, taken
+from chatreel.store.lines import Left
 from chatreel.store.log import Charge
 from chatreel.store.spool import Spool
 from support.database import rows
@@ -218,14 +219,14 @@ def test_tidying_forgets_what_is_written_and_nothing_else(store: str) -> None:
 def test_full_files_go_when_their_rows_are_written_and_are_not_made_without_end(
     store: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(spool, "_FULL", 2_000)
+    monkeypatch.setattr(spool, "_FULL", 1_500)
     monkeypatch.setattr(spool, "_MOST", 3)
     begun = Spool(store_url(store))
     written = [begun.add(call(f"{number}")) for number in range(40)]
     assert "wait for it already" in caplog.text
     most = len(left_behind(store))
     assert most == 3
-    for done in written[:3]:
+    for done in written[:8]:
         done()
     assert len(left_behind(store)) == most - 1
     begun.add(call("more"))
