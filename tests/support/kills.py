@@ -9,8 +9,10 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 from chatreel.errors import StoreError
+from chatreel.model import WireForm
 from chatreel.replay import replay
 from chatreel.request import Keys, read_request
 from chatreel.store import Store
@@ -28,7 +30,7 @@ _MEMORY = 64_000_000
 _PRICES = {"CHATREEL_PRICE": '[{"model": "gpt*", "input": 1, "output": 10}]'}
 """Nobody but the proxy knows them."""
 _PRICE = USAGE["prompt_tokens"] * 1_000 + USAGE["completion_tokens"] * 10_000
-"""Of every answer, in billionths of a USD."""
+"""Of every answer that reports its usage, in billionths of a USD."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +82,31 @@ async def _lost(upstream: str, store: str, received: list[Received]) -> list[str
 
 
 def _unlogged(store: str, received: list[Received]) -> list[str]:
-    """Each call has a tag of its own; where the outcome is known from `Cache-Status`, it is that."""
-    columns = "outcome, cost, saved, total, prompt IS NOT NULL, finish_reason"
-    query = f"SELECT tags, {columns} FROM calls".replace("total", "prompt_tokens + completion_tokens")
+    """Each call has a tag of its own, and its outcome is known from `Cache-Status`."""
+    columns = "outcome, recording_id, cost, saved, prompt_tokens + completion_tokens, prompt IS NOT NULL, finish_reason"
+    found: dict[str, list[tuple[Any, ...]]] = {}
     with closing(sqlite3.connect(store)) as database:
-        found: dict[str, list[tuple[object, ...]]] = {}
-        for tags, *row in database.execute(query):
+        for tags, *row in database.execute(f"SELECT tags, {columns} FROM calls"):
             found.setdefault(tags, []).append(tuple(row))
+    made = {row[1]: (row[2], row[4]) for rows in found.values() for row in rows if row[0] == "recorded"}
     faults = []
     for one in received:
         rows = found.get(f'{{"call":"{one.tag}"}}', [])
-        served = "; hit" in one.cache_status or "collapsed;" in f"{one.cache_status};"
-        paid = (0, _PRICE) if served else (_PRICE, 0)
-        outcomes = ("hit", "coalesced") if served else ("recorded",)
-        if [row[1:] for row in rows] != [(*paid, USAGE["total_tokens"], 1, "stop")] or rows[0][0] not in outcomes:
-            faults.append(f"call {one.tag}, {one.cache_status}: {rows}")
+        if len(rows) != 1 or not _says_all(one, rows[0], made):
+            faults.append(f"call {one.tag}, {one.form}, {one.cache_status}: {rows}")
     return faults
+
+
+def _says_all(one: Received, row: tuple[Any, ...], made: dict[int, tuple[int | None, int | None]]) -> bool:
+    """Whether a row is right. The usage of a stream is not reported, as nobody asks for it."""
+    outcome, recording, cost, saved, tokens, *rest = row
+    worth = (_PRICE, USAGE["total_tokens"]) if one.form is WireForm.JSON else (None, None)
+    if "; hit" in one.cache_status or "collapsed;" in f"{one.cache_status};":
+        known = made.get(recording, (saved, tokens))  # of a call that was killed there may be a recording and no row
+        right = outcome in ("hit", "coalesced") and (cost, saved, tokens) == (0, *known)
+    else:
+        right = (outcome, cost, saved, tokens) == ("recorded", worth[0], 0, worth[1])
+    return right and rest == [1, "stop"]
 
 
 def _corrupt(store: str) -> list[str]:
