@@ -166,6 +166,12 @@ class CassetteFile:
         self._on_disk = _digest(content)
 
 
+def read_cassette(path: Path, keys: Keys) -> tuple[Recording, ...]:
+    """What a file holds; nothing if there is none. Raises `CassetteError` or `StoreError` as to open it would."""
+    content = _read(path)
+    return () if content is None else _load(path, content, keys)
+
+
 def _read(path: Path) -> bytes | None:
     try:
         return path.read_bytes()

@@ -11,10 +11,11 @@ from chatreel.alarm import Alarm
 from chatreel.store import log
 from chatreel.store.bases import Bases
 from chatreel.store.log import Call
+from chatreel.store.spool import Written
 from chatreel.store.writer import Unreachable, Writer, said
 
 _KEPT = 1_000
-"""Rows that wait for a store that does not take any; beyond that the oldest are lost."""
+"""Rows that wait for a store that does not take any; beyond that the oldest are left to the next start."""
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class Backlog:
     def __init__(self, writer: Writer, bases: Bases) -> None:
         self._writer = writer
         self._bases = bases
-        self._waiting: deque[Call] = deque(maxlen=_KEPT)
+        self._waiting: deque[tuple[Call, Written]] = deque(maxlen=_KEPT)
         self._lock = Lock()
         self._alarm = Alarm(
             logger,
@@ -34,10 +35,10 @@ class Backlog:
             "the log is written again, after it failed %d times",
         )
 
-    def add(self, call: Call) -> None:
-        """Have a row written."""
+    def add(self, call: Call, written: Written) -> None:
+        """Have a row written. `written` is called when it is, or never can be."""
         self._writer.submit(lambda connection: log.insert(connection, call, self._bases)).add_done_callback(
-            lambda future: self._done(call, future)
+            lambda future: self._done(call, written, future)
         )
 
     def retry(self) -> None:
@@ -47,18 +48,20 @@ class Backlog:
         with self._lock:
             waiting = [*self._waiting]
             self._waiting.clear()
-        for call in waiting:
-            self.add(call)
+        for call, written in waiting:
+            self.add(call, written)
 
-    def _done(self, call: Call, future: Future[None]) -> None:
+    def _done(self, call: Call, written: Written, future: Future[None]) -> None:
         """In the writer's thread, or in the caller's if the store does not even try."""
         error = future.exception()
         if error is None:
+            written()
             self._alarm.rest()
             self.retry()
         elif isinstance(error, Unreachable | OperationalError):
             with self._lock:
-                self._waiting.append(call)
+                self._waiting.append((call, written))
                 self._alarm.ring(said(error))
         else:
+            written()
             logger.warning("a row of the log could not be written: %s", error)
