@@ -103,7 +103,7 @@ def serve(
         budget=tuple(budget or ()),
         unpriced=unpriced,
     )
-    talk.start_logging()
+    talk.start_logging(redactor=settings.redactor)
     asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
 
 
@@ -151,7 +151,7 @@ def run(
         budget=tuple(budget or ()),
         unpriced=unpriced,
     )
-    talk.start_logging(quiet=True)
+    talk.start_logging(quiet=True, redactor=settings.redactor)
     settings = for_one_command(settings, intercept=intercept or bool(intercept_host))
     raise typer.Exit(asyncio.run(run_command(command, settings)))
 
