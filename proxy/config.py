@@ -81,7 +81,7 @@ def _rules_of(entry: object) -> tuple[Rule, ...]:
     raise ValueError(f"{entry!r} is no rule: give the name of a shipped one, or name, pointer and pattern")
 
 
-def _tables(value: object, name: str) -> list[object]:
+def _tables(value: object, name: str, what: str) -> list[object]:
     """Tables of a file; a variable of the environment holds them as JSON."""
     if isinstance(value, str):
         try:
@@ -91,17 +91,17 @@ def _tables(value: object, name: str) -> list[object]:
                 f"{value!r} is not JSON: give a list of objects, or [[{name}]] tables in a file"
             ) from error
     if not isinstance(value, list | tuple):
-        raise ValueError(f"give a list, or [[{name}]] tables in a file")  # noqa: TRY004 - as above
+        raise ValueError(f"give a list of {what}, or [[{name}]] tables in a file")  # noqa: TRY004 - as above
     return [*value]
 
 
 def _prices(value: object) -> object:
-    tables = _tables(value, "price")
+    tables = _tables(value, "price", "prices")
     return tuple(entry if isinstance(entry, PriceOverride) else parse_override(entry) for entry in tables)
 
 
 def _patterns(value: object) -> object:
-    return tuple(map(_pattern_of, _tables(value, "redact")))
+    return tuple(map(_pattern_of, _tables(value, "redact", "shapes")))
 
 
 def _pattern_of(entry: object) -> Pattern:
