@@ -1,9 +1,9 @@
 """Whether a proxy that runs for long stays as it is: memory, sockets, threads and tasks, over many calls of all sorts.
 
-Run as `python benchmarks/soak.py --calls 200000`. Sixteen clients ask a proxy of their own, on loopback: old questions and
-new ones, JSON and streams, upstreams that fail, clients that leave in the middle, bodies that are none. A bar shows how
-far it is; every tenth of the way a line says what the proxy takes. Exit code 1 if memory has grown by more than a tenth
-since the first fifth, which fills the caches, or if anything is left open when all clients have gone.
+Run as `python benchmarks/soak.py --calls 200000`. Sixteen clients ask a proxy of their own, on loopback: old questions
+and new ones, JSON and streams, upstreams that fail, clients that leave in the middle, bodies that are none. A bar shows
+how far it is; every tenth of the way a line says what the proxy takes. Exit code 1 if memory has grown by more than a
+tenth since the first fifth, which fills the caches, or if anything is left open when all clients have gone.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from operator import length_hint
 from pathlib import Path
 
 import orjson
@@ -31,6 +32,8 @@ GROWTH = 0.1
 """Share by which memory may grow after that."""
 OLD = 500
 """Questions that are asked again and again."""
+FIRST = 200
+"""Calls before the first look."""
 NEW = 0.05
 """Share of questions that nobody has asked before."""
 
@@ -71,7 +74,7 @@ class Soaked:
     samples: tuple[Sample, ...]
     """Every tenth of the way, while clients ask."""
     before: Sample
-    """Of the idle proxy, before the first call."""
+    """Of the idle proxy, after some first calls that do not count."""
     after: Sample
     """And after the last one, once its clients had gone."""
     seconds: float
@@ -103,30 +106,38 @@ class Proxy:
         self._tasks = tasks
 
     async def sample(self, calls: int) -> Sample:
+        tasks = await self._count_tasks()
+        return self._sample(calls, tasks)
+
+    def _sample(self, calls: int, tasks: int) -> Sample:
         status = Path(f"/proc/{self._pid}/status").read_text()
         return Sample(
             calls,
             memory=int(_found(r"VmRSS:\s+(\d+)", status)) * 1024,
-            descriptors=len(os.listdir(f"/proc/{self._pid}/fd")),  # noqa: PTH208 - names of links that may be gone
+            descriptors=len([*Path(f"/proc/{self._pid}/fd").iterdir()]),
             threads=int(_found(r"Threads:\s+(\d+)", status)),
-            tasks=await self._count_tasks(),
+            tasks=tasks,
         )
 
     async def idle(self, like: Sample | None, calls: int) -> Sample:
         """Once nothing is under way any more, or after half a minute."""
-        for _ in range(60):
+        for place in range(60):
             await asyncio.sleep(0.5)
             sample = await self.sample(calls)
-            if like is None or (sample.descriptors <= like.descriptors and sample.tasks <= like.tasks):
+            if place > 5 if like is None else _is_back(sample, like):
                 break
         return sample
 
     async def _count_tasks(self) -> int:
         self._tasks.unlink(missing_ok=True)
         os.kill(self._pid, signal.SIGUSR1)
-        while not self._tasks.exists() or not self._tasks.read_text():
+        while not self._tasks.exists() or not self._tasks.read_text():  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.01)
         return int(self._tasks.read_text())
+
+
+def _is_back(now: Sample, before: Sample) -> bool:
+    return now.descriptors <= before.descriptors and now.tasks <= before.tasks
 
 
 def _found(pattern: str, text: str) -> str:
@@ -140,16 +151,23 @@ async def soak(calls: int, say: Callable[[str], None], advance: Callable[[int], 
         server = await asyncio.start_server(_upstream, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server, _proxy(Path(folder), url) as proxy:
+            # What is opened once, for good: connections of the store, threads.
+            await _ask(proxy, iter(range(-FIRST, 0)), lambda _: None)
             before = await proxy.idle(None, 0)
             started = time.monotonic()
             samples: list[Sample] = []
             waiting = iter(range(calls))
             async with asyncio.TaskGroup() as group:
-                for number in range(CLIENTS):
-                    group.create_task(_client(proxy.port, number, _counted(waiting, advance)))
+                group.create_task(_ask(proxy, waiting, advance))
                 group.create_task(_watch(proxy, calls, waiting, samples, say))
             after = await proxy.idle(before, calls)
             return Soaked(tuple(samples), before, after, time.monotonic() - started)
+
+
+async def _ask(proxy: Proxy, waiting: Iterator[int], advance: Callable[[int], None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for number in range(CLIENTS):
+            group.create_task(_client(proxy.port, number, _counted(waiting, advance)))
 
 
 def _counted(waiting: Iterator[int], advance: Callable[[int], None]) -> Iterator[int]:
@@ -158,10 +176,12 @@ def _counted(waiting: Iterator[int], advance: Callable[[int], None]) -> Iterator
         advance(1)
 
 
-async def _watch(proxy: Proxy, calls: int, waiting: Iterator[int], samples: list[Sample], say: Callable[[str], None]) -> None:
+async def _watch(
+    proxy: Proxy, calls: int, waiting: Iterator[int], samples: list[Sample], say: Callable[[str], None]
+) -> None:
     """Sample every tenth of the way. `waiting` tells how many calls are left."""
     for tenth in range(1, 11):
-        while calls - waiting.__length_hint__() < calls * tenth // 10:  # type: ignore[attr-defined] # of a range
+        while calls - length_hint(waiting) < calls * tenth // 10:  # noqa: ASYNC110 - the clients count, and wake nobody
             await asyncio.sleep(0.05)
         sample = await proxy.sample(calls * tenth // 10)
         samples.append(sample)
@@ -268,8 +288,9 @@ async def _upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 async def _stream(writer: asyncio.StreamWriter, text: str) -> None:
     writer.write(_head(200, "text/event-stream", None))
-    deltas = [{"delta": {"content": part}, "finish_reason": None} for part in (text[:20], text[20:])]
-    for choice in (*deltas, {"delta": {}}):
+    said = [{"content": text[:20]}, {"content": text[20:]}, {}]
+    for place, delta in enumerate(said, 1):
+        choice: dict[str, object] = {"delta": delta, "finish_reason": "stop" if place == len(said) else None}
         data = b"data: " + orjson.dumps(_completion("chat.completion.chunk", choice)) + b"\n\n"
         writer.write(b"%x\r\n%s\r\n" % (len(data), data))
         if text.startswith("slow"):
@@ -279,13 +300,20 @@ async def _stream(writer: asyncio.StreamWriter, text: str) -> None:
 
 def _completion(kind: str, choice: dict[str, object]) -> dict[str, object]:
     whole = {"index": 0, "finish_reason": "stop", **choice}
-    usage = {} if kind.endswith("chunk") else {"usage": {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}}
+    usage = (
+        {} if kind.endswith("chunk") else {"usage": {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}}
+    )
     return {"id": "chatcmpl-1", "object": kind, "created": 1, "model": "m", "choices": [whole], **usage}
 
 
 def _head(status: int, media_type: str, length: int | None) -> bytes:
     framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
     return f"HTTP/1.1 {status} OK\r\ncontent-type: {media_type}\r\n{framing}\r\n\r\n".encode()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def main() -> int:
@@ -295,12 +323,12 @@ def main() -> int:
     console = Console(stderr=True)
     with Progress(console=console) as bar:
         task = bar.add_task("calls", total=calls)
-        soaked = asyncio.run(soak(calls, lambda text: print(text, flush=True), lambda done: bar.advance(task, done)))
-    print(f"before: {soaked.before}")
-    print(f"after:  {soaked.after}")
-    print(f"{calls:,} calls in {soaked.seconds:,.0f} s; memory grew by {soaked.growth:.1%} since the caches were filled")
+        soaked = asyncio.run(soak(calls, _say, lambda done: bar.advance(task, done)))
+    _say(f"before: {soaked.before}")
+    _say(f"after:  {soaked.after}")
+    _say(f"{calls:,} calls in {soaked.seconds:,.0f} s; memory grew by {soaked.growth:.1%} once the caches were filled")
     for fault in soaked.faults:
-        print(f"FAULT: {fault}")
+        _say(f"FAULT: {fault}")
     return 1 if soaked.faults else 0
 
 

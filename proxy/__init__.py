@@ -71,7 +71,7 @@ The edges do it, each with one library.
                   recordings in from files of other tools and out to them; cassettes judged
     atomic        files that are there as a whole or not at all
     lookup, advice, rekey, repricing
-                  explain, suggest, rekey and reprice: what a store and its log have to say, and keys and prices made anew
+                  explain, suggest, rekey and reprice: what a store and its log say, keys and prices made anew
     keeping       ls, show, diff, rm, prune, verify, stats: looking after a store
     doctor        what is wrong with a set-up
     cli, talk     parse and report (typer, rich)

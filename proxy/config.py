@@ -231,6 +231,8 @@ class Settings(BaseSettings):
     """Store errors of the upstream, too, and replay them: retries are part of a test. `None`: in cassettes only."""
     cassette: Path | None = None
     """File to record into and replay from, instead of the store."""
+    cassettes: Path | None = None
+    """Folder that cassettes of sessions have to be in; `None`: the working folder if there is a token, else any."""
     repeats: AtEnd = AtEnd.LAST
     """What comes after the last take of a call, where takes are replayed in order."""
     tag: Annotated[tuple[TagText, ...], NoDecode, BeforeValidator(_words)] = ()

@@ -144,7 +144,9 @@ def defaults_of(settings: Settings) -> Defaults:
     """What a session is unless it says otherwise."""
     freshness = Freshness(settings.ttl, settings.max_age, settings.on_max_age)
     options = Options(repeats=settings.repeats, speed=settings.pace, freshness=freshness)
-    return Defaults(settings.mode, options, settings.record_errors, parse_unpriced(settings.unpriced))
+    anywhere = not settings.secret_token  # who may use a proxy without a token is at home on its machine
+    folder = settings.cassettes or (None if anywhere else Path.cwd())
+    return Defaults(settings.mode, options, settings.record_errors, parse_unpriced(settings.unpriced), folder)
 
 
 def open_store(settings: Settings) -> Store:

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from chatreel.doctor import machine
 from chatreel.interception import CA_VARIABLES
 from support.calls import ask, question
 from support.command import chatreel
