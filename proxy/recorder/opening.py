@@ -25,6 +25,9 @@ LEASE = 120.0
 _POLL = 0.1
 """Seconds between two looks at what another proxy has recorded."""
 
+_LARGE = 2**20
+"""Bytes of a request whose messages are let go of once they have been read: an upstream may take minutes."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -102,6 +105,8 @@ class Opening:
             keep, raw = self._habits.keys.keep, exchange.asked.body
             exchange.kept = await asyncio.to_thread(keep, exchange, exchange.body, raw, exchange.identity)
             exchange.identity = exchange.kept.identity
+            if len(raw) > _LARGE and "stream_options" not in exchange.body:  # which the body may be written anew for
+                exchange.body = {name: child for name, child in exchange.body.items() if not isinstance(child, list)}
 
     def _without_key(self, exchange: Exchange, directives: Directives, reason: str) -> None:
         exchange.body = readable(exchange.asked.body)
