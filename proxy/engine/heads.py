@@ -53,8 +53,7 @@ class BoundedHttpLayer(HttpLayer):
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if self._ended:
             return
-        if isinstance(event, events.Start):
-            self._read_with_ours()
+        self._begin(event)
         if isinstance(event, events.Wakeup) and event.command is self._alarm:
             self._alarm = None
             reader = self._unfinished()
@@ -75,8 +74,9 @@ class BoundedHttpLayer(HttpLayer):
             self._ended = True
             yield commands.CloseConnection(self.context.client)
 
-    def _read_with_ours(self) -> None:
-        if self.context.client.alpn in _HTTP_1:
+    def _begin(self, event: events.Event) -> None:
+        """A connection gets our reader: the engine takes what is there."""
+        if isinstance(event, events.Start) and self.context.client.alpn in _HTTP_1:
             self.connections.setdefault(self.context.client, _Reader(self.context.fork()))
 
     def _unfinished(self) -> Http1Server | None:
@@ -104,4 +104,4 @@ class BoundedHttpLayer(HttpLayer):
 def _closing(error: ApiError) -> bytes:
     response = response_of(refusal(error))
     response.headers["connection"] = "close"
-    return assemble_response(response)
+    return bytes(assemble_response(response))
