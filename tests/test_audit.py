@@ -15,7 +15,9 @@ FLAW = {"id": "PYSEC-2026-1", "aliases": ["CVE-2026-1"], "fix_versions": ["1.1"]
 
 def audit(tmp_path: Path, flaws: list[object] | None, explained: str = "") -> subprocess.CompletedProcess[str]:
     """The audit, with a pip-audit that finds these; `None`: it reaches nobody."""
-    answer = {"dependencies": [{"name": "a", "version": "1.0", "vulns": flaws}], "fixes": []}
+    skipped = {"name": "b", "skip_reason": "Dependency not found on PyPI"}
+    found = [{"name": "a", "version": "1.0", "vulns": flaws}] if flaws != ["nothing is known"] else []
+    answer = {"dependencies": [*found, skipped], "fixes": []}
     script = tmp_path / "pip-audit"
     script.write_text(
         f"#!{sys.executable}\nimport pathlib, sys\n"
@@ -35,12 +37,13 @@ def audit(tmp_path: Path, flaws: list[object] | None, explained: str = "") -> su
 @pytest.mark.parametrize(
     ("flaws", "explained", "code", "said"),
     [
-        ([], "", 0, "1 packages, 0 known flaws"),
+        ([], "", 0, "1 packages, 0 known flaws, 0 of them not explained; NOT ASKED about 1: b"),
         ([FLAW], "", 1, "a 1.0: PYSEC-2026-1, CVE-2026-1; fixed in 1.1. NOT EXPLAINED"),
         ([FLAW], "# why\nCVE-2026-1 The door is not used.\n", 0, "The door is not used."),
         (None, "", 0, "NOT DONE: the advisories cannot be asked from here: ConnectionError"),
+        (["nothing is known"], "", 0, "NOT DONE: the index that can be asked from here knows none of the packages"),
     ],
-    ids=["clean", "a flaw", "an explained flaw", "nobody to ask"],
+    ids=["clean", "a flaw", "an explained flaw", "nobody to ask", "nobody who knows"],
 )
 def test_the_audit_tells_flaws_from_silence(
     tmp_path: Path, flaws: list[object] | None, explained: str, code: int, said: str
