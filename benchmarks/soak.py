@@ -34,8 +34,8 @@ OLD = 500
 """Questions that are asked again and again."""
 FIRST = 200
 """Calls before the first look."""
-NEW = 0.05
-"""Share of questions that nobody has asked before."""
+NEW = 0.01
+"""Share of questions that nobody has asked before. Each is remembered, within the bounds of the caches."""
 
 _PROGRAM = """
 import asyncio, os, pathlib, signal
@@ -216,8 +216,8 @@ async def _proxy(folder: Path, upstream: str) -> AsyncIterator[Proxy]:
 
 def _question(rng: random.Random, number: int) -> tuple[str, dict[str, object]]:
     """What is asked, and how: mostly what was asked before."""
-    kind = rng.choices(("plain", "fails", "leaves", "no json"), (92, 3, 3, 2))[0]
-    text = f"new {number} {'word ' * 200}" if rng.random() < NEW else f"old {rng.randrange(OLD)} {'word ' * 200}"
+    kind = rng.choices(("plain", "fails", "leaves", "no json"), (94, 3, 1, 2))[0]
+    text = f"new {number} {'word ' * 40}" if rng.random() < NEW else f"old {rng.randrange(OLD)} {'word ' * 40}"
     if kind == "leaves":
         text = f"slow {number}"
     messages = [{"role": "user", "content": "fail" if kind == "fails" else text}]

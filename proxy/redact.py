@@ -103,20 +103,6 @@ class Redaction:
         self.names: dict[str, None] = {}
         """What was taken out, in the order in which it was found."""
 
-    def body(self, body: JsonObject, raw: bytes) -> JsonObject:
-        """`object` of a body as read from `raw`: shapes that cannot be in there are not looked for, text by text."""
-        if any(escape in raw for escape in ESCAPES):
-            try:
-                raw = orjson.dumps(body)
-            except orjson.JSONEncodeError:  # integers beyond 64 bits
-                return self.object(body)
-        if ESCAPES[0] in raw:  # JSON inside of a text
-            return self.object(body)
-        shapes, self._shapes = self._shapes, self._shapes.within(raw)
-        clean = self.object(body)
-        self._shapes = shapes
-        return clean
-
     def value(self, value: Json) -> Json:
         """JSON without secrets: the very same object if there are none."""
         if isinstance(value, str):

@@ -82,7 +82,7 @@ class Keys:
         """
         redaction = Redaction(self.redactor)
         named = canonical.without_secrets(body)
-        clean = redaction.body(named, raw)
+        clean = redaction.object(named)
         path, query = redaction.address(route.path, route.query)
         where = _Where(route.upstream, path, query, route.tenant)
         model = clean.get("model")

@@ -40,6 +40,9 @@ _FEW: Final = 8
 
 _LONG: Final = 20
 
+_REMEMBERED: Final = 50_000
+"""Texts in which nothing was found."""
+
 PLACEHOLDER: Final = re.compile(r"\[[\w .-]{1,60} removed(?: [0-9a-f]{32})?\]")
 """What stands where a secret was."""
 
@@ -50,24 +53,26 @@ class Shapes:
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self.patterns = tuple(patterns)
         self._hints = [(hint, place) for place, pattern in enumerate(self.patterns) for hint in pattern.hints]
+        self._clean: dict[int, None] = {}
+        """Hashes of texts, 64 bits with a seed of this process: an agent sends again all that it has sent before."""
         self._always = [place for place, pattern in enumerate(self.patterns) if not pattern.hints]
-
-    def within(self, document: bytes) -> "Shapes":
-        """Those that may be in the texts of a document, which has them in plain, not as escapes."""
-        return Shapes(
-            pattern
-            for pattern in self.patterns
-            if not pattern.hints or any(hint.encode() in document for hint in pattern.hints)
-        )
 
     def matches(self, text: str) -> list[tuple[int, int, int]]:
         """Start, place of the pattern and end of all that look like a secret, in order."""
-        hinted = [(hint, place) for hint, place in self._hints if hint in text] if len(text) >= _SHORTEST else []
-        if not hinted and not self._always:
+        mark = hash(text)
+        if mark in self._clean:
             return []
+        hinted = [(hint, place) for hint, place in self._hints if hint in text] if len(text) >= _SHORTEST else []
         found = [*_spans(self._plain_matches(text))]
         found += [span for span in _spans(self._hinted_matches(text, hinted)) if not _is_example(text, *span)]
+        if not found:
+            self._remember(mark)
         return sorted((start, place, end) for place, start, end in found if end > start)
+
+    def _remember(self, mark: int) -> None:
+        if len(self._clean) >= _REMEMBERED:
+            self._clean.clear()
+        self._clean[mark] = None
 
     def _plain_matches(self, text: str) -> Iterator[tuple[int, re.Match[str]]]:
         for place in self._always:

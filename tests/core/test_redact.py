@@ -113,11 +113,10 @@ def clean(value: Json, redactor: Redactor = DEFAULT_REDACTOR) -> Json:
 
 
 def test_two_secrets_have_two_placeholders_and_one_secret_has_one() -> None:
-    first, again, changed = clean([f"a {ONE}", ONE, ONE[:-1] + ("x" if ONE[-1] != "x" else "y")])  # type: ignore[misc, union-attr]
+    first, again, changed = (str(clean(text)) for text in (f"a {ONE}", ONE, ONE[:-8] + ONE[-8:].swapcase()))
     assert first == f"a {again}"
-    assert PLACEHOLDER.fullmatch(str(again))
+    assert PLACEHOLDER.fullmatch(again)
     assert changed != again
-    assert clean(ONE) == again
 
 
 def test_a_key_of_ones_own_makes_other_placeholders_and_nobody_can_make_them_without() -> None:

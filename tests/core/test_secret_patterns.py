@@ -35,7 +35,15 @@ def test_every_pattern_has_an_example_here() -> None:
 @pytest.mark.parametrize("name", KEYS)
 def test_a_key_is_found_and_taken_out_whole(name: str) -> None:
     key = KEYS[name]
-    for before, after in [("", ""), ("key=", "\n"), ("Is ", ' wrong? {"a": 1}'), ('"', '"')]:
+    for before, after in [
+        ("", ""),
+        ("key=", "\n"),
+        ("Is ", ' wrong? {"a": 1}'),
+        ('"', '"'),
+        ("It is ", ". Keep it."),
+        ("(", ")"),
+        ("", ", and"),
+    ]:
         text = f"{before}{key}{after}"
         assert [found.name for found in find(text)] == [name], text
         left = replace(text)

@@ -4,7 +4,9 @@ import json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from chatreel.redact import REDACTED_HEADER
 from chatreel.secret_patterns import PLACEHOLDER
 from chatreel.store import payloads
 from chatreel.store.database import open_engine, store_url
-from support.calls import question
+from support.calls import ask, question
 from support.command import chatreel
 from support.database import rows
 from support.planted import KEYS, secret_of
@@ -307,3 +309,28 @@ def test_a_store_without_secrets_is_verified_and_has_the_keys_of_today(few: Plan
     assert verified.returncode == 0, verified.stderr + verified.stdout
     rekeyed = chatreel("rekey", "--dry-run", "--store", store, cwd=few.folder)
     assert "0 would have another key" in rekeyed.stdout, rekeyed.stdout
+
+
+def test_who_waits_for_an_answer_in_flight_gets_it_as_it_comes_and_another_secret_is_another_call(
+    upstream: Upstream, store: str
+) -> None:
+    held = threading.Event()
+    answer = completion(said(KINDS[0]))
+    upstream.reply_with(Reply(headers=answer.headers, body=answer.body, hold=held))
+    body = question(f"Use {KEYS['OpenAI key']}")
+    other = question(f"Use {KEYS['OpenAI key'].swapcase().replace('SK-PROJ', 'sk-proj')}")
+    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+        with ThreadPoolExecutor(3) as pool:
+            leading = pool.submit(ask, proxy.base_url, body)
+            upstream.wait_for_calls(1)
+            waiting = [pool.submit(ask, proxy.base_url, one) for one in (body, other)]
+            upstream.wait_for_calls(2)
+            # A call that comes after others is answered after they were read.
+            assert ask(proxy.base_url, question(), cache_control="only-if-cached").status_code == 504
+            held.set()
+            live = [future.result() for future in (leading, *waiting)]
+        replayed = ask(proxy.base_url, body)
+    assert [json.loads(call.body) for call in upstream.calls] == [body, other]
+    assert [response.json() for response in live] == [json.loads(answer.body)] * 3
+    assert "detail=redacted" in replayed.headers["cache-status"]
+    assert secret_of(KINDS[0]) not in replayed.text
