@@ -82,9 +82,7 @@ def warn(exchange: Exchange, text: str) -> None:
         logger.warning("%s", text)
 
 
-def _row(
-    exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping[str, str], redactor: Redactor
-) -> Call:
+def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping[str, str], redactor: Redactor) -> Call:
     """What a recording can tell later, it need not tell now. Nothing from outside gets in with a secret in it."""
     session, kept = exchange.session, exchange.kept
     pieces = exchange.answered.pieces if exchange.answered else ()
