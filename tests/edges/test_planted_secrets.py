@@ -144,6 +144,7 @@ def plant(folder: Path, kinds: Sequence[str], *, commands: bool = True, **settin
             for kind in kinds:
                 for form in FORMS:
                     live[kind, form] = _call(client, proxy.base_url, kind, form).content
+                    _copy_spool(store, folder)
                     replayed[kind, form] = _call(client, proxy.base_url, kind, form)
                 with sessions.opened(name=said(kind), cassette=str(cassette), mode="cache") as session:
                     for form in FORMS:
@@ -183,6 +184,13 @@ def _call(client: httpx.Client, base_url: str, kind: str, form: str) -> httpx.Re
     }
     headers |= {"x-chatreel-tag": f"note={one_line}"}
     return client.post(f"{base_url}/{path}?trace={quote(key, safe='')}", json=body_of(kind, form), headers=headers)
+
+
+def _copy_spool(store: Path, folder: Path) -> None:
+    """Rows of the log that wait to be written: a moment later there may be none."""
+    with (folder / "spool").open("ab") as copy:
+        for path in store.parent.glob(f"{store.name}.spool-*"):
+            copy.write(path.read_bytes())
 
 
 def _copy_beside(store: Path, folder: Path) -> None:
@@ -271,7 +279,7 @@ def test_no_secret_of_forty_kinds_is_written_anywhere(tmp_path: Path) -> None:
 def test_the_search_finds_them_where_nothing_is_redacted(tmp_path: Path) -> None:
     found = plant(tmp_path, FEW, CHATREEL_REDACT_KNOWN="false").found
     everywhere = {"store.db", "copy.db-wal", "payload", "payload, its texts joined", "calls.json", "control API"}
-    everywhere |= {"cassette, its texts joined", "calls in DuckDB", "calls in Parquet", "packed.har", "log"}
+    everywhere |= {"cassette, its texts joined", "calls in DuckDB", "calls in Parquet", "packed.har", "log", "spool"}
     for kind in FEW:
         assert everywhere - found[kind] == set(), kind
 
