@@ -10,6 +10,7 @@ from chatreel.explain import CANDIDATES, miss_message
 from chatreel.http_caching import CacheStatus, age_header
 from chatreel.model import Identity, Outcome, Replayable
 from chatreel.recorder.logbook import Logbook, warn
+from chatreel.redact import REDACTED_HEADER
 from chatreel.replay import replay
 from chatreel.reply import Reply, refusal
 from chatreel.store import Store
@@ -82,7 +83,8 @@ class Answering:
 
 
 def _with_headers(answer: Reply, recording: Replayable, status: CacheStatus) -> Reply:
-    detail = "edited" if recording.edited else "converted" if answer.converted else ""
+    redacted = any(name == REDACTED_HEADER for name, _ in recording.headers)
+    detail = "redacted" if redacted else "edited" if recording.edited else "converted" if answer.converted else ""
     said = CacheStatus(
         hit=status.hit,
         fwd=status.fwd,

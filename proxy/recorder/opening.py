@@ -25,6 +25,9 @@ LEASE = 120.0
 _POLL = 0.1
 """Seconds between two looks at what another proxy has recorded."""
 
+_LARGE = 2**20
+"""Bytes of a request whose messages are let go of once they have been read: an upstream may take minutes."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -64,15 +67,14 @@ class Opening:
             exchange.body = readable(asked.body)
             return exchange
         try:
-            identity = self._identify(exchange)
+            identity = await self._kept_identity(exchange, self._identify(exchange))
+            await self._settle(exchange, identity, directives)
         except Malformed as error:
             exchange.reason = str(error)
             problem = ApiError(Problem.BAD_REQUEST, f"chatreel cannot read this request: {error}")
             self._answering.refuse(exchange, problem)
         except NotKeyable as error:
             self._without_key(exchange, directives, str(error))
-        else:
-            await self._settle(exchange, identity, directives)
         return exchange
 
     def _identify(self, exchange: Exchange) -> Identity:
@@ -82,8 +84,33 @@ class Opening:
         exchange.identity = self._habits.keys.identify(exchange, exchange.body)
         return exchange.identity
 
+    async def _kept_identity(self, exchange: Exchange, identity: Identity) -> Identity:
+        """The identity to look for. To look for secrets takes longer than all else: a hit goes without.
+
+        What is recorded under the identity that a request has as it came was a request without secrets, so this is one.
+        """
+        if exchange.mode is Mode.RECORD or not await self._is_recorded(exchange, identity):
+            await self._keep(exchange)
+        return exchange.identity or identity
+
+    async def _is_recorded(self, exchange: Exchange, identity: Identity) -> bool:
+        try:
+            return bool(await exchange.session.recordings.takes(identity.key))
+        except StoreError:
+            return False
+
+    async def _keep(self, exchange: Exchange) -> None:
+        """Find out what may be stored of a request. Raises `NotKeyable`."""
+        if exchange.kept is None:
+            keep, raw = self._habits.keys.keep, exchange.asked.body
+            exchange.kept = await asyncio.to_thread(keep, exchange, exchange.body, raw, exchange.identity)
+            exchange.identity = exchange.kept.identity
+            if len(raw) > _LARGE and "stream_options" not in exchange.body:  # which the body may be written anew for
+                exchange.body = {name: child for name, child in exchange.body.items() if not isinstance(child, list)}
+
     def _without_key(self, exchange: Exchange, directives: Directives, reason: str) -> None:
         exchange.body = readable(exchange.asked.body)
+        exchange.identity = None
         exchange.reason = reason
         exchange.found = Found.UNKEYABLE
         exchange.action = decide(exchange.session.mode, directives, exchange.found)
@@ -175,6 +202,7 @@ class Opening:
             self._answering.hit(exchange, lookup.recording)
             return True
         self._give_back(exchange, identity, lookup)
+        await self._keep(exchange)
         if exchange.action is Action.REFUSE:
             await self._answering.refuse_found(exchange, identity, lookup.takes)
             return True
