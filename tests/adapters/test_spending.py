@@ -66,7 +66,7 @@ def test_a_tag_is_told_what_its_calls_have_cost(store: str) -> None:
         call("never began", outcome=Outcome.FAILED, started_at=NOON, charge=Charge(None, 0)),
     )
     budgets = ("9/day", "team=search:9/day", "team=chat:9/day", "env=ci:9/week", "team=none:9/day")
-    assert told(store, *budgets) == [(15, 2), (3, 0), (4, 1), (1, 0), (0, 0)]
+    assert told(store, *budgets) == [(Decimal(15), 2), (3, 0), (4, 1), (1, 0), (0, 0)]
     assert told(store, *budgets, unpriced="0.5") == [(16, 2), (3, 0), (Decimal("4.5"), 1), (1, 0), (0, 0)]
 
 
