@@ -40,6 +40,7 @@ class CassetteFile:
         """Whether there was a file at the start."""
         self._on_disk = _digest(content)
         self._recordings: dict[int, Recording] = {}
+        self._replayables: dict[int, Replayable] = {}
         self._blocks: dict[int, Block] = {}
         self._by_key: dict[str, list[int]] = {}
         self._arriving: list[tuple[Recording, int | None, asyncio.Future[Recording]]] = []
@@ -49,13 +50,22 @@ class CassetteFile:
                 self._put(replace(recording, id=number))
 
     async def takes(self, key: str) -> tuple[Take, ...]:
+        return self.takes_at_once(key)
+
+    def takes_at_once(self, key: str) -> tuple[Take, ...]:
         return tuple(Take(number, self._recordings[number].form) for number in self._by_key.get(key, ()))
 
     async def load(self, recording_id: int) -> Recording:
         return self._recordings[recording_id]
 
     async def replayable(self, recording_id: int) -> Replayable:
-        return self._recordings[recording_id].replayable
+        return self.replayable_at_once(recording_id)
+
+    def replayable_at_once(self, recording_id: int) -> Replayable:
+        known = self._replayables.get(recording_id)
+        if known is None:
+            known = self._replayables[recording_id] = self._recordings[recording_id].replayable
+        return known
 
     async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:
         if not self._writes or self._closed:
@@ -93,6 +103,7 @@ class CassetteFile:
     def _put(self, recording: Recording) -> None:
         before = self._recordings.get(recording.id)
         self._recordings[recording.id] = recording
+        self._replayables.pop(recording.id, None)
         if before is None:
             self._by_key.setdefault(recording.identity.key, []).append(recording.id)
 

@@ -8,6 +8,7 @@ from chatreel.canonical import without_credentials
 from chatreel.decide import Action, Found
 from chatreel.flights import Flight
 from chatreel.model import Identity, JsonObject, Mode, Piece, Replayable, WireForm
+from chatreel.replay import Ready
 from chatreel.reply import Reply
 from chatreel.session import Session
 from chatreel.upstreams import Target
@@ -64,6 +65,8 @@ class Exchange:
     """Of the error, if it is refused."""
     reply: Reply | None = None
     """What the client gets without anybody being asked; `None` if the call goes upstream."""
+    ready: Ready | None = None
+    """What `reply` was made of, if it is a recording."""
     first_piece: float | None = None
     """Seconds until the first piece of the body came from upstream."""
     adds_usage: bool = False

@@ -34,6 +34,9 @@ from chatreel.upstreams import Upstreams
 
 _AUTHORITY = "mitmproxy-ca-cert.pem"
 
+_READY = 4
+"""Of the memory for recordings, the fourth part is for answers that are kept ready: each keeps its recording, too."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -91,6 +94,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
                 max_connections=settings.max_connections,
             ),
             certificates=certificates,
+            fast_path=settings.fast_path,
         )
         origin, *forward = await master.start()
         # What is loaded by now stays: to look through it for garbage keeps all calls waiting for tenths of a second.
@@ -127,7 +131,13 @@ async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessi
 def habits_of(settings: Settings, keys: Keys) -> Habits:
     """What is the same for all calls."""
     tags = tuple(map(parse_tag, settings.tag))
-    return Habits(ask_usage=settings.ask_usage, keys=keys, prices=Prices(settings.price), tags=tags)
+    return Habits(
+        ask_usage=settings.ask_usage,
+        keys=keys,
+        prices=Prices(settings.price),
+        memory=int(settings.memory) // _READY,
+        tags=tags,
+    )
 
 
 def defaults_of(settings: Settings) -> Defaults:
@@ -139,7 +149,8 @@ def defaults_of(settings: Settings) -> Defaults:
 
 def open_store(settings: Settings) -> Store:
     """The store of `settings`, made if there is none. Raises `StoreError`."""
-    return Store(settings.store, memory_limit=int(settings.memory), keyed_by=keyed_by(settings.key_options))
+    memory = int(settings.memory) - int(settings.memory) // _READY
+    return Store(settings.store, memory_limit=memory, keyed_by=keyed_by(settings.key_options))
 
 
 def keys_for(settings: Settings) -> Keys:

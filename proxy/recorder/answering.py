@@ -1,6 +1,9 @@
 """Recordings and refusals as answers: what a client gets without an upstream being asked for it."""
 
 import time
+from contextlib import suppress
+
+from cachetools import LRUCache
 
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Found, why_forwarded
@@ -8,9 +11,9 @@ from chatreel.errors import StoreError
 from chatreel.exchange import Exchange
 from chatreel.explain import CANDIDATES, miss_message
 from chatreel.http_caching import CacheStatus, age_header
-from chatreel.model import Identity, Outcome, Replayable
+from chatreel.model import Identity, Outcome, Replayable, WireForm
 from chatreel.recorder.logbook import Logbook, warn
-from chatreel.replay import replay
+from chatreel.replay import Ready, at_pace, make_ready
 from chatreel.reply import Reply, refusal
 from chatreel.store import Store
 
@@ -18,9 +21,12 @@ from chatreel.store import Store
 class Answering:
     """Each answer is logged as it is made."""
 
-    def __init__(self, store: Store, logbook: Logbook) -> None:
+    def __init__(self, store: Store, logbook: Logbook, memory: int) -> None:
+        """`memory`: bytes of answers that are kept ready."""
         self._store = store
         self._logbook = logbook
+        self._ready: LRUCache[tuple[int, WireForm, bool], Ready] = LRUCache(memory, getsizeof=lambda one: one.size)
+        """By the identity of the recording, which is nobody else's as long as the answer made of it is kept."""
 
     def hit(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve a recording."""
@@ -30,6 +36,10 @@ class Answering:
         ttl = exchange.session.options.freshness.ttl
         left = None if ttl is None else int(recording.recorded_at + ttl - time.time())
         self._serve(exchange, recording, CacheStatus(hit=True, ttl=left), Outcome.HIT)
+
+    def is_plain(self, exchange: Exchange, recording: Replayable) -> bool:
+        """Whether the answer that a recording makes goes out as a head and a body, and nothing else has to be known."""
+        return bool(self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage).head)
 
     def coalesced(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve what another call has just recorded, whose answer was waited for."""
@@ -56,14 +66,23 @@ class Answering:
         self.refuse(exchange, ApiError(problem, reason))
 
     def _serve(self, exchange: Exchange, recording: Replayable, status: CacheStatus, outcome: Outcome) -> None:
-        speed = exchange.session.options.speed
-        answer = replay(recording, exchange.form, include_usage=exchange.wants_usage, speed=speed)
+        ready = self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
+        answer = at_pace(ready, exchange.form, exchange.session.options.speed)
         exchange.action = Action.REPLAY
         exchange.recording_id = recording.id
         exchange.answer = recording
+        exchange.ready = ready
         exchange.reply = _with_headers(answer, recording, status)
         saved = recording.duration - exchange.elapsed if outcome is Outcome.HIT else 0.0
         self._logbook.write(exchange, outcome, status=answer.status, saved=saved)
+
+    def _made_ready(self, recording: Replayable, form: WireForm, *, include_usage: bool) -> Ready:
+        known = self._ready.get((id(recording), form, include_usage))
+        if known is None:
+            known = make_ready(recording, form, include_usage=include_usage)
+            with suppress(ValueError):  # larger than all of the memory
+                self._ready[id(recording), form, include_usage] = known
+        return known
 
     async def _miss(self, exchange: Exchange, identity: Identity) -> str:
         session = exchange.session
