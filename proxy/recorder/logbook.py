@@ -12,6 +12,9 @@ from chatreel.session import Session
 from chatreel.store import Call, Store
 from chatreel.tags import HEADER, as_json, tags_of
 
+_LINES = 50
+"""Hits that get a line on the terminal, in a second."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -23,6 +26,8 @@ class Logbook:
         self._store = store
         self._annotator = annotator
         self._tags = dict(tags)
+        self._second = self._said = self._unsaid = 0
+        """Hits of this second that got a line, and that got none."""
 
     def write(self, exchange: Exchange, outcome: Outcome, *, status: int | None, saved: float = 0.0) -> None:
         """`status`: what the client got, `None` if it got no response. `saved`: seconds."""
@@ -38,11 +43,21 @@ class Logbook:
         document = exchange.identity.document if exchange.identity else b""
         source = Source(exchange.answer, exchange.answered, document)
         self._store.log(call, lambda row: self._complete(row, source, session))
-        said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
-        name = f"[{session.name}] " if session.name else ""
-        logger.info(
-            "%-9s %s %s %.0f ms %s%s", outcome, status or "---", call.model or "-", call.latency * 1e3, name, said
-        )
+        if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
+            said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
+            name = f"[{session.name}] " if session.name else ""
+            latency = call.latency * 1e3
+            logger.info("%-9s %s %s %.0f ms %s%s", outcome, status or "---", call.model or "-", latency, name, said)
+
+    def _may_say(self, outcome: Outcome, now: float) -> bool:
+        """Whether a call gets a line: nobody reads thousands of hits a second, and each line costs as much as a hit."""
+        if int(now) != self._second:
+            if self._unsaid:
+                logger.info("%-9s %d more", Outcome.HIT, self._unsaid)
+            self._second, self._said, self._unsaid = int(now), 0, 0
+        self._said += outcome is Outcome.HIT
+        self._unsaid += (too_many := outcome is Outcome.HIT and self._said > _LINES)
+        return not too_many
 
     def _complete(self, row: Call, source: Source, session: Session) -> Call:
         """Runs beside the hot path. The session is told what its call cost, or would have."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from threading import Lock
 
@@ -34,11 +35,12 @@ class Backlog:
             "the log is written again, after it failed %d times",
         )
 
-    def add(self, call: Call) -> None:
-        """Have a row written."""
-        self._writer.submit(lambda connection: log.insert(connection, call, self._bases)).add_done_callback(
-            lambda future: self._done(call, future)
-        )
+    def add(self, calls: Sequence[Call]) -> None:
+        """Have rows written, all in one transaction."""
+        if calls:
+            self._writer.submit(lambda connection: log.insert_all(connection, calls, self._bases)).add_done_callback(
+                lambda future: self._done(calls, future)
+            )
 
     def retry(self) -> None:
         """The store works: write what is waiting."""
@@ -47,10 +49,9 @@ class Backlog:
         with self._lock:
             waiting = [*self._waiting]
             self._waiting.clear()
-        for call in waiting:
-            self.add(call)
+        self.add(waiting)
 
-    def _done(self, call: Call, future: Future[None]) -> None:
+    def _done(self, calls: Sequence[Call], future: Future[None]) -> None:
         """In the writer's thread, or in the caller's if the store does not even try."""
         error = future.exception()
         if error is None:
@@ -58,7 +59,10 @@ class Backlog:
             self.retry()
         elif isinstance(error, Unreachable | OperationalError):
             with self._lock:
-                self._waiting.append(call)
+                self._waiting.extend(calls)
                 self._alarm.ring(said(error))
+        elif len(calls) > 1:  # one bad row must not take its neighbours with it
+            for call in calls:
+                self.add([call])
         else:
             logger.warning("a row of the log could not be written: %s", error)

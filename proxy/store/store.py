@@ -1,13 +1,13 @@
 """The store as the proxy sees it: asynchronous, with what is hot in memory and one thread that writes."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import batched
+from pathlib import Path
 
 from cachetools import LRUCache, TTLCache
 from sqlalchemy import Connection
@@ -20,9 +20,11 @@ from chatreel.selection import Selection
 from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
 from chatreel.store.backlog import Backlog
 from chatreel.store.breaker import Breaker
-from chatreel.store.database import open_engine, store_url, writing
+from chatreel.store.clerk import Clerk
+from chatreel.store.database import file_check, open_engine, store_url, writing
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
+from chatreel.store.quick import Quick
 from chatreel.store.removing import Removed
 from chatreel.store.watch import Watch
 from chatreel.store.writer import Writer, said
@@ -44,8 +46,6 @@ _PATIENCE = 1.0
 
 DEFAULT_KEYS = keyed_by(KeyOptions())
 
-logger = logging.getLogger(__name__)
-
 
 class Store:
     """Raises `StoreError` from every method that touches the database."""
@@ -61,7 +61,7 @@ class Store:
         self._backlog = Backlog(self._writer, self._memory.bases)
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
-        self._clerk = ThreadPoolExecutor(1, thread_name_prefix="chatreel-store-clerk")
+        self._clerk = Clerk(self._backlog)
         self._takes: LRUCache[tuple[str, str], tuple[int, tuple[Take, ...]]] = LRUCache(_KEYS_IN_MEMORY)
         """With the era that they are of: to empty it would keep the event loop waiting."""
         self._era = 0
@@ -70,6 +70,10 @@ class Store:
         self._forgotten = 0
         """How often something that is known may have become wrong."""
         self._watch = Watch(self._engine)
+        self._quick = None if self.shared else Quick(Path(str(self._engine.url.database)), file_check(self._engine))
+        """Of the event loop; `None` where it would have to wait for a server."""
+        self._quick_version: int | None = None
+        self._quick_at = -_TRUST
         self._version = ""
         self._watched_at = -_TRUST
         self._watching = False
@@ -93,6 +97,18 @@ class Store:
             self._takes[cassette, key] = (self._era, found)
         return found
 
+    def takes_at_once(self, cassette: str, key: str) -> tuple[Take, ...]:
+        """The same without waiting; empty also where that cannot be known."""
+        if self._quick is None or not self._noticed_at_once(self._quick):
+            return ()
+        era, known = self._takes.get((cassette, key), (-1, ()))
+        if era == self._era:
+            return known
+        found = self._quick.takes(cassette, key)
+        if found:
+            self._takes[cassette, key] = (self._era, found)
+        return found
+
     async def load(self, recording_id: int) -> Recording:
         """A recording, whole, from the database."""
         return await self._read(lambda connection: recordings.load(connection, recording_id))
@@ -108,6 +124,16 @@ class Store:
             self._forget_takes()  # it may have been deleted by another process: look again next time
             raise
         self._keep(found)
+        return found
+
+    def replayable_at_once(self, recording_id: int) -> Replayable | None:
+        """The same without waiting, if it can be had so."""
+        self._in_use[recording_id] = None
+        if known := self._hot.get(recording_id):
+            return known
+        found = self._quick.replayable(recording_id) if self._quick else None
+        if found:
+            self._keep(found)
         return found
 
     async def add(self, recording: Recording) -> Recording:
@@ -196,29 +222,24 @@ class Store:
         is being written waits for it. If it fails, the row is written as it is.
         """
         if complete is None:
-            self._backlog.add(call)
+            self._backlog.add([call])
         else:
-            self._clerk.submit(self._complete, call, complete)
+            self._clerk.add(call, complete)
 
     async def settled(self) -> None:
         """All rows that were handed in before have been completed, whether they are written yet or not."""
-        await asyncio.wrap_future(self._clerk.submit(lambda: None))
+        await asyncio.wrap_future(self._clerk.settled())
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
-        self._clerk.shutdown()
+        self._clerk.close()
         self._backlog.retry()
         self._writer.close()
         self._readers.shutdown()
         self._watch.close()
+        if self._quick:
+            self._quick.close()
         self._engine.dispose()
-
-    def _complete(self, call: Call, complete: Callable[[Call], Call]) -> None:
-        try:
-            call = complete(call)
-        except Exception:  # whatever it is, the call did happen
-            logger.exception("a row of the log is not complete")
-        self._backlog.add(call)
 
     async def _notice_others(self) -> None:
         """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""
@@ -236,6 +257,19 @@ class Store:
         if version != self._version:
             self._forget_takes()
         self._version = version
+
+    def _noticed_at_once(self, quick: Quick) -> bool:
+        """As `_notice_others`; whether what is known may be believed."""
+        now = time.monotonic()
+        if now - self._quick_at >= _TRUST:
+            version = quick.version()
+            if version != self._quick_version:
+                self._forget_takes()
+            self._quick_version = version
+            if version is None:
+                return False
+            self._quick_at = now
+        return True
 
     def _forget_takes(self) -> None:
         self._forgotten += 1
