@@ -203,6 +203,8 @@ class Settings(BaseSettings):
     """What models cost that the list of prices does not know, or gets wrong; the first that fits a call counts."""
     max_size: ByteSize | None = None
     """Of the store: beyond it, the least recently used recordings go. `None`: it may grow."""
+    fast_path: bool = True
+    """Whether hits are answered without the engine where they can be; the same answers, several times faster."""
     memory: ByteSize = ByteSize(256 * 1024 * 1024)
     """Recordings kept in memory, at most."""
 

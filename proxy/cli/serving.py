@@ -65,6 +65,10 @@ def serve(
     repeats: Repeats = None,
     ttl: Ttl = None,
     tag: Tag = None,
+    fast_path: Annotated[
+        bool | None,
+        typer.Option("--fast-path/--no-fast-path", help="Answer hits without the engine where they can be."),
+    ] = None,
     parent: Annotated[int | None, typer.Option(help="End when the process of this id has ended.")] = None,
     fallback_upstream: Annotated[
         str | None, typer.Option(help="The upstream if neither a flag nor a setting names one.")
@@ -96,6 +100,7 @@ def serve(
         repeats=repeats,
         ttl=ttl,
         tag=tuple(tag or ()),
+        fast_path=fast_path,
     )
     talk.start_logging()
     asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
