@@ -40,7 +40,7 @@ class Repeats:
 
         Where both wire forms were recorded, those in the form that is asked for take turns among themselves (Q78).
         """
-        alike = tuple(take for take in takes if take.form is form)
+        alike = tuple([take for take in takes if take.form is form])
         among = alike or takes
         turn = self._turns[key, form if alike else None] if self._in_order else len(among) - 1
         take = among[min(turn, len(among) - 1)]

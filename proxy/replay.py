@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
+from chatreel.http_caching import CacheStatus
 from chatreel.model import Replayable, WireForm
 from chatreel.pace import INSTANT, paced
 from chatreel.reply import Reply
@@ -20,6 +21,8 @@ class Ready:
     recording: Replayable
     reply: Reply
     """In the wire form that was asked for, all at once."""
+    hit: str
+    """The `Cache-Status` of a hit that is fresh for ever."""
     head: bytes
     """How its head begins as HTTP/1.1: the status line and the headers of `reply`.
 
@@ -41,7 +44,13 @@ def make_ready(recording: Replayable, form: WireForm, *, include_usage: bool) ->
     if reply.status == HTTPStatus.OK and not any(name in _OF_THE_MESSAGE for name, _ in reply.headers):
         lines = ("HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in reply.headers), "")
         head = "\r\n".join(lines).encode()
-    return Ready(recording, reply, head)
+    return Ready(recording, reply, str(status_of(CacheStatus(hit=True), recording, reply)), head)
+
+
+def status_of(status: CacheStatus, recording: Replayable, reply: Reply) -> CacheStatus:
+    """Why a recording is served, and what it is."""
+    detail = "edited" if recording.edited else "converted" if reply.converted else ""
+    return replace(status, key=recording.key, detail=detail)
 
 
 def at_pace(ready: Ready, form: WireForm, speed: float) -> Reply:

@@ -31,12 +31,21 @@ class Admission:
 
     def place_of(self, path: str) -> tuple[Session, Target] | None:
         """Whose request to the reverse proxy it is, and where it goes; `None` if that is refused, or no call."""
+        session_id, target = self.meant(path)
+        session = self.session(session_id)
+        return (session, target) if session and target else None
+
+    def meant(self, path: str) -> tuple[str | None, Target | None]:
+        """The session a path names, `None` for the default one, and where it leads: always the same."""
         found = session_path(path)
         if found is None and path.startswith(PREFIX):
-            return None
-        session = self._sessions.get(found[0]) if found else self._sessions.default
-        target = self._upstreams.target(found[1] if found else path)
-        return (session, target) if session and target else None
+            return None, None
+        session_id, rest = found or (None, path)
+        return session_id, self._upstreams.target(rest)
+
+    def session(self, session_id: str | None) -> Session | None:
+        """The session of that id that is open, or the default one."""
+        return self._sessions.default if session_id is None else self._sessions.get(session_id)
 
     def intercepted(self, asked: Origin, path: str) -> tuple[Session, Target] | None:
         """The same of a request to the forward proxy."""

@@ -53,6 +53,9 @@ class Opened:
     tags: tuple[str, ...]
     admitted: bool
     """To the reverse proxy."""
+    session_id: str | None
+    """As the path names it to the reverse proxy; `None` for the default one."""
+    target: Target | None
 
 
 class FastPath:
@@ -98,12 +101,15 @@ class FastPath:
         entry = self._gate.entry(head.all(TOKEN_HEADER.lower()), head.all("authorization"))
         headers = [(name, value) for name, value in head.headers if name != "authorization"]
         headers += [("authorization", value) for value in entry.authorization]
+        session_id, target = self._admission.meant(head.target)
         return Opened(
             head=head,
             cache_control=asked_control(head.get("cache-control"), head.get("pragma") or ""),
             credentials=credential_headers(headers),
             tags=head.all(tags.HEADER),
             admitted=entry.admitted,
+            session_id=session_id,
+            target=target,
         )
 
     def wants(self, opened: Opened, context: Context) -> bool:
@@ -114,7 +120,8 @@ class FastPath:
     def _place(self, opened: Opened, context: Context) -> tuple[Session, Target] | None:
         client = context.client
         if isinstance(client.proxy_mode, ReverseMode):
-            return self._admission.place_of(opened.head.target) if opened.admitted else None
+            session = self._admission.session(opened.session_id) if opened.admitted else None
+            return (session, opened.target) if session and opened.target else None
         address = context.server.address
         if address is None or not self._gate.is_in_a_tunnel(client):
             return None

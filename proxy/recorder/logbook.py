@@ -2,10 +2,11 @@
 
 import logging
 from decimal import Decimal
+from functools import lru_cache
 
 from chatreel.annotate import Annotator, Source, miss_reason
 from chatreel.exchange import Exchange
-from chatreel.facts import Facts
+from chatreel.facts import NO_FACTS, Facts
 from chatreel.journal import Entry
 from chatreel.model import SERVED, Outcome
 from chatreel.session import Session
@@ -37,9 +38,11 @@ class Logbook:
         if exchange.flight:
             exchange.flight.land(None)  # whoever still waits shall not: this call brings nothing more
         session = exchange.session
-        call = _row(exchange, outcome, status, self._tags | _tags(exchange))
+        tags = self._tags | _tags(exchange) if exchange.asked.tags else self._tags
+        call = _row(exchange, outcome, status, tags)
         session.tally.count(outcome, seconds_saved=saved)
-        session.journal.add(_entry(exchange, call))
+        if session.journal.wants(outcome):
+            session.journal.add(_entry(exchange, call))
         document = exchange.identity.document if exchange.identity else b""
         source = Source(exchange.answer, exchange.answered, document)
         self._store.log(call, lambda row: self._complete(row, source, session))
@@ -65,9 +68,14 @@ class Logbook:
         charge = completed.charge
         if completed.facts.answered:
             amount = charge.saved if row.outcome in SERVED else charge.cost
-            usd = None if amount is None else Decimal(amount).scaleb(-9)
+            usd = None if amount is None else _usd(amount)
             session.price(row.outcome, usd, row.started_at + row.latency)
         return completed
+
+
+@lru_cache(maxsize=1_000)
+def _usd(nanodollars: int) -> Decimal:
+    return Decimal(nanodollars).scaleb(-9)
 
 
 def warn(exchange: Exchange, text: str) -> None:
@@ -114,7 +122,7 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: dict[st
         upstream_time=pieces[-1].at if pieces else None,
         spared=served.duration if served else None,
         miss_reason=miss_reason(outcome, exchange.mode, exchange.found),
-        facts=Facts(error_type=error),
+        facts=Facts(error_type=error) if error else NO_FACTS,
         request=exchange.asked.body if outcome is Outcome.REFUSED and exchange.identity else None,
     )
 

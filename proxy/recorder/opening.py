@@ -3,6 +3,10 @@
 import asyncio
 import logging
 import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from chatreel.alarm import Alarm
 from chatreel.api_errors import ApiError, Problem
@@ -18,6 +22,7 @@ from chatreel.recorder.habits import Habits
 from chatreel.recorder.looking import Lookup, give_back, look_up, look_up_at_once
 from chatreel.request import read_request, readable
 from chatreel.session import Session
+from chatreel.upstreams import Target
 
 LEASE = 120.0
 """Seconds for which one of several proxies asks for all of them; one that dies keeps the others waiting for so long."""
@@ -25,16 +30,29 @@ LEASE = 120.0
 _POLL = 0.1
 """Seconds between two looks at what another proxy has recorded."""
 
-_UNANSWERED = 16
-"""Requests that are remembered between an attempt to answer them at once and the other way, to read each once."""
+_MEMORY = 32 * 2**20
+"""Bytes of requests that are remembered as they were read: hits come again, and a miss is read on both ways."""
 
 _REPLAYING = frozenset({Mode.CACHE, Mode.REPLAY})
 
 logger = logging.getLogger(__name__)
 
 
-type _Read = tuple[JsonObject, str | None, Identity]
-"""What a request says: its body, its tenant, its identity."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a request says, which follows from its bytes, its target and its credentials, and from nothing else."""
+
+    body: JsonObject
+    tenant: str | None
+    identity: Identity
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        return 2_000 + 8 * len(self.identity.document)
+
+
+type _Said = tuple[bytes, Target, tuple[tuple[str, str], ...]]
 
 
 class Opening:
@@ -51,7 +69,7 @@ class Opening:
         )
         self._releasing: set[asyncio.Future[None]] = set()
         """A loop forgets tasks that nobody holds."""
-        self._unanswered: dict[Asked, _Read] = {}
+        self._known: LRUCache[_Said, _Read] = LRUCache(_MEMORY, getsizeof=lambda read: read.size)
 
     def at_once(self, asked: Asked, session: Session) -> Exchange | None:
         """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
@@ -68,12 +86,7 @@ class Opening:
         except (Malformed, NotKeyable):
             return None
         lookup = look_up_at_once(exchange, identity, directives, self._answering.is_plain)
-        if lookup and self._replay(exchange, identity, directives, lookup):
-            return exchange
-        if len(self._unanswered) >= _UNANSWERED:
-            self._unanswered.clear()
-        self._unanswered[asked] = exchange.body, exchange.tenant, identity
-        return None
+        return exchange if lookup and self._replay(exchange, identity, directives, lookup) else None
 
     async def open(self, asked: Asked, session: Session) -> Exchange:
         """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""
@@ -99,13 +112,17 @@ class Opening:
 
     def _identify(self, exchange: Exchange) -> Identity:
         asked = exchange.asked
-        if self._unanswered and (read := self._unanswered.pop(asked, None)):
-            exchange.body, exchange.tenant, exchange.identity = read
-            return exchange.identity
-        exchange.body = read_request(asked.body)
-        exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, exchange.body)
-        exchange.identity = self._habits.keys.identify(exchange, exchange.body)
-        return exchange.identity
+        said = (asked.body, asked.target, asked.credentials)
+        try:
+            read = self._known[said]
+        except KeyError:
+            exchange.body = read_request(asked.body)
+            exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, exchange.body)
+            read = _Read(exchange.body, exchange.tenant, self._habits.keys.identify(exchange, exchange.body))
+            with suppress(ValueError):  # larger than all of the memory
+                self._known[said] = read
+        exchange.body, exchange.tenant, exchange.identity = read.body, read.tenant, read.identity
+        return read.identity
 
     def _without_key(self, exchange: Exchange, directives: Directives, reason: str) -> None:
         exchange.body = readable(exchange.asked.body)

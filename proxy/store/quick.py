@@ -22,6 +22,12 @@ from chatreel.store.payloads import unpack_pieces
 LARGEST = 1_000_000
 """Bytes of an answer, or of its completion: longer ones are left to the readers' threads."""
 
+_VERSION = """
+SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recordings'),
+       (SELECT max(value) FROM meta WHERE name = 'removed')
+"""
+"""Ids only ever grow, and whoever removes recordings or makes their keys anew leaves a new token."""
+
 _TAKES = "SELECT id, form FROM recordings WHERE cassette = ? AND key = ? ORDER BY id"
 _ANSWER = """
 SELECT id, key, recorded_at, status, headers, form, body, pieces, completion, asked_usage FROM recordings WHERE id = ?
@@ -52,11 +58,11 @@ class Quick:
         self._check = check
         self._connection: sqlite3.Connection | None = None
 
-    def version(self) -> int | None:
-        """As long as it is the same, nobody else has committed anything in between; `None`: not known."""
+    def version(self) -> tuple[object, ...] | None:
+        """As long as it is the same, no recording has come or gone in between; `None`: not known."""
         try:
             self._check()
-            return int(self._open().execute("PRAGMA data_version").fetchone()[0])
+            return tuple(self._open().execute(_VERSION).fetchone())
         except (sqlite3.Error, StoreError):
             self.close()
             return None

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import batched
 from pathlib import Path
 
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache
 from sqlalchemy import Connection
 
 from chatreel.canonical import KeyOptions, keyed_by
@@ -72,14 +73,15 @@ class Store:
         self._watch = Watch(self._engine)
         self._quick = None if self.shared else Quick(Path(str(self._engine.url.database)), file_check(self._engine))
         """Of the event loop; `None` where it would have to wait for a server."""
-        self._quick_version: int | None = None
+        self._quick_version: tuple[object, ...] | None = None
         self._quick_at = -_TRUST
         self._version = ""
         self._watched_at = -_TRUST
         self._watching = False
         with self._engine.connect() as connection:
             self._removals = removing.removals(connection)
-        self._in_use: TTLCache[int, None] = TTLCache(_KEYS_IN_MEMORY, _IN_USE)
+        self._in_use: dict[int, float] = {}
+        """When a recording was last asked for or made."""
         self._hot = _hot(memory_limit)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
@@ -115,7 +117,7 @@ class Store:
 
     async def replayable(self, recording_id: int) -> Replayable:
         """What a hit needs of a recording, from memory if it is there."""
-        self._in_use[recording_id] = None
+        self._use(recording_id)
         if known := self._hot.get(recording_id):
             return known
         try:
@@ -128,9 +130,9 @@ class Store:
 
     def replayable_at_once(self, recording_id: int) -> Replayable | None:
         """The same without waiting, if it can be had so."""
-        self._in_use[recording_id] = None
-        if known := self._hot.get(recording_id):
-            return known
+        self._use(recording_id)
+        with suppress(KeyError):
+            return self._hot[recording_id]
         found = self._quick.replayable(recording_id) if self._quick else None
         if found:
             self._keep(found)
@@ -144,7 +146,7 @@ class Store:
         self.additions += 1
         self._forgotten += 1
         self._backlog.retry()
-        self._in_use[recording_id] = None
+        self._use(recording_id)
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored.replayable)
@@ -196,6 +198,7 @@ class Store:
             return Removed(), False
         working = Selection(cassette="")
         found = await self._read(lambda connection: removing.candidates(connection, working, by_use=True))
+        self._forget_uses()
         doomed = evicted(found, used=used, limit=limit, spared=frozenset(self._in_use))
         removed = Removed()
         for ids in batched(doomed, _EVICTED_AT_ONCE):
@@ -270,6 +273,15 @@ class Store:
                 return False
             self._quick_at = now
         return True
+
+    def _use(self, recording_id: int) -> None:
+        if len(self._in_use) >= _KEYS_IN_MEMORY:
+            self._forget_uses()
+        self._in_use[recording_id] = time.monotonic()
+
+    def _forget_uses(self) -> None:
+        since = time.monotonic() - _IN_USE
+        self._in_use = {recording_id: at for recording_id, at in self._in_use.items() if at > since}
 
     def _forget_takes(self) -> None:
         self._forgotten += 1
