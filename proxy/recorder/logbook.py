@@ -92,9 +92,9 @@ def _tags(exchange: Exchange) -> dict[str, str]:
 
 
 def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: dict[str, str]) -> Call:
-    session = exchange.session
+    session, asked, identity = exchange.session, exchange.asked, exchange.identity
     pieces = exchange.answered.pieces if exchange.answered else ()
-    served = exchange.answer if outcome in (Outcome.HIT, Outcome.COALESCED) else None
+    served = exchange.answer if outcome in SERVED else None
     error = exchange.code or ("failed" if outcome is Outcome.FAILED else None)
     return Call(
         call_id=exchange.call_id,
@@ -104,13 +104,13 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: dict[st
         mode=exchange.mode,
         cassette=session.cassette,
         upstream=exchange.upstream,
-        path=exchange.path,
+        path=asked.target.path,
         query=exchange.query,
         tenant=exchange.tenant,
         model=exchange.model,
         stream=exchange.streams,
         status=status,
-        key=exchange.identity.key if exchange.identity else None,
+        key=identity.key if identity else None,
         # The numbers of a cassette file are its own: in the store they would name other recordings.
         recording_id=None if session.cassette else exchange.recording_id,
         latency=exchange.elapsed,
@@ -118,12 +118,12 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: dict[st
         session=session.id,
         take=exchange.take,
         session_name=session.name or None,
-        tags=as_json(tags),
+        tags=as_json(tags) if tags else None,
         upstream_time=pieces[-1].at if pieces else None,
         spared=served.duration if served else None,
-        miss_reason=miss_reason(outcome, exchange.mode, exchange.found),
+        miss_reason=None if served else miss_reason(outcome, exchange.mode, exchange.found),
         facts=Facts(error_type=error) if error else NO_FACTS,
-        request=exchange.asked.body if outcome is Outcome.REFUSED and exchange.identity else None,
+        request=asked.body if outcome is Outcome.REFUSED and identity else None,
     )
 
 

@@ -3,10 +3,7 @@
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass
-
-from cachetools import LRUCache
 
 from chatreel.alarm import Alarm
 from chatreel.api_errors import ApiError, Problem
@@ -69,7 +66,9 @@ class Opening:
         )
         self._releasing: set[asyncio.Future[None]] = set()
         """A loop forgets tasks that nobody holds."""
-        self._known: LRUCache[_Said, _Read] = LRUCache(_MEMORY, getsizeof=lambda read: read.size)
+        self._known: dict[_Said, _Read] = {}
+        self._room = _MEMORY
+        """Bytes that may still be remembered; then all is forgotten. To know what was used last would cost each hit."""
 
     def at_once(self, asked: Asked, session: Session) -> Exchange | None:
         """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
@@ -119,10 +118,17 @@ class Opening:
             exchange.body = read_request(asked.body)
             exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, exchange.body)
             read = _Read(exchange.body, exchange.tenant, self._habits.keys.identify(exchange, exchange.body))
-            with suppress(ValueError):  # larger than all of the memory
-                self._known[said] = read
+            self._remember(said, read)
         exchange.body, exchange.tenant, exchange.identity = read.body, read.tenant, read.identity
         return read.identity
+
+    def _remember(self, said: _Said, read: _Read) -> None:
+        self._room -= read.size
+        if self._room < 0:
+            self._known.clear()
+            self._room = _MEMORY - read.size
+        if self._room >= 0:
+            self._known[said] = read
 
     def _without_key(self, exchange: Exchange, directives: Directives, reason: str) -> None:
         exchange.body = readable(exchange.asked.body)

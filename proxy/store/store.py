@@ -63,8 +63,8 @@ class Store:
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._clerk = Clerk(self._backlog)
-        self._takes: LRUCache[tuple[str, str], tuple[int, tuple[Take, ...]]] = LRUCache(_KEYS_IN_MEMORY)
-        """With the era that they are of: to empty it would keep the event loop waiting."""
+        self._takes: dict[tuple[str, str], tuple[int, tuple[Take, ...]]] = {}
+        """With the era that they are of: those of an earlier one are not believed."""
         self._era = 0
         self.additions = 0
         """Recordings that were added through this object."""
@@ -96,7 +96,7 @@ class Store:
         forgotten = self._forgotten
         found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
         if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
-            self._takes[cassette, key] = (self._era, found)
+            self._remember(cassette, key, found)
         return found
 
     def takes_at_once(self, cassette: str, key: str) -> tuple[Take, ...]:
@@ -108,7 +108,7 @@ class Store:
             return known
         found = self._quick.takes(cassette, key)
         if found:
-            self._takes[cassette, key] = (self._era, found)
+            self._remember(cassette, key, found)
         return found
 
     async def load(self, recording_id: int) -> Recording:
@@ -273,6 +273,12 @@ class Store:
                 return False
             self._quick_at = now
         return True
+
+    def _remember(self, cassette: str, key: str, found: tuple[Take, ...]) -> None:
+        if len(self._takes) >= _KEYS_IN_MEMORY:
+            self._readers.submit(self._takes.clear)  # which takes a while
+            self._takes = {}
+        self._takes[cassette, key] = (self._era, found)
 
     def _use(self, recording_id: int) -> None:
         if len(self._in_use) >= _KEYS_IN_MEMORY:
