@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 import zstandard
@@ -28,17 +28,16 @@ SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recordings'),
 """
 """Ids only ever grow, and whoever removes recordings or makes their keys anew leaves a new token."""
 
-_TAKES = "SELECT id, form FROM recordings WHERE cassette = ? AND key = ? ORDER BY id"
-_ANSWER = """
-SELECT id, key, recorded_at, status, headers, form, body, pieces, completion, asked_usage FROM recordings WHERE id = ?
-"""
-_CONTENTS = """
-WITH RECURSIVE chain(digest, base) AS (
-    SELECT digest, base FROM payloads WHERE digest IN (?, ?)
-    UNION SELECT below.digest, below.base FROM payloads AS below JOIN chain ON below.digest = chain.base
-)
-SELECT digest, codec, data, base, size FROM payloads WHERE digest IN (SELECT digest FROM chain)
-"""
+_COLUMNS = "id, key, recorded_at, status, headers, form, body, pieces, completion, asked_usage"
+_TAKES = f"SELECT {_COLUMNS} FROM recordings WHERE cassette = ? AND key = ? ORDER BY id"  # noqa: S608 - names of ours
+_ANSWER = f"SELECT {_COLUMNS} FROM recordings WHERE id = ?"  # noqa: S608
+_PAYLOADS = "SELECT digest, codec, data, base, size FROM payloads WHERE digest IN (?, ?)"
+
+_BASES = 256
+"""Payloads that others are differences to, which are remembered as they lie in the store."""
+
+
+_FORMS = {form.value: form for form in WireForm}
 
 
 class _Payload(NamedTuple):
@@ -57,6 +56,9 @@ class Quick:
         self._path = path
         self._check = check
         self._connection: sqlite3.Connection | None = None
+        self._last: dict[int, tuple[Any, ...]] = {}
+        """Rows of the takes that were asked for last: one of them is wanted next."""
+        self._bases: dict[bytes, _Payload] = {}
 
     def version(self) -> tuple[object, ...] | None:
         """As long as it is the same, no recording has come or gone in between; `None`: not known."""
@@ -70,22 +72,24 @@ class Quick:
     def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
         """All takes of a key, in the order of recording; empty also if they cannot be had."""
         try:
-            return tuple(Take(id, WireForm(form)) for id, form in self._open().execute(_TAKES, (cassette, key)))  # noqa: A001
-        except sqlite3.Error:
+            self._last = {row[0]: row for row in self._open().execute(_TAKES, (cassette, key))}
+            return tuple([Take(id, _FORMS[row[5]]) for id, row in self._last.items()])  # noqa: A001 - its column
+        except (sqlite3.Error, KeyError):
             self.close()
             return ()
 
     def replayable(self, recording_id: int) -> Replayable | None:
         """What a hit needs of a recording; `None` if it cannot be had, is large or damaged."""
         try:
-            row = self._open().execute(_ANSWER, (recording_id,)).fetchone()
+            row = self._last.get(recording_id) or self._open().execute(_ANSWER, (recording_id,)).fetchone()
             return self._assembled(*row) if row else None
-        except (sqlite3.Error, zstandard.ZstdError, StoreError, TypeError, ValueError):
+        except (sqlite3.Error, zstandard.ZstdError, StoreError, LookupError, TypeError, ValueError):
             self.close()
             return None
 
     def close(self) -> None:
         """Let go of the connection; the next question opens another one."""
+        self._last = {}
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
@@ -99,6 +103,7 @@ class Quick:
                 where, timeout=0, isolation_level=None, check_same_thread=False, uri=True
             )
             self._connection.execute("PRAGMA query_only = ON")
+            self._connection.execute("PRAGMA cache_size = -8192")  # KiB: what leads to the rows stays at hand
         return self._connection
 
     def _assembled(
@@ -114,8 +119,7 @@ class Quick:
         completion: bytes,
         asked_usage: int,
     ) -> Replayable | None:
-        found = map(_Payload._make, self._open().execute(_CONTENTS, (body, completion)))
-        rows = {row.digest: row for row in found}
+        rows = self._payloads(body, completion)
         if any(row.size > LARGEST for row in rows.values()):
             return None
         contents = Chains(rows).contents((body, completion))
@@ -125,9 +129,26 @@ class Quick:
             recorded_at=recorded_at,
             status=status,
             headers=tuple((name, value) for name, value in orjson.loads(headers)),
-            form=WireForm(form),
+            form=_FORMS[form],
             body=contents[body],
             pieces=unpack_pieces(pieces),
             completion=contents[completion],
             asked_usage=bool(asked_usage),
         )
+
+    def _payloads(self, *wanted: bytes) -> dict[bytes, _Payload]:
+        """The rows of two payloads, and of all that they are differences to."""
+        rows = self._read(*wanted)
+        missing = {row.base for row in rows.values() if row.base} - rows.keys()
+        while missing:
+            base = missing.pop()
+            row = self._bases.get(base) or self._read(base, base)[base]
+            if len(self._bases) >= _BASES:
+                self._bases.clear()
+            rows[base] = self._bases[base] = row
+            if row.base and row.base not in rows:
+                missing.add(row.base)
+        return rows
+
+    def _read(self, *digests: bytes) -> dict[bytes, _Payload]:
+        return {row[0]: _Payload(*row) for row in self._open().execute(_PAYLOADS, digests)}
