@@ -37,6 +37,7 @@ PATH = "/v1/chat/completions"
 HOT = 400
 """Calls that come again and again."""
 PACKAGES = ("uvicorn", "httptools", "uvloop")
+NO_INDEX = "the bare server cannot be installed"
 STARTED = 60.0
 """Seconds for a server to listen."""
 TYPES = {Form.JSON: "application/json", Form.STREAM: "text/event-stream; charset=utf-8"}
@@ -191,7 +192,10 @@ def installed(folder: Path) -> Path:
     where = folder / "bare"
     if not (where / "bin/uvicorn").exists():
         venv.create(where, with_pip=True)
-        subprocess.run([where / "bin/python", "-m", "pip", "install", "-q", *PACKAGES], check=True)  # noqa: S603
+        command = [str(where / "bin/python"), "-m", "pip", "install", "-q", *PACKAGES]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        if ended.returncode:
+            raise SystemExit(f"{NO_INDEX}: {ended.stderr}")
     return where
 
 

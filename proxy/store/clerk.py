@@ -42,6 +42,8 @@ class Clerk:
     def settled(self) -> Future[None]:
         """Done when all rows that were added before have been completed, whether they are written yet or not."""
         future: Future[None] = Future()
+        if not self._thread.is_alive():
+            future.set_result(None)
         self._waiting.put(future)
         self._hurry.set()
         return future
