@@ -13,6 +13,7 @@ from chatreel.analytics.columns import LAYOUT, STORED
 from chatreel.analytics.parquet import write_partitions
 from chatreel.analytics.workfile import State, Workfile
 from chatreel.errors import ExportError
+from chatreel.recovery import recover
 from chatreel.store.database import store_name, store_url
 from chatreel.store.extract import Extent, LogReader
 
@@ -53,6 +54,7 @@ def export(store: str, out: Path, *, parquet: Path | None = None, progress: Prog
     if out.exists():
         workfile.published_state(out)  # whatever else has that name must not be replaced
     reader = LogReader(store)
+    recover(store)
     try:
         with workfile.turn(out) as path:
             return _export(reader, _Target(store, out, path, parquet), progress or (lambda _done, _total: None))

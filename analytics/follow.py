@@ -10,6 +10,7 @@ from typing import Final
 from chatreel.analytics.export import Exported, export
 from chatreel.analytics.workfile import Busy
 from chatreel.errors import StoreError
+from chatreel.recovery import recover
 from chatreel.store.extract import LogReader
 
 REST: Final = 20
@@ -52,6 +53,7 @@ def follow(
 
 def _is_news(store: str, seen: Exported) -> bool:
     reader = LogReader(store)
+    recover(store)
     try:
         extent = reader.extent(seen.last_id)
     finally:

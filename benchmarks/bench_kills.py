@@ -23,19 +23,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     kills = parser.parse_args().kills
-    answers, lost, corrupt = 0, [], []
+    answers, lost, corrupt, unlogged = 0, [], [], []
     for seed in track(range(0, kills, ROUND), "killing"):
         with tempfile.TemporaryDirectory() as folder, Upstream() as upstream:
             damage = kill_and_look(upstream, f"{folder}/store.db", min(ROUND, kills - seed), seed)
         answers += damage.answers
         lost += damage.lost
         corrupt += damage.corrupt
-    for fault in (*lost, *corrupt):
+        unlogged += damage.unlogged
+    for fault in (*lost, *corrupt, *unlogged):
         sys.stdout.write(f"{fault}\n")
     sys.stdout.write(
-        f"{kills} kills, {answers:,} answers received to their end: {len(lost)} lost, {len(corrupt)} corrupt\n"
+        f"{kills} kills, {answers:,} answers received to their end: {len(lost)} lost, {len(corrupt)} corrupt, "
+        f"{len(unlogged)} not in the log exactly once\n"
     )
-    return 1 if lost or corrupt else 0
+    return 1 if lost or corrupt or unlogged else 0
 
 
 if __name__ == "__main__":

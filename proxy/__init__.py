@@ -45,6 +45,8 @@ The edges do it, each with one library.
     recordings    what a session looks its calls up in: the store, or a cassette_file
     session       one test's view: mode, recordings, turns, tally; flights: its identical calls share one answer
     sessions      the sessions of a proxy, opened and closed
+    spending      what the log knows of budgets
+    recovery      rows of the log that killed proxies have left behind
     housekeeping  what a running proxy does for its store on the side
     recorder      the life of a call: the core, the store and the clock together
     control       the API by which test runners open sessions and read verdicts

@@ -10,8 +10,7 @@ from typing import Final
 from cachetools import LRUCache
 
 from chatreel.decide import Found
-from chatreel.exchange import Answered
-from chatreel.facts import NO_FACTS, Answer, Facts, facts_of, facts_of_bytes, prompt_digest
+from chatreel.facts import Answer, Facts, facts_of, prompt_digest
 from chatreel.model import SERVED, Mode, Outcome, Replayable
 from chatreel.prices import Prices, Unpriced
 from chatreel.rates import Price
@@ -37,9 +36,7 @@ class Source:
     """Where the facts of a call come from."""
 
     answer: Answer | None = None
-    """The recording that was served or made."""
-    answered: Answered | None = None
-    """What an upstream answered, if it was not recorded."""
+    """The recording that was served or made; `None`: the row says already what was answered."""
     document: bytes = b""
     """The canonical document of the request; empty if it has none."""
 
@@ -100,7 +97,7 @@ class Annotator:
         """What a call cost, and what it saved."""
         served = call.outcome in SERVED
         if not facts.answered or call.outcome is Outcome.REFUSED:
-            return _without_answer(call.outcome, facts)
+            return _without_answer(call, facts)
         quote = self._quote(call, facts)
         if isinstance(quote, Unpriced):
             return Charge(cost=0 if served else None, saved=None if served else 0, unpriced=quote.reason)
@@ -119,8 +116,7 @@ class Annotator:
 
     def _facts_of(self, call: Call, source: Source) -> Facts:
         if source.answer is None:
-            answered = source.answered
-            return facts_of_bytes(answered.status, answered.body, answered.pieces) if answered else NO_FACTS
+            return call.facts
         key = (call.cassette, source.answer.id, source.answer.recorded_at)  # a file that was made anew counts anew
         known = self._facts.get(key)
         if known is None:
@@ -138,18 +134,18 @@ class Annotator:
         return known
 
     def _prompt(self, call: Call, source: Source) -> str | None:
-        if not call.key or not source.document:
-            return None
+        if call.prompt or not call.key or not source.document:
+            return call.prompt
         if call.key not in self._prompts:
             self._prompts[call.key] = prompt_digest(source.document)
         return self._prompts[call.key]
 
 
-def _without_answer(outcome: Outcome, facts: Facts) -> Charge:
+def _without_answer(call: Call, facts: Facts) -> Charge:
     """Nobody is paid for a refusal or an error. What a failed call cost is not known, nor what nothing is known of."""
-    if outcome is Outcome.FAILED:
-        return Charge(saved=0)
-    if outcome is Outcome.REFUSED or facts.error_type:
+    if call.outcome is Outcome.FAILED:
+        return Charge(saved=0, unpriced=None if call.first_piece is None else "the answer broke off")
+    if call.outcome is Outcome.REFUSED or facts.error_type:
         return Charge(cost=0, saved=0)
     unknown = "it is not known what was answered"
-    return Charge(cost=0, unpriced=unknown) if outcome in SERVED else Charge(saved=0, unpriced=unknown)
+    return Charge(cost=0, unpriced=unknown) if call.outcome in SERVED else Charge(saved=0, unpriced=unknown)

@@ -14,7 +14,7 @@ from chatreel import secret_patterns
 from chatreel.atomic import put_into_place
 from chatreel.canonical import keyed_by
 from chatreel.errors import CassetteError, StoreError
-from chatreel.formats.cassette import Block, assemble, block, load
+from chatreel.formats.cassette import Block, Unread, assemble, block, load, unread
 from chatreel.model import Recording, Replayable, Take
 from chatreel.request import Keys
 from chatreel.sketch import marks
@@ -32,6 +32,7 @@ class CassetteFile:
         Raises `CassetteError` naming path and line, `StoreError` if it cannot be read.
         """
         self.path = path
+        self._keys = keys
         self._keyed_by = keyed_by(keys.options)
         self._writes = writes
         self._closed = False
@@ -41,22 +42,25 @@ class CassetteFile:
         self._on_disk = _digest(content)
         self._recordings: dict[int, Recording] = {}
         self._replayables: dict[int, Replayable] = {}
+        self._unread: dict[int, Unread] = {}
+        """Those that nobody has needed yet: reading a thousand takes the time of a hundred calls."""
         self._blocks: dict[int, Block] = {}
         self._by_key: dict[str, list[int]] = {}
         self._arriving: list[tuple[Recording, int | None, asyncio.Future[Recording]]] = []
         self._writing: asyncio.Task[None] | None = None
         if content is not None and not from_scratch:
-            for number, recording in enumerate(_load(path, content, keys), 1):
-                self._put(replace(recording, id=number))
+            self._index(content)
 
     async def takes(self, key: str) -> tuple[Take, ...]:
         return self.takes_at_once(key)
 
     def takes_at_once(self, key: str) -> tuple[Take, ...]:
-        return tuple(Take(number, self._recordings[number].form) for number in self._by_key.get(key, ()))
+        found = [self._read(number) for number in self._by_key.get(key, ())]
+        # The key that stands in the file says where to look, the one that is made anew whether it is found.
+        return tuple(Take(one.id, one.form, one.status >= 400) for one in found if one.identity.key == key)
 
     async def load(self, recording_id: int) -> Recording:
-        return self._recordings[recording_id]
+        return self._read(recording_id)
 
     async def replayable(self, recording_id: int) -> Replayable:
         return self.replayable_at_once(recording_id)
@@ -64,7 +68,7 @@ class CassetteFile:
     def replayable_at_once(self, recording_id: int) -> Replayable:
         known = self._replayables.get(recording_id)
         if known is None:
-            known = self._replayables[recording_id] = self._recordings[recording_id].replayable
+            known = self._replayables[recording_id] = self._read(recording_id).replayable
         return known
 
     async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:
@@ -78,15 +82,16 @@ class CassetteFile:
 
     async def near(self, document: bytes, limit: int) -> list[Neighbour]:
         asked = marks(document, "")
-        rated = [(len(asked & marks(one.identity.document, "")), number) for number, one in self._recordings.items()]
+        recordings = await self.listed()
+        rated = [(len(asked & marks(one.identity.document, "")), one.id) for one in recordings]
         nearest = [self._recordings[number] for rate, number in nlargest(limit, rated) if rate]
         return [Neighbour(o.id, o.identity.key, o.model, o.recorded_at, o.identity.document) for o in nearest]
 
     async def count(self) -> int:
-        return len(self._recordings)
+        return len(self._recordings) + len(self._unread)
 
     async def listed(self) -> tuple[Recording, ...]:
-        return tuple(self._recordings.values())
+        return tuple(self._read(number) for number in self._numbers())
 
     async def acquire(self, key: str, owner: str, seconds: float) -> bool:  # noqa: ARG002 - one proxy writes a file
         return True
@@ -99,6 +104,25 @@ class CassetteFile:
         self._closed = True
         if self._writing:
             await asyncio.wait([self._writing])
+
+    def _index(self, content: bytes) -> None:
+        found = unread(content, self._keys)
+        if found is None:
+            for number, recording in enumerate(_load(self.path, content, self._keys), 1):
+                self._put(replace(recording, id=number))
+            return
+        for number, one in enumerate(found, 1):
+            self._unread[number] = one
+            self._by_key.setdefault(one.key, []).append(number)
+
+    def _numbers(self) -> list[int]:
+        return sorted(self._recordings.keys() | self._unread.keys())
+
+    def _read(self, number: int) -> Recording:
+        if number in self._unread:
+            self._recordings[number] = _load_one(self.path, self._unread[number], self._keys, number)
+            del self._unread[number]
+        return self._recordings[number]
 
     def _put(self, recording: Recording) -> None:
         before = self._recordings.get(recording.id)
@@ -118,12 +142,14 @@ class CassetteFile:
 
     async def _write_batch(self, batch: list[tuple[Recording, int | None, asyncio.Future[Recording]]]) -> None:
         numbered: list[Recording] = []
-        free = max(self._recordings, default=0)
+        free = max(self._numbers(), default=0)
         for recording, instead_of, _ in batch:
             free += instead_of is None
             numbered.append(replace(recording, id=instead_of or free))
         try:
-            await asyncio.to_thread(self._replace_file, {recording.id: recording for recording in numbered})
+            every: dict[int, Recording | Unread] = {**self._unread, **self._recordings}
+            every |= {recording.id: recording for recording in numbered}
+            await asyncio.to_thread(self._replace_file, every, {recording.id for recording in numbered})
         except Exception as error:
             failure = error if isinstance(error, StoreError) else StoreError(_failure(self.path, error))
             for *_, future in batch:
@@ -133,19 +159,28 @@ class CassetteFile:
             self._put(recording)
             future.set_result(recording)
 
-    def _replace_file(self, new: dict[int, Recording]) -> None:
+    def _replace_file(self, every: dict[int, Recording | Unread], changed: set[int]) -> None:
         """Runs in a thread; nothing else touches the blocks meanwhile."""
         if _digest(_read(self.path)) != self._on_disk:
             raise StoreError(
                 f"the cassette {self.path} was changed by another program since it was opened, so nothing is written "
                 "over it. Open the session anew to record into what it is now."
             )
-        missing = {number: one for number, one in self._recordings.items() if number not in self._blocks} | new
-        made = {number: block(one, self._keyed_by, secret_patterns.replace) for number, one in missing.items()}
+        made: dict[int, Block] = {}
+        for number in changed | every.keys() - self._blocks.keys():
+            one = every[number]
+            recording = _load_one(self.path, one, self._keys, number) if isinstance(one, Unread) else one
+            made[number] = block(recording, self._keyed_by, secret_patterns.replace)
         content = assemble((self._blocks | made).values(), self._keyed_by)
         put_into_place(self.path, content)
         self._blocks |= made
         self._on_disk = _digest(content)
+
+
+def read_cassette(path: Path, keys: Keys) -> tuple[Recording, ...]:
+    """What a file holds; nothing if there is none. Raises `CassetteError` or `StoreError` as to open it would."""
+    content = _read(path)
+    return () if content is None else _load(path, content, keys)
 
 
 def _read(path: Path) -> bytes | None:
@@ -162,6 +197,11 @@ def _load(path: Path, content: bytes, keys: Keys) -> tuple[Recording, ...]:
         return load(content, keys).recordings
     except CassetteError as error:
         raise CassetteError(f"{path}: {error}") from error
+
+
+def _load_one(path: Path, unread: Unread, keys: Keys, number: int) -> Recording:
+    [recording] = _load(path, unread.cassette, keys)
+    return replace(recording, id=number)
 
 
 def _digest(content: bytes | None) -> bytes | None:

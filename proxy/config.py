@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from chatreel.access import parse_token
+from chatreel.budget import Budget, Unknown, parse_budget, parse_unpriced
 from chatreel.canonical import KeyOptions, Rule, shipped_rules
 from chatreel.canonical.pointers import parse_pointer
 from chatreel.clients import BASE_URL_VARIABLE
@@ -129,11 +130,23 @@ def _upstream(text: str) -> str:
     return text
 
 
+def _budget(text: str) -> str:
+    parse_budget(text)
+    return text
+
+
+def _unpriced(value: object) -> str:
+    text = str(value)  # a file may have a number
+    parse_unpriced(text)
+    return text
+
+
 type HostText = Annotated[str, AfterValidator(parse_host)]
 type UpstreamText = Annotated[str, BeforeValidator(_upstream)]
 type Duration = Annotated[float, BeforeValidator(_duration)]
 """Seconds; written as in `30s`, `12h` or `7d`."""
 type TagText = Annotated[str, AfterValidator(_tag)]
+type BudgetText = Annotated[str, AfterValidator(_budget)]
 type PointerText = Annotated[str, AfterValidator(_pointer)]
 
 
@@ -201,6 +214,10 @@ class Settings(BaseSettings):
     """Seconds for which an answer is still recorded whose client has left; 0: not at all."""
     price: Annotated[tuple[InstanceOf[PriceOverride], ...], NoDecode, BeforeValidator(_prices)] = ()
     """What models cost that the list of prices does not know, or gets wrong; the first that fits a call counts."""
+    budget: Annotated[tuple[BudgetText, ...], NoDecode, BeforeValidator(_words)] = ()
+    """What may be spent upstream, as in `5.00/day` or `team=search:2.00/week`; see `chatreel.budget`."""
+    unpriced: Annotated[str, BeforeValidator(_unpriced)] = Unknown.WARN.value
+    """What a call of unknown price counts as against a budget: `warn`, `refuse`, or USD."""
     max_size: ByteSize | None = None
     """Of the store: beyond it, the least recently used recordings go. `None`: it may grow."""
     fast_path: bool = True
@@ -239,6 +256,11 @@ class Settings(BaseSettings):
             return parse_token(self.token_file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"token_file {self.token_file} cannot be read: {error}") from error
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """Of all sessions together."""
+        return tuple(parse_budget(text, self.unpriced) for text in self.budget)
 
     @property
     def key_options(self) -> KeyOptions:

@@ -6,6 +6,7 @@ from secrets import token_hex
 
 from chatreel.canonical import without_credentials
 from chatreel.decide import Action, Found
+from chatreel.facts import NO_FACTS, Facts
 from chatreel.flights import Flight
 from chatreel.model import Identity, JsonObject, Mode, Piece, Replayable, WireForm
 from chatreel.replay import Ready
@@ -51,6 +52,8 @@ class Exchange:
     """What is served, or was made."""
     answered: "Answered | None" = None
     """What the upstream answered."""
+    facts: Facts = NO_FACTS
+    """What that says of itself, if it was not recorded: a recording can be asked later."""
     take: int | None = None
     """Number of the take that is served, from 1."""
     replaces: int | None = None

@@ -75,7 +75,7 @@ def figures(times: Iterable[tuple[Outcome, Sequence[float]]]) -> Figures:
             hits += latencies
         elif outcome in _UPSTREAM:
             upstream += latencies
-    return Figures(dict(counts), _spread(hits), _spread(upstream))
+    return Figures(dict(counts), spread(hits), spread(upstream))
 
 
 def by_day(calls: Mapping[Kind, Sequence[Timed]]) -> dict[float, Figures]:
@@ -88,7 +88,8 @@ def by_day(calls: Mapping[Kind, Sequence[Timed]]) -> dict[float, Figures]:
     return {float(day * DAY): figures(days[day].items()) for day in sorted(days)}
 
 
-def _spread(latencies: list[float]) -> Spread | None:
+def spread(latencies: list[float]) -> Spread | None:
+    """Of latencies in any order, which are put in order; `None` if there are none."""
     if not latencies:
         return None
     latencies.sort()  # runs that are in order already cost little

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from chatreel.errors import StoreError
+from chatreel.spending import Spending
 from chatreel.store import Store
 
 PERIOD = 1.0
@@ -15,9 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def housekeeping(store: Store, max_size: int | None) -> AsyncIterator[None]:
-    """Keep house until the end of the block: forget what others have removed, hold the store to `max_size` bytes."""
-    task = asyncio.create_task(_keep(store, max_size))
+async def housekeeping(store: Store, max_size: int | None, spending: Spending) -> AsyncIterator[None]:
+    """Keep house until the end of the block: forget what others have removed, learn what they have spent, tidy up.
+
+    `max_size`: bytes that the store is held to.
+    """
+    task = asyncio.create_task(_keep(Keeper(store, max_size), store, spending))
     try:
         yield
     finally:
@@ -26,11 +31,12 @@ async def housekeeping(store: Store, max_size: int | None) -> AsyncIterator[None
             await task
 
 
-async def _keep(store: Store, max_size: int | None) -> None:
-    keeper = Keeper(store, max_size)
+async def _keep(keeper: "Keeper", store: Store, spending: Spending) -> None:
     while True:
         await asyncio.sleep(PERIOD)
+        store.tidy()
         try:
+            await spending.look(time.time())
             await keeper.look()
         except StoreError as error:
             logger.warning("the store could not be looked after: %s", error)

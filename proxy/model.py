@@ -44,6 +44,9 @@ class Outcome(StrEnum):
 SERVED: Final = frozenset({Outcome.HIT, Outcome.COALESCED})
 """Outcomes of calls that a recording answered: the upstream was not paid for them."""
 
+UPSTREAM: Final = frozenset({Outcome.RECORDED, Outcome.PASSED, Outcome.FAILED})
+"""Outcomes of calls that somebody was paid for, if there was an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -71,6 +74,8 @@ class Take:
 
     id: int
     form: WireForm
+    is_error: bool = False
+    """Errors are JSON, whatever the client asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
 
-from chatreel.model import SERVED, Outcome
+from chatreel.model import SERVED, UPSTREAM, Outcome
 from chatreel.rates import Price
 
 
@@ -29,6 +28,12 @@ class Total:
         else:
             self.priced += 1
             self.known += usd
+
+    def sum(self, nanodollars: int, priced: int, unpriced: int) -> None:
+        """The same of several calls at once, whose known prices come to so many billionths of a USD."""
+        self.known += Decimal(nanodollars).scaleb(-9)
+        self.priced += priced
+        self.unpriced += unpriced
 
     def merge(self, other: "Total") -> None:
         self.known += other.known
@@ -60,16 +65,12 @@ class Account:
         """Add an answered call: its price upstream, also where nothing was paid; `None` if that is not known."""
         if outcome in SERVED:
             self.saved.count(usd)
-        elif outcome in _UPSTREAM:
+        elif outcome in UPSTREAM:
             self.spent.count(usd)
 
     def add(self, other: "Account") -> None:
         self.spent.merge(other.spent)
         self.saved.merge(other.saved)
-
-
-_UPSTREAM: Final = frozenset({Outcome.RECORDED, Outcome.PASSED, Outcome.FAILED})
-"""Outcomes that somebody was paid for, if there was an answer."""
 
 
 def dollars(usd: Decimal) -> str:

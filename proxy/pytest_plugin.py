@@ -24,6 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.declare(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    if options.at_import(early_config):
+        from chatreel.testing import run
+
+        run.begin_early(early_config)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     arguments = ", ".join(sorted(options.MARKED))
     config.addinivalue_line("markers", f"chatreel({arguments}): record and replay the chat completions of this test")
@@ -116,7 +124,8 @@ class _Hooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: object) -> None:
         """Of xdist: a worker is about to start."""
-        node.workerinput[FIXTURE] = {"leader": os.getpid()}  # type: ignore[attr-defined]
+        orders = self._run.orders if self._run else {}
+        node.workerinput[FIXTURE] = {"leader": os.getpid(), **orders}  # type: ignore[attr-defined]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:

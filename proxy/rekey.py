@@ -5,6 +5,7 @@ from rich.progress import Progress
 from chatreel import talk
 from chatreel.canonical import keyed_by
 from chatreel.config import Settings
+from chatreel.recovery import recover
 from chatreel.request import read_request
 from chatreel.server import keys_for
 from chatreel.store.database import require_store
@@ -17,6 +18,7 @@ MOST_NAMED = 20
 def rekey_store(settings: Settings, *, dry_run: bool) -> Rekeyed:
     """Rekey the store of `settings`, or only find out what that would change. Raises `StoreError`."""
     require_store(settings.store)
+    recover(settings.store)
     keys = keys_for(settings)
     with Progress(console=talk.console, transient=True) as bar:
         task = bar.add_task("rekeying", total=None)

@@ -38,11 +38,12 @@ class Repeats:
     def take_turn(self, key: str, takes: tuple[Take, ...], form: WireForm) -> Choice:
         """The take to serve, of all takes in recorded order (not empty). Its turn is over: see `give_back`.
 
-        Where both wire forms were recorded, those in the form that is asked for take turns among themselves (Q78).
+        Where answers in the form that is asked for were recorded, they take turns among themselves (Q78), and with the
+        errors: a client that retried on 429 and had a stream then does so again.
         """
-        alike = tuple([take for take in takes if take.form is form])
-        among = alike or takes
-        turn = self._turns[key, form if alike else None] if self._in_order else len(among) - 1
+        has_own = any(take.form is form and not take.is_error for take in takes)
+        among = tuple([take for take in takes if take.form is form or take.is_error]) if has_own else takes
+        turn = self._turns[key, form if has_own else None] if self._in_order else len(among) - 1
         take = among[min(turn, len(among) - 1)]
         self.served(key, form)
         return Choice(take, takes.index(take) + 1, is_repeat=turn >= len(among))

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 import orjson
 from platformdirs import user_data_path
 
+from chatreel.budget import Allowance, parse_unpriced
 from chatreel.canonical import keyed_by
 from chatreel.config import Settings
 from chatreel.control import Control
@@ -22,9 +24,11 @@ from chatreel.housekeeping import housekeeping
 from chatreel.model import Mode
 from chatreel.prices import Prices
 from chatreel.recorder import Habits, Recorder
+from chatreel.recovery import recover
 from chatreel.request import Keys
 from chatreel.session import Options
 from chatreel.sessions import Sessions, Wish
+from chatreel.spending import Spending
 from chatreel.store import Store
 from chatreel.store.database import store_name
 from chatreel.store.secret import load_secret
@@ -76,7 +80,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
 
     upstreams = Upstreams.parse(settings.upstream, settings.intercept)
-    async with _open_sessions(settings) as (store, sessions):
+    async with _open_sessions(settings) as (store, sessions, spending):
         habits = habits_of(settings, sessions.keys)
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
         master = assemble(
@@ -98,10 +102,9 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         )
         origin, *forward = await master.start()
         # What is loaded by now stays: to look through it for garbage keeps all calls waiting for tenths of a second.
-        gc.collect()
         gc.freeze()
         try:
-            async with housekeeping(store, settings.max_size):
+            async with housekeeping(store, settings.max_size, spending):
                 yield Proxy(
                     f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, upstreams.hosts, sessions
                 )
@@ -110,18 +113,23 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
 
 
 @asynccontextmanager
-async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessions]]:
-    """The store and the sessions on it, until all that was recorded is on disk."""
+async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessions, Spending]]:
+    """The store and the sessions on it, until all that was recorded is on disk; and what they may spend."""
     store = open_store(settings)
     try:
+        recover(settings.store)
+        now = time.time()
+        allowances = tuple(Allowance(budget, now=now) for budget in settings.budgets)
+        spending = Spending(store, allowances)
+        await spending.look(now)
         if await store.keyed_otherwise():
             logger.warning("%s: %s", store_name(settings.store), STALE)
-        sessions = Sessions(store, keys_for(settings))
+        sessions = Sessions(store, keys_for(settings), allowances)
         defaults = defaults_of(settings)
         options = options_for(defaults.options, settings.cassette, record_errors=defaults.record_errors)
         await sessions.open_default(Wish(settings.mode, options, cassette=settings.cassette))
         try:
-            yield store, sessions
+            yield store, sessions, spending
         finally:
             await sessions.close_all()
     finally:
@@ -144,13 +152,17 @@ def defaults_of(settings: Settings) -> Defaults:
     """What a session is unless it says otherwise."""
     freshness = Freshness(settings.ttl, settings.max_age, settings.on_max_age)
     options = Options(repeats=settings.repeats, speed=settings.pace, freshness=freshness)
-    return Defaults(settings.mode, options, settings.record_errors)
+    return Defaults(settings.mode, options, settings.record_errors, parse_unpriced(settings.unpriced))
 
 
 def open_store(settings: Settings) -> Store:
     """The store of `settings`, made if there is none. Raises `StoreError`."""
-    memory = int(settings.memory) - int(settings.memory) // _READY
-    return Store(settings.store, memory_limit=memory, keyed_by=keyed_by(settings.key_options))
+    return Store(
+        settings.store,
+        memory_limit=int(settings.memory) - int(settings.memory) // _READY,
+        keyed_by=keyed_by(settings.key_options),
+        rates=settings.price,
+    )
 
 
 def keys_for(settings: Settings) -> Keys:

@@ -1,9 +1,10 @@
 """One test's or one run's view: its recordings, its mode, which take comes next, and what it all came to."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chatreel.budget import Allowance, Budget
+from chatreel.budget import Allowance, Budget, Verdict
 from chatreel.decide import FOR_EVER, Freshness
 from chatreel.flights import Flights
 from chatreel.journal import Journal
@@ -42,8 +43,12 @@ class Session:
         id: str = "",  # noqa: A002 - what it is called everywhere
         name: str = "",
         cassette: str = "",
+        shared: tuple[Allowance, ...] = (),
     ) -> None:
-        """`mode`: as it is at the start, so never `once`. `cassette`: path of the file; empty for the working store."""
+        """`mode`: as it is at the start, so never `once`. `cassette`: path of the file; empty for the working store.
+
+        `shared`: what all sessions together may spend.
+        """
         self.id = id
         self.name = name
         self.mode = mode
@@ -54,8 +59,9 @@ class Session:
         self.tally = Tally()
         self.journal = Journal(keeps_calls=bool(id))
         self.flights = Flights()
-        self.allowance = Allowance(options.budget, now=0.0) if options.budget else None
-        """What is left of the budget, if there is one."""
+        own = (Allowance(options.budget, now=0.0),) if options.budget else ()
+        self.allowances = (*own, *shared)
+        """What is left of the budgets that its calls are paid from. Whoever completes rows of the log uses them."""
         # A working store holds what happened on many days: the newest take is what the upstream says today.
         self.repeats = Repeats(in_order=mode is Mode.REPLAY or bool(cassette))
 
@@ -64,8 +70,21 @@ class Session:
         """Whether each take answers one call and no more."""
         return self.options.repeats is AtEnd.STRICT and (self.mode is Mode.REPLAY or bool(self.cassette))
 
-    def price(self, outcome: Outcome, usd: Decimal | None, now: float) -> None:
-        """Count what an answered call cost upstream, or would have: see `Account.count`. `now`: seconds."""
+    def price(self, outcome: Outcome, usd: Decimal | None, tags: Mapping[str, str], now: float) -> list[Budget]:
+        """Count what an answered call cost upstream, or would have: see `Account.count`. `now`: seconds.
+
+        Budgets that it should have been paid from, if nobody knows how much.
+        """
         self.tally.account.count(outcome, usd)
-        if self.allowance and outcome not in SERVED:
-            self.allowance.spend(usd, now)
+        paying = [] if outcome in SERVED else [*self._allowances_for(tags)]
+        for allowance in paying:
+            allowance.spend(usd, now)
+        return [allowance.budget for allowance in paying] if usd is None else []
+
+    def may_spend(self, tags: Mapping[str, str], now: float, *, priced: bool) -> Verdict | None:
+        """Why a call may not go upstream; `None` if it may. `priced`: whether it will be known what it costs."""
+        verdicts = (allowance.check(now, priced=priced) for allowance in self._allowances_for(tags))
+        return next((verdict for verdict in verdicts if not verdict.allowed), None)
+
+    def _allowances_for(self, tags: Mapping[str, str]) -> Iterator[Allowance]:
+        return (allowance for allowance in self.allowances if allowance.budget.covers(tags))

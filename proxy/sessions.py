@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chatreel.api_errors import ApiError, Problem, Refusal
+from chatreel.budget import Allowance
 from chatreel.cassette_file import CassetteFile
 from chatreel.decide import mode_at_start
 from chatreel.errors import CassetteError, StoreError
@@ -41,8 +42,10 @@ class Wish:
 class Sessions:
     """Opens, finds and closes them."""
 
-    def __init__(self, store: Store, keys: Keys) -> None:
+    def __init__(self, store: Store, keys: Keys, allowances: tuple[Allowance, ...] = ()) -> None:
+        """`allowances`: what all of them together may spend."""
         self._store = store
+        self._allowances = allowances
         self.keys = keys
         self._open: dict[str, Session] = {}
         self._aliases: dict[str, str] = {}
@@ -115,7 +118,7 @@ class Sessions:
     async def _make(self, wish: Wish, session_id: str) -> Session:
         if wish.cassette is None:
             mode = mode_at_start(wish.mode, recorded_before=await self._store.count("") > 0)
-            return _session(wish, mode, StoreRecordings(self._store), session_id)
+            return self._session(wish, mode, StoreRecordings(self._store), session_id)
         path = wish.cassette.absolute()
         mode = mode_at_start(wish.mode, recorded_before=path.exists())
         writes = mode not in _READING
@@ -127,7 +130,7 @@ class Sessions:
             if writes:
                 del self._writers[path.resolve()]
             raise
-        session = _session(replace(wish, cassette=path), mode, cassette, session_id)
+        session = self._session(replace(wish, cassette=path), mode, cassette, session_id)
         if wish.rewrite and cassette.existed:
             self._rewriting.add(session_id)
         if not cassette.existed and not writes:
@@ -140,10 +143,10 @@ class Sessions:
             raise Refusal(ApiError(Problem.CASSETTE_IN_USE, message, "cassette"))
         self._writers[path] = session_id
 
-
-def _session(wish: Wish, mode: Mode, recordings: Recordings, session_id: str) -> Session:
-    cassette = "" if wish.cassette is None else str(wish.cassette)
-    options = wish.options
-    if mode is not Mode.CACHE:  # whoever replays wants what there is
-        options = replace(options, freshness=replace(options.freshness, ttl=None))
-    return Session(mode, recordings, options, id=session_id, name=wish.name, cassette=cassette)
+    def _session(self, wish: Wish, mode: Mode, recordings: Recordings, session_id: str) -> Session:
+        cassette = "" if wish.cassette is None else str(wish.cassette)
+        options = wish.options
+        if mode is not Mode.CACHE:  # whoever replays wants what there is
+            options = replace(options, freshness=replace(options.freshness, ttl=None))
+        shared = self._allowances
+        return Session(mode, recordings, options, id=session_id, name=wish.name, cassette=cassette, shared=shared)

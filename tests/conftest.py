@@ -12,6 +12,15 @@ from support.upstream import Upstream
 pytest_plugins = ["pytester"]  # only the topmost file may say so
 
 
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where platforms keep data of programs: not where the programs of whoever runs the tests have theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("data")
+        patch.setenv("XDG_DATA_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
     """An upstream on a free port, which echoes what it is asked until it is told otherwise."""

@@ -26,6 +26,7 @@ def test_a_few_hundred_mutated_inputs_break_nothing(seed: int) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+@pytest.mark.long
 def test_the_commands_that_look_after_a_store_are_measured() -> None:
     ended = run("bench_commands.py", "60", "--runs", "1")
     assert ended.returncode == 0, ended.stderr

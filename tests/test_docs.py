@@ -107,6 +107,7 @@ def test_the_run_example_records_and_replays(tmp_path: Path) -> None:
     assert recorded.stdout == replayed.stdout
 
 
+@pytest.mark.long
 def test_the_commands_for_looking_after_a_store_run(served: str, tmp_path: Path) -> None:
     example = (REPOSITORY / "docs" / "store.md").read_text(encoding="utf-8")
     for text in ("capital of France", "other"):

@@ -2,8 +2,8 @@
 
 import json
 import signal
+import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -18,8 +18,6 @@ from chatreel.errors import ConfigError, ExportError
 if TYPE_CHECKING:
     from chatreel.analytics.export import Exported
     from chatreel.config import Settings
-
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day that counts, UTC.")]
 
 
 @app.command()
@@ -53,10 +51,8 @@ def export(
 @app.command()
 def reprice(
     store: Store = None,
-    since: Day = None,
-    until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day that no longer counts, UTC.")
-    ] = None,
+    since: Annotated[str | None, typer.Option(help="No older calls than this: 7d, 12h, or a day, UTC.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only older calls than this: a day, UTC, or 7d, 12h.")] = None,
     as_model: Annotated[
         str | None, typer.Option("--as", help="Only say what the calls would have cost on this model.", metavar="MODEL")
     ] = None,
@@ -66,12 +62,14 @@ def reprice(
     """Make the prices in the log anew, from the usage that was reported, by today's list and tables."""
     from chatreel import repricing
     from chatreel.config import load_settings
+    from chatreel.keeping.choosing import moment
     from chatreel.store.repricing import Period
 
     if at and not as_model:
         raise ConfigError("--at says where another model is to be found: give --as MODEL, too")
     settings = load_settings(store=store)
-    period = Period(*(None if day is None else day.replace(tzinfo=UTC).timestamp() for day in (since, until)))
+    now = time.time()
+    period = Period(moment("--since", since, now), moment("--until", until, now))
     if as_model:
         found = repricing.suppose(settings, period, as_model, at)
         typer.echo(json.dumps(repricing.as_json(found)) if as_json else "\n".join(repricing.supposition(found)))

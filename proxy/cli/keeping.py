@@ -217,8 +217,14 @@ def _settings(store: str | None) -> "Settings":
 
 def _archive(settings: "Settings") -> "Archive":
     from chatreel.store.archive import Archive
+    from chatreel.store.leavings import left_behind
 
-    return Archive(settings.store)
+    archive = Archive(settings.store)
+    if left_behind(settings.store):  # else nothing has to be loaded for it
+        from chatreel.recovery import recover
+
+        recover(settings.store)
+    return archive
 
 
 def _write(content: bytes) -> None:

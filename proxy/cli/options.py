@@ -47,3 +47,14 @@ Tag = Annotated[
     typer.Option(help="Put on every call in the log, as name=value; repeatable.", metavar="NAME=VALUE"),
 ]
 Ttl = Annotated[str | None, typer.Option(help="Age at which cache asks anew, as in 30s, 12h or 7d.")]
+Budget = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What may be spent upstream, as [TAG=VALUE:]USD/PERIOD, of run, day, week or month; repeatable.",
+        metavar="[TAG=VALUE:]USD/PERIOD",
+    ),
+]
+Unpriced = Annotated[
+    str | None,
+    typer.Option(help="What a call of unknown price counts as against a budget: warn (nothing), refuse, or USD."),
+]

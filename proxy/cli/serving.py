@@ -13,6 +13,7 @@ from chatreel.cli.app import app
 from chatreel.cli.options import (
     AskUsage,
     BlockOthers,
+    Budget,
     Cassette,
     InterceptHost,
     MaxBody,
@@ -24,6 +25,7 @@ from chatreel.cli.options import (
     Store,
     Tag,
     Ttl,
+    Unpriced,
     Upstream,
 )
 from chatreel.errors import ServeError
@@ -69,6 +71,8 @@ def serve(
         bool | None,
         typer.Option("--fast-path/--no-fast-path", help="Answer hits without the engine where they can be."),
     ] = None,
+    budget: Budget = None,
+    unpriced: Unpriced = None,
     parent: Annotated[int | None, typer.Option(help="End when the process of this id has ended.")] = None,
     fallback_upstream: Annotated[
         str | None, typer.Option(help="The upstream if neither a flag nor a setting names one.")
@@ -101,6 +105,8 @@ def serve(
         ttl=ttl,
         tag=tuple(tag or ()),
         fast_path=fast_path,
+        budget=tuple(budget or ()),
+        unpriced=unpriced,
     )
     talk.start_logging()
     asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
@@ -125,6 +131,8 @@ def run(
     repeats: Repeats = None,
     ttl: Ttl = None,
     tag: Tag = None,
+    budget: Budget = None,
+    unpriced: Unpriced = None,
 ) -> None:
     """Run a command with the proxy around it; print a verdict, return the command's exit code."""
     from chatreel.config import load_settings
@@ -145,6 +153,8 @@ def run(
         repeats=repeats,
         ttl=ttl,
         tag=tuple(tag or ()),
+        budget=tuple(budget or ()),
+        unpriced=unpriced,
     )
     talk.start_logging(quiet=True)
     settings = for_one_command(settings, intercept=intercept or bool(intercept_host))
@@ -179,6 +189,8 @@ async def _serve(settings: "Settings", parent: int | None) -> None:
             talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
         talk.say(f"  upstream    {' '.join(settings.upstream)}")
         talk.say(f"  recordings  {settings.cassette or store_name(settings.store)}")
+        for allowance in proxy.sessions.default.allowances:
+            talk.say(f"  budget      {allowance}")
         if settings.ready_file:
             write_ready_file(settings.ready_file, proxy)
         watch = asyncio.create_task(_stop_after(parent, stopped))

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from chatreel.api_errors import ApiError, Problem, Refusal
-from chatreel.budget import Budget, Period, parse_budget
+from chatreel.budget import Budget, Period, Unknown, parse_budget
 from chatreel.canonical import parse_body
 from chatreel.decide import Freshness, OnMaxAge, mode_named
 from chatreel.durations import parse_duration
@@ -34,6 +35,8 @@ class Defaults:
     options: Options
     record_errors: bool | None
     """`None`: in cassettes only."""
+    unpriced: Unknown | Decimal = Unknown.WARN
+    """What a call of unknown price counts as against a budget."""
 
 
 def read_wish(body: bytes, defaults: Defaults) -> Wish:
@@ -64,7 +67,9 @@ def _options(given: dict[str, Any], cassette: Path | None, defaults: Defaults) -
         on_max_age=given.get("on_max_age", usual.freshness.on_max_age),
     )
     repeats, speed = given.get("repeats", usual.repeats), given.get("pace", usual.speed)
-    options = Options(repeats, False, speed, freshness, given.get("budget_usd"))
+    budget: Budget | None = given.get("budget_usd")
+    paid = replace(budget, unpriced=defaults.unpriced) if budget else None
+    options = Options(repeats, False, speed, freshness, paid)
     return options_for(options, cassette, record_errors=given.get("record_errors", defaults.record_errors))
 
 
@@ -146,7 +151,10 @@ def _written(parse: Callable[[str], float]) -> Callable[[object], float]:
 
 
 def _budget(value: object) -> Budget:
-    return parse_budget(f"{value}/{Period.RUN}")
+    budget = parse_budget(f"{value}/{Period.RUN}")
+    if budget.tag:
+        raise ValueError(f"{value!r} is not an amount in USD")
+    return budget
 
 
 _CHECKS: dict[str, Callable[[object], Any]] = {

@@ -164,15 +164,14 @@ class ChatreelAddon:
     async def _finish_stream(self, exchange: Exchange, tee: Tee, response: http.Response) -> bool:
         """A response that was passed on as it came; whether its end may be, too."""
         tee.close()
+        exchange.first_piece = tee.first_piece
         if tee.broken:
             self._recorder.fail(exchange, tee.broken)
             return False
         if tee.unkept:
             self._recorder.fail(exchange, tee.unkept, status=response.status_code)
             return True
-        answered = answered_in_pieces(response, tee)
-        exchange.first_piece = answered.pieces[0].at if answered.pieces else None
-        return not isinstance(await self._recorder.finish(exchange, answered), ApiError)
+        return not isinstance(await self._recorder.finish(exchange, answered_in_pieces(response, tee)), ApiError)
 
     def chat_rejected(self, flow: http.HTTPFlow) -> None:
         """An upstream says 4xx: if the reason may be the usage we asked for, take the answer away and ask without."""
@@ -191,6 +190,7 @@ class ChatreelAddon:
             return
         reason = flow.error.msg
         gone = route.exchange.client_left or reason.startswith("Client disconnected")
+        route.exchange.first_piece = route.tee.first_piece if route.tee else None
         self._recorder.fail(route.exchange, reason, status=502 if route.tee is None and not gone else None)
         self._rules.drains.end(flow)
 

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mitmproxy.addons.proxyserver import Proxyserver
-
 from chatreel.control import Control
 from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.admission import Admission
 from chatreel.engine.chat_stream import Rules
 from chatreel.engine.destinations import Destinations
 from chatreel.engine.draining import Drains
+from chatreel.engine.engine_addons import Proxyserver
 from chatreel.engine.fast_layer import FastLayer
 from chatreel.engine.fast_path import FastPath
 from chatreel.engine.firewall import Firewall

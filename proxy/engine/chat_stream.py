@@ -91,17 +91,26 @@ class ChatHttpStream(BoundedHttpStream):
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, events.Wakeup):
             yield from self._wake_up(event)
-            return
-        if isinstance(event, RequestProtocolError):
+        elif isinstance(event, RequestProtocolError):
             self._parts.clear()
             if self._may_drain() and self._rules.drains.begin(self.flow):
                 yield from self._drain(event)
-                return
-        if isinstance(event, ResponseData) and self._left:
-            self._drained += len(event.data)
-            if self._drained > MAX_BYTES:
-                yield from self._give_up()
-                return
+            else:
+                yield from self._go_on(event)
+        elif self._lingering and self.server_state == self.state_done:
+            return  # it came in the same read as what was taken for the end of the answer
+        elif self._left and isinstance(event, ResponseData) and self._is_too_much(event):
+            yield from self._give_up()
+        else:
+            yield from self._go_on(event)
+
+    def _is_too_much(self, event: ResponseData) -> bool:
+        """Of an answer that is drained."""
+        self._drained += len(event.data)
+        return self._drained > MAX_BYTES
+
+    def _go_on(self, event: events.Event) -> Commands:
+        """What the engine does, but for failures that a client can be told of in the API's shape."""
         if isinstance(event, ResponseHeaders) and is_interim(event.response):
             # The engine thinks it has the answer: on this connection the real one would be the next request's.
             yield commands.CloseConnection(self.flow.server_conn)

@@ -7,11 +7,11 @@ connection has really gone, before a byte is sent on it.
 import asyncio
 import logging
 
-from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from chatreel.destinations import is_guarded
+from chatreel.engine.engine_addons import Proxyserver
 from chatreel.upstreams import Upstreams
 
 logger = logging.getLogger(__name__)

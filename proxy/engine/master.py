@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitmproxy.addons.next_layer import NextLayer
-from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_servers import ServerInstance
@@ -18,6 +15,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 
 from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.crowd import Crowd
+from chatreel.engine.engine_addons import NextLayer, Proxyserver, TlsConfig
 from chatreel.engine.gate import OPEN, Policy
 from chatreel.errors import ServeError
 
@@ -47,6 +45,13 @@ class Listen:
         return 0 in (self.port, self.proxy_port)
 
 
+class _TlsConfig(TlsConfig):
+    """It reads the certificate authority when it is told the folder, and not once more when all is running."""
+
+    def running(self) -> None:
+        pass
+
+
 class ProxyMaster:
     """The engine, from listening to stopped."""
 
@@ -59,7 +64,7 @@ class ProxyMaster:
         self._master = Master(Options(), event_loop=asyncio.get_running_loop())
         # In the order in which their hooks run.
         self._master.addons.add(*bolts)
-        self._master.addons.add(addon, Crowd(listen.max_connections), self._server, NextLayer(), TlsConfig())
+        self._master.addons.add(addon, Crowd(listen.max_connections), self._server, NextLayer(), _TlsConfig())
         self._master.options.update(
             allow_hosts=list(listen.intercepted),
             confdir=str(certificates),

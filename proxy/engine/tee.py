@@ -44,6 +44,8 @@ class Tee:
         self._before = b"\n"
         self._ended = False
         self._kept = 0
+        self.first_piece: float | None = None
+        """Seconds until the first bytes of the body came; `None` before that."""
         self.broken = ""
         """Why nothing more is passed on: the body is not what its coding says. Empty if it is."""
         self.unkept = ""
@@ -113,9 +115,12 @@ class Tee:
 
     def _keep(self, data: bytes) -> None:
         self._kept += len(data)
+        at = time.perf_counter() - self._forwarded
+        if self.first_piece is None:
+            self.first_piece = at
         if self._kept <= LIMIT:
             self._chunks.append(data)
-            self._pieces.append(Piece(time.perf_counter() - self._forwarded, len(data)))
+            self._pieces.append(Piece(at, len(data)))
         elif not self.unkept:
             self.unkept = TOO_LONG
             self._chunks.clear()

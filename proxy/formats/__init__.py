@@ -7,6 +7,7 @@ answers         the response of an interaction, as members that give back its by
 streams         a stream, an event to a line
 editing         what an answer is after somebody changed it
 intact          the quick way into a cassette that nobody changed
+sealed          which interactions need not be read before they are needed
 seals           digests that say whether somebody did
 spelling        the ways servers write JSON
 layout          JSON text that is good to read in a diff

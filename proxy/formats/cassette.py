@@ -17,18 +17,21 @@ from typing import Final
 
 import orjson
 
+from chatreel import canonical
 from chatreel.errors import CassetteError, ChatreelError
+from chatreel.formats import sealed
 from chatreel.formats.entry_reading import Reader, as_object, unfolded
 from chatreel.formats.entry_writing import Block, Redact, block, in_order
 from chatreel.formats.intact import IntactText, NotIntact
 from chatreel.formats.layout import Members, lines, members
+from chatreel.formats.sealed import Unread
 from chatreel.formats.streams import stream_of
 from chatreel.formats.strict import Places, parse
 from chatreel.model import Json, JsonObject, Recording
 from chatreel.request import Keys
 from chatreel.secret_patterns import replace
 
-__all__ = ["VERSION", "Block", "Cassette", "Redact", "assemble", "block", "dump", "load"]
+__all__ = ["VERSION", "Block", "Cassette", "Redact", "Unread", "assemble", "block", "dump", "load", "unread"]
 
 VERSION: Final = 1
 """Of the format. A reader refuses what it does not know: it would lose what it does not understand."""
@@ -47,6 +50,11 @@ class Cassette:
     """In the order of the file. `id` is 0 and `cassette` empty: they have no place in a store yet."""
     keyed_by: str
     """How the keys were made that were current when it was written: see `chatreel.canonical.keyed_by`."""
+
+
+def unread(data: bytes, keys: Keys) -> tuple[Unread, ...] | None:
+    """What is in a cassette that nobody has changed, in its order; `None` if it has to be read to know that."""
+    return sealed.unread(data, assemble((), canonical.keyed_by(keys.options)))
 
 
 def load(data: bytes, keys: Keys) -> Cassette:

@@ -10,6 +10,7 @@ import orjson
 from chatreel import canonical
 from chatreel.formats.answers import answer_members
 from chatreel.formats.layout import Members, fold_exactly, members, render, visible
+from chatreel.formats.sealed import seal
 from chatreel.formats.seals import digest_of, seal_of
 from chatreel.model import Json, JsonObject, Recording
 from chatreel.secret_patterns import replace
@@ -53,7 +54,7 @@ def block(recording: Recording, keyed_by: str, redact: Redact = replace) -> Bloc
         order=_order(recording, request),
         key=recording.identity.key,
         recorded_at=recording.recorded_at,
-        text=visible(members(pairs, _DEPTH - 1)),
+        text=seal(visible(members(pairs, _DEPTH - 1))),
     )
 
 

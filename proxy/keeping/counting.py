@@ -1,34 +1,49 @@
-"""`chatreel stats`: what the calls of a store came to, and what the store has grown to."""
+"""`chatreel stats`: what the calls of a store came to, in money and in time, and what the store has grown to."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
+import orjson
 from rich.console import RenderableType
 from rich.table import Table
 
-from chatreel.figures import Figures, Kind, Spread, by_day, figures
+from chatreel.figures import DAY, Figures, Kind, Spread, by_day, figures, spread
 from chatreel.keeping import units
-from chatreel.model import Outcome
+from chatreel.model import SERVED, Outcome
+from chatreel.money import Account, Total, dollars
 from chatreel.plaintext import printable
 from chatreel.spans import utc
 from chatreel.store.archive import Archive
-from chatreel.store.counting import Contents
+from chatreel.store.counting import Contents, Paid
 
 _DAYS = 14
 """Days that are printed, the last ones; JSON has all."""
 _NAMES = 10
-"""Models, and upstreams, that are printed: those with the most calls."""
+"""Models, upstreams and tags that are printed: those with the most calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Calls that have something in common."""
+
+    figures: Figures
+    account: Account = field(default_factory=Account)
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     """What there is to say of a store and its log."""
 
-    all: Figures
-    models: dict[str, Figures]
-    upstreams: dict[str, Figures]
-    days: dict[float, Figures]
+    all: Group
+    outcomes: dict[Outcome, tuple[Group, Spread | None]]
+    models: dict[str, Group]
+    upstreams: dict[str, Group]
+    tags: dict[str, Group]
+    """By `name=value`. A call with several tags is in several."""
+    days: dict[float, Group]
     """By the moment a day began, UTC."""
     seconds_saved: float
     contents: Contents
@@ -37,12 +52,16 @@ class Stats:
 def stats(archive: Archive, since: float) -> Stats:
     """Figures of the calls since then (seconds since the epoch), and of the store."""
     calls = archive.latencies(since)
+    paid = archive.paid(since)
     ordered = {kind: sorted(latency for _, latency in timed) for kind, timed in calls.items()}
+    days = _accounts(paid, lambda one: [float(one.day * DAY)])
     return Stats(
-        all=figures((kind.outcome, latencies) for kind, latencies in ordered.items()),
-        models=_by(ordered, lambda kind: kind.model),
-        upstreams=_by(ordered, lambda kind: kind.upstream),
-        days=by_day(calls),
+        all=Group(figures((kind.outcome, latencies) for kind, latencies in ordered.items()), _account(paid)),
+        outcomes=_by_outcome(ordered, _accounts(paid, lambda one: [one.outcome])),
+        models=_by(ordered, lambda kind: kind.model, _accounts(paid, lambda one: [one.model])),
+        upstreams=_by(ordered, lambda kind: kind.upstream, _accounts(paid, lambda one: [one.upstream])),
+        tags=_by_tag(archive.tagged(since), _accounts(paid, lambda one: _tags(one.tags))),
+        days={at: Group(one, days[at]) for at, one in by_day(calls).items()},
         seconds_saved=archive.seconds_saved(since),
         contents=archive.totals(),
     )
@@ -51,21 +70,27 @@ def stats(archive: Archive, since: float) -> Stats:
 def as_tables(found: Stats) -> Iterator[RenderableType]:
     """Yield what a terminal shows."""
     yield _headline(found)
-    named = (("model", found.models), ("upstream", found.upstreams))
-    for title, groups in named:
-        most = sorted(groups.items(), key=lambda entry: -entry[1].calls)[:_NAMES]
-        yield _table(title, {printable(name) or "none named": one for name, one in most})
+    yield _outcome_table(found)
+    for title, groups in (("model", found.models), ("upstream", found.upstreams), ("tag", found.tags)):
+        most = sorted(groups.items(), key=lambda entry: -entry[1].figures.calls)[:_NAMES]
+        if most or title != "tag":
+            yield _table(title, {printable(name) or "none named": one for name, one in most})
     yield _table("day (UTC)", {utc(at)[:10]: one for at, one in [*found.days.items()][-_DAYS:]})
 
 
 def as_json(found: Stats) -> dict[str, Any]:
-    """The same for programs; all times in seconds."""
+    """The same for programs; times in seconds, money in USD, `null` where it is not known."""
     contents = found.contents
     return {
         **_members(found.all),
         "seconds_saved": round(found.seconds_saved, 3),
+        "by_outcome": {
+            outcome.value: {"calls": one.figures.calls, **_money(one.account), "latency": _times(times)}
+            for outcome, (one, times) in found.outcomes.items()
+        },
         "by_model": {name: _members(one) for name, one in found.models.items()},
         "by_upstream": {name: _members(one) for name, one in found.upstreams.items()},
+        "by_tag": {name: _members(one) for name, one in found.tags.items()},
         "by_day": {utc(at)[:10]: _members(one) for at, one in found.days.items()},
         "store": {
             "size": contents.size,
@@ -77,24 +102,76 @@ def as_json(found: Stats) -> dict[str, Any]:
     }
 
 
-def _by(ordered: Mapping[Kind, list[float]], name: Callable[[Kind], str]) -> dict[str, Figures]:
+def _by(
+    ordered: Mapping[Kind, list[float]], name: Callable[[Kind], str], paid: Mapping[str, Account]
+) -> dict[str, Group]:
     names = sorted({name(kind) for kind in ordered})
     return {
-        one: figures((kind.outcome, latencies) for kind, latencies in ordered.items() if name(kind) == one)
+        one: Group(
+            figures((kind.outcome, latencies) for kind, latencies in ordered.items() if name(kind) == one), paid[one]
+        )
         for one in names
     }
 
 
+def _by_outcome(
+    ordered: Mapping[Kind, list[float]], paid: Mapping[Outcome, Account]
+) -> dict[Outcome, tuple[Group, Spread | None]]:
+    found = {}
+    for outcome in Outcome:
+        latencies = [one for kind, some in ordered.items() if kind.outcome is outcome for one in some]
+        if latencies:
+            found[outcome] = Group(figures([(outcome, latencies)]), paid[outcome]), spread(latencies)
+    return found
+
+
+def _by_tag(tagged: Iterable[tuple[str, str, float]], paid: Mapping[str, Account]) -> dict[str, Group]:
+    by_text: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for text, outcome, latency in tagged:
+        by_text[text, outcome].append(latency)
+    by_tag: defaultdict[str, list[tuple[Outcome, list[float]]]] = defaultdict(list)
+    for (text, outcome), latencies in by_text.items():
+        for tag in _tags(text):
+            by_tag[tag].append((Outcome(outcome), latencies))
+    return {tag: Group(figures(by_tag[tag]), paid[tag]) for tag in sorted(by_tag)}
+
+
+def _tags(text: str | None) -> list[str]:
+    return [f"{name}={value}" for name, value in orjson.loads(text).items()] if text else []
+
+
+def _accounts[Name](paid: Iterable[Paid], names: Callable[[Paid], list[Name]]) -> Mapping[Name, Account]:
+    found: defaultdict[Name, Account] = defaultdict(Account)
+    for one in paid:
+        for name in names(one):
+            _count(found[name], one)
+    return found
+
+
+def _account(paid: Iterable[Paid]) -> Account:
+    account = Account()
+    for one in paid:
+        _count(account, one)
+    return account
+
+
+def _count(account: Account, one: Paid) -> None:
+    side = account.saved if one.outcome in SERVED else account.spent
+    side.sum(one.known, one.priced, one.unpriced)
+
+
 def _headline(found: Stats) -> Table:
-    contents = found.contents
+    contents, all_ = found.contents, found.all.figures
     table = Table(show_header=False, box=None, pad_edge=False)
-    outcomes = ", ".join(f"{found.all.outcomes[one]:,} {one}" for one in Outcome if found.all.outcomes.get(one))
+    outcomes = ", ".join(f"{all_.outcomes[one]:,} {one}" for one in Outcome if all_.outcomes.get(one))
     ratio = f", {contents.content / contents.stored:.1f} times smaller than it travelled" if contents.stored else ""
     for name, value in (
-        ("calls", f"{found.all.calls:,}{f': {outcomes}' if outcomes else ''}"),
-        ("hit rate", _percent(found.all.hit_rate)),
+        ("calls", f"{all_.calls:,}{f': {outcomes}' if outcomes else ''}"),
+        ("spent", _said(found.all.account.spent)),
+        ("saved", _said(found.all.account.saved)),
+        ("hit rate", _percent(all_.hit_rate)),
         ("time saved", units.long_span(found.seconds_saved)),
-        ("latency", f"hits {_spread(found.all.hits)}; upstream {_spread(found.all.upstream)}"),
+        ("latency", f"hits {_spread(all_.hits)}; upstream {_spread(all_.upstream)}"),
         ("store", f"{units.size(contents.size)}: {contents.recordings:,} recordings, {contents.payloads:,} payloads"),
         ("payloads", f"{units.size(contents.stored)}{ratio}"),
     ):
@@ -102,34 +179,70 @@ def _headline(found: Stats) -> Table:
     return table
 
 
-def _table(title: str, groups: Mapping[str, Figures]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="")
-    table.add_column(title.upper(), no_wrap=True)
-    for name in ("CALLS", "HIT RATE", "HITS P50", "P95", "UPSTREAM P50", "P95"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _table(title: str, groups: Mapping[str, Group]) -> Table:
+    names = ("CALLS", "HIT RATE", "SPENT", "SAVED", "UNPRICED", "HITS P50", "P95", "UPSTREAM P50", "P95")
+    table = _empty(title, names)
     for name, one in groups.items():
-        table.add_row(name, f"{one.calls:,}", _percent(one.hit_rate), *_cells(one.hits), *_cells(one.upstream))
+        told = one.figures
+        latencies = (*_cells(told.hits), *_cells(told.upstream))
+        table.add_row(name, f"{told.calls:,}", _percent(told.hit_rate), *_money_cells(one.account), *latencies)
     return table
 
 
-def _members(one: Figures) -> dict[str, Any]:
+def _outcome_table(found: Stats) -> Table:
+    table = _empty("outcome", ("CALLS", "SPENT", "SAVED", "UNPRICED", "P50", "P95"))
+    for outcome, (one, times) in found.outcomes.items():
+        table.add_row(outcome, f"{one.figures.calls:,}", *_money_cells(one.account), *_cells(times))
+    return table
+
+
+def _empty(title: str, names: Iterable[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="")
+    table.add_column(title.upper(), no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _members(one: Group) -> dict[str, Any]:
+    told = one.figures
     return {
-        "calls": one.calls,
-        "outcomes": {outcome.value: count for outcome, count in one.outcomes.items()},
-        "hit_rate": one.hit_rate,
-        "latency": {
-            name: {"p50": spread.p50, "p95": spread.p95} if spread else None
-            for name, spread in (("hits", one.hits), ("upstream", one.upstream))
-        },
+        "calls": told.calls,
+        "outcomes": {outcome.value: count for outcome, count in told.outcomes.items()},
+        "hit_rate": told.hit_rate,
+        **_money(one.account),
+        "latency": {"hits": _times(told.hits), "upstream": _times(told.upstream)},
     }
 
 
-def _cells(spread: Spread | None) -> tuple[str, str]:
-    return (units.seconds(spread.p50), units.seconds(spread.p95)) if spread else ("-", "-")
+def _money(account: Account) -> dict[str, Any]:
+    sides = {"spent_usd": account.spent.usd, "saved_usd": account.saved.usd}
+    return {name: None if usd is None else float(usd) for name, usd in sides.items()} | {"unpriced": account.unpriced}
 
 
-def _spread(spread: Spread | None) -> str:
-    return f"p50 {units.seconds(spread.p50)}, p95 {units.seconds(spread.p95)}" if spread else "none"
+def _times(times: Spread | None) -> dict[str, float] | None:
+    return {"p50": times.p50, "p95": times.p95} if times else None
+
+
+def _said(total: Total) -> str:
+    calls = "1 call" if total.unpriced == 1 else f"{total.unpriced:,} calls"
+    return f"{_usd(total.usd)}{f', {calls} of unknown price' if total.unpriced else ''}"
+
+
+def _money_cells(account: Account) -> tuple[str, str, str]:
+    return _usd(account.spent.usd), _usd(account.saved.usd), f"{account.unpriced:,}" if account.unpriced else "-"
+
+
+def _usd(usd: Decimal | None) -> str:
+    return "unknown" if usd is None else dollars(usd)
+
+
+def _cells(times: Spread | None) -> tuple[str, str]:
+    return (units.seconds(times.p50), units.seconds(times.p95)) if times else ("-", "-")
+
+
+def _spread(times: Spread | None) -> str:
+    return f"p50 {units.seconds(times.p50)}, p95 {units.seconds(times.p95)}" if times else "none"
 
 
 def _percent(part: float | None) -> str:

@@ -1,12 +1,16 @@
 """What became of a call: told once to its session, to the log and to the terminal."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 
+import orjson
+
 from chatreel.annotate import Annotator, Source, miss_reason
 from chatreel.exchange import Exchange
-from chatreel.facts import NO_FACTS, Facts
+from chatreel.facts import prompt_digest
 from chatreel.journal import Entry
 from chatreel.model import SERVED, Outcome
 from chatreel.session import Session
@@ -38,14 +42,14 @@ class Logbook:
         if exchange.flight:
             exchange.flight.land(None)  # whoever still waits shall not: this call brings nothing more
         session = exchange.session
-        tags = self._tags | _tags(exchange) if exchange.asked.tags else self._tags
-        call = _row(exchange, outcome, status, tags)
+        call = _row(exchange, outcome, status, self.tags_of(exchange))
         session.tally.count(outcome, seconds_saved=saved)
         if session.journal.wants(outcome):
             session.journal.add(_entry(exchange, call))
-        document = exchange.identity.document if exchange.identity else b""
-        source = Source(exchange.answer, exchange.answered, document)
-        self._store.log(call, lambda row: self._complete(row, source, session))
+        answer = exchange.answer
+        source = Source(answer, exchange.identity.document if exchange.identity else b"") if answer else Source()
+        answered_at = answer.recorded_at if answer else None
+        self._store.log(call, lambda row: self._complete(row, source, session), answered_at=answered_at)
         if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
             said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
             name = f"[{session.name}] " if session.name else ""
@@ -62,14 +66,27 @@ class Logbook:
         self._unsaid += (too_many := outcome is Outcome.HIT and self._said > _LINES)
         return not too_many
 
+    def tags_of(self, exchange: Exchange) -> Mapping[str, str]:
+        """Of a call: those of all calls, and its own."""
+        if not exchange.asked.tags:
+            return self._tags
+        tags, malformed = tags_of(exchange.asked.tags)
+        if malformed:
+            warn(exchange, f"{HEADER}: {malformed!r} of a request is no tag, or one too many, and was left out")
+        return self._tags | tags
+
     def _complete(self, row: Call, source: Source, session: Session) -> Call:
         """Runs beside the hot path. The session is told what its call cost, or would have."""
         completed = self._annotator.complete(row, source)
         charge = completed.charge
-        if completed.facts.answered:
+        if completed.facts.answered or (row.outcome is Outcome.FAILED and charge.unpriced):
             amount = charge.saved if row.outcome in SERVED else charge.cost
             usd = None if amount is None else _usd(amount)
-            session.price(row.outcome, usd, row.started_at + row.latency)
+            tags = orjson.loads(row.tags) if row.tags else {}
+            for budget in session.price(row.outcome, usd, tags, row.started_at + row.latency):
+                text = f"{budget.of_unpriced}: {charge.unpriced}"
+                if session.journal.warn(text):
+                    logger.warning("%s", text)
         return completed
 
 
@@ -84,18 +101,13 @@ def warn(exchange: Exchange, text: str) -> None:
         logger.warning("%s", text)
 
 
-def _tags(exchange: Exchange) -> dict[str, str]:
-    tags, malformed = tags_of(exchange.asked.tags)
-    if malformed:
-        warn(exchange, f"{HEADER}: {malformed!r} of a request is no tag, or one too many, and was left out")
-    return tags
-
-
-def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: dict[str, str]) -> Call:
-    session, asked, identity = exchange.session, exchange.asked, exchange.identity
+def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping[str, str]) -> Call:
+    """What a recording can tell later, it need not tell now."""
+    session, asked, identity, facts = exchange.session, exchange.asked, exchange.identity, exchange.facts
     pieces = exchange.answered.pieces if exchange.answered else ()
     served = exchange.answer if outcome in SERVED else None
-    error = exchange.code or ("failed" if outcome is Outcome.FAILED else None)
+    error = facts.error_type or exchange.code or ("failed" if outcome is Outcome.FAILED else None)
+    document = identity.document if identity and not exchange.answer else b""
     return Call(
         call_id=exchange.call_id,
         started_at=exchange.started_at,
@@ -122,7 +134,8 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: dict[st
         upstream_time=pieces[-1].at if pieces else None,
         spared=served.duration if served else None,
         miss_reason=None if served else miss_reason(outcome, exchange.mode, exchange.found),
-        facts=Facts(error_type=error) if error else NO_FACTS,
+        prompt=prompt_digest(document) if document else None,
+        facts=facts if error == facts.error_type else replace(facts, error_type=error),
         request=asked.body if outcome is Outcome.REFUSED and identity else None,
     )
 

@@ -7,12 +7,13 @@ fail()              there will be no complete answer: log the call
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from chatreel.alarm import Alarm
 from chatreel.annotate import Annotator
 from chatreel.api_errors import ApiError, Problem
-from chatreel.budget import Allowance
+from chatreel.budget import Unknown, Verdict
 from chatreel.decide import Action
 from chatreel.errors import StoreError
 from chatreel.exchange import Answered, Asked, Exchange
@@ -57,8 +58,8 @@ class Recorder:
     async def open(self, asked: Asked, session: Session) -> Exchange:
         """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""
         exchange = await self._opening.open(asked, session)
-        if exchange.reply is None and session.allowance:
-            await self._hold_to(session.allowance, exchange)
+        if exchange.reply is None and session.allowances:
+            await self._hold_to_budgets(exchange)
         exchange.adds_usage = self._adds_usage(exchange)
         return exchange
 
@@ -82,7 +83,10 @@ class Recorder:
             status = await storing.store(exchange, answered)
             if status.stored:
                 self._unrecorded.rest()
+            else:
+                exchange.facts = await storing.facts(answered)
         except StoreError as error:
+            exchange.facts = await storing.facts(answered)
             self._unrecorded.ring(error)
             exchange.session.journal.warn(f"nothing is being recorded: {error}")
             exchange.reason = f"not stored: {error}"
@@ -106,14 +110,22 @@ class Recorder:
         """What can be said of a forwarded call before its answer is complete."""
         return storing.forward_status(exchange)
 
-    async def _hold_to(self, allowance: Allowance, exchange: Exchange) -> None:
-        """Refuse a call that would go upstream where the budget is spent; those that are over have been priced."""
-        await self._store.settled()
-        verdict = allowance.check(time.time())
-        if not verdict.allowed:
+    async def _hold_to_budgets(self, exchange: Exchange) -> None:
+        """Refuse a call that would go upstream where a budget is spent; those that are over have been priced."""
+        tags = self._logbook.tags_of(exchange)
+        verdict = await self._store.once_settled(lambda: self._verdict(exchange, tags))
+        if verdict:
             exchange.reason = verdict.reason
             exchange.session.journal.warn(verdict.reason)
             self._answering.refuse(exchange, ApiError(Problem.BUDGET_SPENT, verdict.reason))
+
+    def _verdict(self, exchange: Exchange, tags: Mapping[str, str]) -> Verdict | None:
+        """Why it may not go there. Runs where rows are priced, so that nothing is counted meanwhile."""
+        now, session = time.time(), exchange.session
+        refusing = any(allowance.budget.unpriced is Unknown.REFUSE for allowance in session.allowances)
+        url = exchange.upstream + exchange.path
+        priced = not refusing or self._habits.prices.knows(exchange.model, url, now)
+        return session.may_spend(tags, now, priced=priced)
 
     def _adds_usage(self, exchange: Exchange) -> bool:
         asked = (exchange.upstream, exchange.model)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from chatreel.decide import Action, Found, why_forwarded
 from chatreel.exchange import Answered, Exchange
+from chatreel.facts import Facts, facts_of_bytes
 from chatreel.http_caching import CacheStatus
 from chatreel.model import Identity, Recording
 from chatreel.redact import kept_headers
@@ -65,6 +66,12 @@ def _recording(exchange: Exchange, identity: Identity, answered: Answered, readi
         completion=dumps(reading.completion) if reading.verdict is Verdict.COMPLETE else b"",
         usage_added=exchange.adds_usage,
     )
+
+
+async def facts(answered: Answered) -> Facts:
+    """What an answer says of itself."""
+    told = answered.status, answered.body, answered.pieces
+    return facts_of_bytes(*told) if len(answered.body) < _LONG else await asyncio.to_thread(facts_of_bytes, *told)
 
 
 async def _read(answered: Answered) -> Reading:

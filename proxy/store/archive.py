@@ -78,6 +78,14 @@ class Archive:
         """Moment and latency of every call since then, in seconds, by kind."""
         return self._look(counting.latencies, since)
 
+    def paid(self, since: float) -> list[counting.Paid]:
+        """See `chatreel.store.counting.paid`."""
+        return self._look(counting.paid, since)
+
+    def tagged(self, since: float) -> list[tuple[str, str, float]]:
+        """See `chatreel.store.counting.tagged`."""
+        return self._look(counting.tagged, since)
+
     def seconds_saved(self, since: float) -> float:
         """See `chatreel.store.counting.seconds_saved`."""
         return self._look(counting.seconds_saved, since)

@@ -12,10 +12,13 @@ from chatreel.alarm import Alarm
 from chatreel.store import log
 from chatreel.store.bases import Bases
 from chatreel.store.log import Call
+from chatreel.store.spool import Written
 from chatreel.store.writer import Unreachable, Writer, said
 
 _KEPT = 1_000
-"""Rows that wait for a store that does not take any; beyond that the oldest are lost."""
+"""Rows that wait for a store that does not take any; beyond that the oldest are left to the next start."""
+
+type Row = tuple[Call, Written]
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ class Backlog:
     def __init__(self, writer: Writer, bases: Bases) -> None:
         self._writer = writer
         self._bases = bases
-        self._waiting: deque[Call] = deque(maxlen=_KEPT)
+        self._waiting: deque[Row] = deque(maxlen=_KEPT)
         self._lock = Lock()
         self._alarm = Alarm(
             logger,
@@ -35,11 +38,12 @@ class Backlog:
             "the log is written again, after it failed %d times",
         )
 
-    def add(self, calls: Sequence[Call]) -> None:
-        """Have rows written, all in one transaction."""
-        if calls:
-            self._writer.submit(lambda connection: log.insert_all(connection, calls, self._bases)).add_done_callback(
-                lambda future: self._done(calls, future)
+    def add(self, rows: Sequence[Row]) -> None:
+        """Have rows written, all in one transaction. Each is told when it is written, or never can be."""
+        if rows:
+            several = [call for call, _ in rows]
+            self._writer.submit(lambda connection: log.insert_all(connection, several, self._bases)).add_done_callback(
+                lambda future: self._done(rows, future)
             )
 
     def retry(self) -> None:
@@ -51,18 +55,21 @@ class Backlog:
             self._waiting.clear()
         self.add(waiting)
 
-    def _done(self, calls: Sequence[Call], future: Future[None]) -> None:
+    def _done(self, rows: Sequence[Row], future: Future[None]) -> None:
         """In the writer's thread, or in the caller's if the store does not even try."""
         error = future.exception()
         if error is None:
+            for _, written in rows:
+                written()
             self._alarm.rest()
             self.retry()
         elif isinstance(error, Unreachable | OperationalError):
             with self._lock:
-                self._waiting.extend(calls)
+                self._waiting.extend(rows)
                 self._alarm.ring(said(error))
-        elif len(calls) > 1:  # one bad row must not take its neighbours with it
-            for call in calls:
-                self.add([call])
+        elif len(rows) > 1:  # one bad row must not take its neighbours with it
+            for row in rows:
+                self.add([row])
         else:
+            rows[0][1]()
             logger.warning("a row of the log could not be written: %s", error)

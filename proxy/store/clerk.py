@@ -4,10 +4,13 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
 
 from chatreel.store.backlog import Backlog
 from chatreel.store.log import Call
+from chatreel.store.spool import Written
 
 GATHER = 0.02
 """Seconds that a row waits for others. A thread that woke up for each would take turns with the event loop for each."""
@@ -25,27 +28,41 @@ type Complete = Callable[[Call], Call]
 logger = logging.getLogger(__name__)
 
 
+class _Row(NamedTuple):
+    call: Call
+    complete: Complete
+    written: Written
+
+
+class _Work(NamedTuple):
+    """Something to do once the rows before it have been completed."""
+
+    future: Future[Any]
+    work: Callable[[], Any]
+
+
 class Clerk:
     """Rows in, completed rows out to the backlog, in the same order."""
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
-        self._waiting: SimpleQueue[tuple[Call, Complete] | Future[None] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[_Row | _Work | None] = SimpleQueue()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chatreel-store-clerk", daemon=True)
         self._thread.start()
 
-    def add(self, call: Call, complete: Complete) -> None:
-        """Have a row completed, and written. If `complete` fails, it is written as it is."""
-        self._waiting.put((call, complete))
+    def add(self, call: Call, complete: Complete, written: Written) -> None:
+        """Have a row completed, and written; `written` is called then. If `complete` fails, it is written as it is."""
+        self._waiting.put(_Row(call, complete, written))
 
-    def settled(self) -> Future[None]:
-        """Done when all rows that were added before have been completed, whether they are written yet or not."""
-        future: Future[None] = Future()
-        if not self._thread.is_alive():
-            future.set_result(None)
-        self._waiting.put(future)
-        self._hurry.set()
+    def once_settled[T](self, work: Callable[[], T]) -> Future[T]:
+        """What `work` comes to once all rows that were added before have been completed; none is meanwhile."""
+        future: Future[T] = Future()
+        if self._thread.is_alive():
+            self._waiting.put(_Work(future, work))
+            self._hurry.set()
+        else:
+            _do(_Work(future, work))
         return future
 
     def close(self) -> None:
@@ -56,27 +73,33 @@ class Clerk:
 
     def _run(self) -> None:
         going = True
-        batch: list[tuple[Call, Complete] | Future[None] | None] = []
+        batch: list[_Row | _Work | None] = []
         while going:
             patience = BUSY if len(batch) > _MANY else GATHER
             batch = [self._waiting.get()]
             self._hurry.wait(patience)
             self._hurry.clear()
-            try:
+            with suppress(Empty):
                 while len(batch) < _MOST:
                     batch.append(self._waiting.get_nowait())
-            except Empty:
-                pass
             going = None not in batch
-            self._backlog.add([_completed(*one) for one in batch if isinstance(one, tuple)])
+            self._backlog.add([(_completed(one), one.written) for one in batch if isinstance(one, _Row)])
             for one in batch:
-                if isinstance(one, Future) and one.set_running_or_notify_cancel():
-                    one.set_result(None)
+                if isinstance(one, _Work):
+                    _do(one)
 
 
-def _completed(call: Call, complete: Complete) -> Call:
+def _do(one: _Work) -> None:
+    if one.future.set_running_or_notify_cancel():
+        try:
+            one.future.set_result(one.work())
+        except Exception as error:
+            one.future.set_exception(error)
+
+
+def _completed(row: _Row) -> Call:
     try:
-        return complete(call)
+        return row.complete(row.call)
     except Exception:  # whatever it is, the call did happen
         logger.exception("a row of the log is not complete")
-        return call
+        return row.call

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, func, select, text
+from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, select, text
 
-from chatreel.figures import Kind
-from chatreel.model import Outcome
+from chatreel.figures import DAY, Kind
+from chatreel.model import SERVED, UPSTREAM, Outcome
 from chatreel.store.schema import calls, payloads, recordings
 
 _SIZE = {
@@ -54,6 +54,96 @@ def size(connection: Connection) -> int:
 def used(connection: Connection) -> int:
     """Bytes that are in use: what has been removed does not count, even if the file is as large as before."""
     return int(connection.execute(text(_USED[connection.dialect.name])).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What calls cost that have all of this in common."""
+
+    outcome: Outcome
+    model: str
+    upstream: str
+    tags: str | None
+    """As in the log."""
+    day: int
+    """Since the epoch, UTC."""
+    calls: int
+    known: int
+    """Billionths of a USD, as far as it is known: paid upstream, or spared where a recording answered."""
+    priced: int
+    """Calls with an answer whose price is known."""
+    unpriced: int
+    """And those with one whose price is not."""
+
+
+_DAY = {
+    "sqlite": cast(calls.c.started_at / DAY, Integer),  # truncates
+    "postgresql": cast(func.floor(calls.c.started_at / DAY), Integer),
+}
+
+
+def paid(connection: Connection, since: float) -> list[Paid]:
+    """What the calls since then came to."""
+    alike = (calls.c.outcome, calls.c.model, calls.c.upstream, calls.c.tags, _DAY[connection.dialect.name].label("day"))
+    known = _worth()
+    sums = (func.count(), func.coalesce(func.sum(known), 0))
+    counts = (func.count(calls.c.price_source), _unpriced())
+    query = select(*alike, *sums, *counts).where(calls.c.started_at >= since).group_by(*alike)
+    return [
+        Paid(Outcome(outcome), *(model, upstream, tags, int(day)), *map(int, numbers))
+        for outcome, model, upstream, tags, day, *numbers in connection.execute(query)
+    ]
+
+
+def _worth() -> ColumnElement[int]:
+    """What a call cost, or would have."""
+    return case((calls.c.outcome.in_(sorted(SERVED)), calls.c.saved), else_=calls.c.cost)
+
+
+def _unpriced() -> ColumnElement[int]:
+    """Calls that cost something nobody knows. Rows of an older version may not say why."""
+    silent = _worth().is_(None) & calls.c.outcome.not_in([Outcome.FAILED, Outcome.REFUSED])
+    return func.count(case((calls.c.unpriced.is_not(None) | silent, 1)))
+
+
+def tagged(connection: Connection, since: float) -> list[tuple[str, str, float]]:
+    """Tags, outcome and latency in seconds of every call since then that has tags."""
+    query = select(calls.c.tags, calls.c.outcome, calls.c.latency).where(
+        calls.c.started_at >= since, calls.c.tags.is_not(None)
+    )
+    return list(connection.execute(query).cursor.fetchall())  # as in `latencies`
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What calls with the same tags cost upstream."""
+
+    tags: str | None
+    """As in the log."""
+    known: int
+    """Billionths of a USD, as far as it is known."""
+    unpriced: int
+    """Calls of unknown price."""
+
+
+def spent(connection: Connection, since: float, after: int, upto: int) -> list[Spent]:
+    """Of the rows with ids from `after`, exclusive, to `upto`: the calls that were over then or later.
+
+    None takes a day.
+    """
+    known = func.coalesce(func.sum(calls.c.cost), 0)
+    query = (
+        select(calls.c.tags, known, _unpriced())
+        .where(calls.c.id > after, calls.c.id <= upto, calls.c.started_at + calls.c.latency >= since)
+        .where(calls.c.started_at >= since - DAY, calls.c.outcome.in_(sorted(UPSTREAM)))
+        .group_by(calls.c.tags)
+    )
+    return [Spent(tags, int(cost), int(unpriced)) for tags, cost, unpriced in connection.execute(query)]
+
+
+def last_call(connection: Connection) -> int:
+    """Number of the newest row of the log; 0 if there is none."""
+    return int(connection.execute(select(func.max(calls.c.id))).scalar() or 0)
 
 
 def latencies(connection: Connection, since: float) -> dict[Kind, list[tuple[float, float]]]:

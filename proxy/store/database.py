@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ _DRIVERS = {
     "postgresql+psycopg": "postgresql+psycopg",
 }
 
+_PORT = 5432
+"""Of a PostgreSQL, if none is named."""
+
 _PATIENCE = 5.0
 """Seconds that a writer waits for others to end their transactions."""
 
@@ -62,6 +66,12 @@ def store_url(location: str) -> URL:
 def store_name(location: str) -> str:
     """A store as messages may name it: without its password, and without options, which may hold another."""
     return _name(store_url(location))
+
+
+def server_id(url: URL, *more: object) -> str:
+    """A name for files of this machine that belong to a store on a server: of where it is, and of what `more` says."""
+    server = (url.host or url.query.get("host", ""), url.port or url.query.get("port", _PORT), url.database, *more)
+    return sha256("\0".join(map(str, server)).encode()).hexdigest()[:32]
 
 
 def require_store(location: str) -> None:

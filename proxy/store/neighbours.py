@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, any_, bindparam, func, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Select, any_, bindparam, func, select
 
 from chatreel import sketch
 from chatreel.store import payloads
@@ -15,7 +14,7 @@ from chatreel.store.schema import marks, recordings
 # One parameter that holds all marks: a thousand of them would cost more than the search.
 _AMONG: dict[str, ColumnElement[bool]] = {
     "sqlite": marks.c.mark.in_(select(func.json_each(bindparam("marks")).table_valued("value").c.value)),
-    "postgresql": marks.c.mark == any_(bindparam("marks", type_=postgresql.ARRAY(BigInteger))),
+    "postgresql": marks.c.mark == any_(bindparam("marks", type_=ARRAY(BigInteger))),
 }
 
 

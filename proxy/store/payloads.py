@@ -4,10 +4,10 @@ A content is stored alone or as a difference to another, its base, which is stor
 needed. So there are chains, and they end; `chatreel.store.bases` sees to it that they are short.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import zstandard
@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
     union,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from chatreel.errors import StoreError
 from chatreel.model import Piece
@@ -32,11 +32,8 @@ from chatreel.store.coding import LEVEL, RAW, ZSTD, ZSTD_TWO, encode, fits
 from chatreel.store.schema import calls, payloads, recordings
 from chatreel.store.series import Base
 
-_INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
-
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _WANTED = payloads.c.digest.in_(bindparam("wanted", expanding=True))
 _BASES = select(payloads.c.digest, payloads.c.base).where(_WANTED)
@@ -97,14 +94,18 @@ def add(connection: Connection, several: Iterable[New]) -> list[Stored]:
     return [found[digest] for digest, _ in addressed]
 
 
-def insert_missing(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def insert_missing(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
     """The statement that inserts rows into `table` and leaves alone those that are there."""
     return insert_into(connection, table).on_conflict_do_nothing()
 
 
-def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+def insert_into(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
     """The statement that inserts rows into `table`, with what its engine can do about those that are there."""
-    return _INSERT[connection.dialect.name](table)
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # most never need it, and it takes its time
+
+    return postgresql.insert(table)
 
 
 def get(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, bytes]:

@@ -73,7 +73,7 @@ class Quick:
         """All takes of a key, in the order of recording; empty also if they cannot be had."""
         try:
             self._last = {row[0]: row for row in self._open().execute(_TAKES, (cassette, key))}
-            return tuple([Take(id, _FORMS[row[5]]) for id, row in self._last.items()])  # noqa: A001 - its column
+            return tuple([Take(id, _FORMS[row[5]], row[3] >= 400) for id, row in self._last.items()])  # noqa: A001 - its column
         except (sqlite3.Error, KeyError):
             self.close()
             return ()

@@ -17,7 +17,7 @@ from chatreel.store.neighbours import Frequencies
 from chatreel.store.schema import KEYED_BY, meta, recordings
 
 _TAKES = (
-    select(recordings.c.id, recordings.c.form)
+    select(recordings.c.id, recordings.c.form, recordings.c.status)
     .where(recordings.c.cassette == bindparam("cassette"), recordings.c.key == bindparam("key"))
     .order_by(recordings.c.id)
 )
@@ -80,7 +80,7 @@ def insert(connection: Connection, recording: Recording, keyed_by: str, memory: 
 def takes(connection: Connection, cassette: str, key: str) -> tuple[Take, ...]:
     """All takes of a key, in the order of recording."""
     rows = connection.execute(_TAKES, {"cassette": cassette, "key": key})
-    return tuple(Take(row.id, WireForm(row.form)) for row in rows)
+    return tuple(Take(row.id, WireForm(row.form), row.status >= 400) for row in rows)
 
 
 def load(connection: Connection, recording_id: int) -> Recording:

@@ -7,22 +7,18 @@ import os
 import secrets
 import stat
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
 from platformdirs import user_data_path
 
 from chatreel.errors import StoreError
-from chatreel.store.database import store_url
+from chatreel.store.database import server_id, store_url
 
 SIZE = 32
 """Bytes."""
 
 _FOLDER = "secrets"
 """Of the platform's data folder: the secrets of stores that are on a server."""
-
-_PORT = 5432
-"""Of a PostgreSQL, if none is named."""
 
 
 def load_secret(store: str, path: Path | None = None) -> bytes:
@@ -52,9 +48,7 @@ def secret_path(store: str) -> Path:
     url = store_url(store)
     if url.get_backend_name() == "sqlite":
         return Path(f"{url.database}.secret")
-    server = (url.host or url.query.get("host", ""), url.port or url.query.get("port", _PORT), url.database)
-    name = sha256("\0".join(map(str, server)).encode()).hexdigest()[:32]
-    return user_data_path("chatreel") / _FOLDER / name
+    return user_data_path("chatreel") / _FOLDER / server_id(url)
 
 
 def _create(path: Path) -> None:

@@ -17,16 +17,19 @@ from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
 from chatreel.eviction import evicted
 from chatreel.model import Recording, Replayable, Take
+from chatreel.rates import PriceOverride
 from chatreel.selection import Selection
 from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
 from chatreel.store.backlog import Backlog
 from chatreel.store.breaker import Breaker
 from chatreel.store.clerk import Clerk
+from chatreel.store.counting import Spent
 from chatreel.store.database import file_check, open_engine, store_url, writing
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
 from chatreel.store.quick import Quick
 from chatreel.store.removing import Removed
+from chatreel.store.spool import Spool
 from chatreel.store.watch import Watch
 from chatreel.store.writer import Writer, said
 
@@ -51,10 +54,17 @@ DEFAULT_KEYS = keyed_by(KeyOptions())
 class Store:
     """Raises `StoreError` from every method that touches the database."""
 
-    def __init__(self, location: str, *, memory_limit: int, keyed_by: str = DEFAULT_KEYS) -> None:
-        """`memory_limit`: bytes of recordings kept in memory. `keyed_by`: how the keys are made that come in."""
+    def __init__(
+        self, location: str, *, memory_limit: int, keyed_by: str = DEFAULT_KEYS, rates: tuple[PriceOverride, ...] = ()
+    ) -> None:
+        """`memory_limit`: bytes of recordings kept in memory. `keyed_by`: how the keys are made that come in.
+
+        `rates`: by which the calls are priced that are logged, for whoever has to do it in our place.
+        """
         self._keyed_by = keyed_by
-        self._engine = open_engine(store_url(location))
+        url = store_url(location)
+        self._engine = open_engine(url)
+        self._spool = Spool(url, rates)
         self.shared = self._engine.dialect.name != "sqlite"
         """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
@@ -179,6 +189,14 @@ class Store:
     async def count(self, cassette: str) -> int:
         return await self._read(lambda connection: recordings.count(connection, cassette))
 
+    async def last_call(self) -> int:
+        """Number of the newest row of the log."""
+        return await self._read(counting.last_call)
+
+    async def spent(self, since: float, after: int, upto: int) -> list[Spent]:
+        """See `chatreel.store.counting.spent`."""
+        return await self._read(lambda connection: counting.spent(connection, since, after, upto))
+
     async def notice_removals(self) -> None:
         """Forget what is in memory if anybody has removed recordings since the last time."""
         token = await self._read(removing.removals)
@@ -218,26 +236,39 @@ class Store:
             await self._read(shrinking.checkpoint)
         return more
 
-    def log(self, call: Call, complete: Callable[[Call], Call] | None = None) -> None:
-        """Add a row to the log, soon. A row that cannot be written costs a warning, never an answer.
+    def log(
+        self, call: Call, complete: Callable[[Call], Call] | None = None, *, answered_at: float | None = None
+    ) -> None:
+        """Add a row to the log, soon; from now on no kill can take it away. One that cannot be written costs a warning.
 
         `complete` adds what takes time to find out, in a thread of its own: neither the event loop nor a recording that
-        is being written waits for it. If it fails, the row is written as it is.
+        is being written waits for it. If it fails, the row is written as it is. `answered_at`: when the recording was
+        made that answered the call, by which it is found again in a cassette.
         """
+        written = self._spool.add(call, answered_at)
         if complete is None:
-            self._backlog.add([call])
+            self._backlog.add([(call, written)])
         else:
-            self._clerk.add(call, complete)
+            self._clerk.add(call, complete, written)
+
+    def tidy(self) -> None:
+        """Forget what was kept of rows that are in the database; in the thread that logs."""
+        self._spool.tidy()
 
     async def settled(self) -> None:
         """All rows that were handed in before have been completed, whether they are written yet or not."""
-        await asyncio.wrap_future(self._clerk.settled())
+        await self.once_settled(lambda: None)
+
+    async def once_settled[T](self, work: Callable[[], T]) -> T:
+        """What `work` comes to then. It is done in the thread that completes rows, so that none is meanwhile."""
+        return await asyncio.wrap_future(self._clerk.once_settled(work))
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
         self._clerk.close()
         self._backlog.retry()
         self._writer.close()
+        self._spool.close()
         self._readers.shutdown()
         self._watch.close()
         if self._quick:

@@ -110,7 +110,8 @@ def _check(watch: Watch, host: object, port: object) -> None:
 
 ADVICE = (
     "In this test, clients have to use the base URL in OPENAI_BASE_URL, or that of the fixture `chatreel`. A client "
-    "that has a base URL of its own, or was made before the test (at import, say), does not."
+    "that has a base URL of its own, or was made before the test (at import, say), does not: for those "
+    "that are made at import, set chatreel_at_import = true."
 )
 
 

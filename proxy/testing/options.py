@@ -117,6 +117,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("block_network", "WHOSE", "calls around the proxy to model APIs are blocked in tests that replay "
            "(marked, the default), in all tests (all), or in none (off)", _among(*BLOCKING), "marked",
            constants=(("--chatreel-block-network", "all"), ("--chatreel-allow-network", "off"))),
+    Option("at_import", "BOOL", "clients that are made while modules are imported find the proxy too (default: false)",
+           _truth, False),
     Option("hosts", "HOST", "a further host of a model API, as in llm.example.com or *.example.com; repeatable",
            several=True),
     Option("fail_on", "WHAT", f"what fails the run besides tests: {', '.join(Finding)}", _findings, frozenset()),
@@ -145,6 +147,16 @@ def declare(parser: pytest.Parser) -> None:
 def anything_said(config: pytest.Config) -> bool:
     """Whether the command line or the ini file says anything at all."""
     return any(config.getoption(option.ini) or config.getini(option.ini) for option in OPTIONS)
+
+
+def at_import(config: pytest.Config) -> bool:
+    """Whether clients have to find the proxy before any conftest is loaded, when no option is read yet."""
+    option = BY_NAME["at_import"]
+    said = getattr(config.known_args_namespace, option.ini, None) or config.getini(option.ini) or "false"
+    try:
+        return _truth(str(said))
+    except ValueError:
+        return False  # whoever reads the options says so
 
 
 class RunOptions:

@@ -20,9 +20,11 @@ from chatreel.testing.watching import Watching
 if TYPE_CHECKING:
     from chatreel.testing.active import ActiveTest
     from chatreel.testing.control import Control
+    from chatreel.testing.early import EarlyAddress
     from chatreel.testing.handle import ChatreelSession
     from chatreel.testing.shared import Address, Ledger
 
+EARLY = pytest.StashKey["EarlyAddress"]()
 ACTIVE = pytest.StashKey["ActiveTest"]()
 PASSED = pytest.StashKey[bool]()
 NAME = "chatreel"
@@ -41,7 +43,9 @@ class TestRun:
         self._config = config
         self._orders: dict[str, Any] = getattr(config, "workerinput", {}).get(NAME, {})
         """What the leader has told this worker; empty in the leader."""
-        self._fallback = clients.configured_upstream(os.environ)
+        self._early: EarlyAddress | None = config.stash.get(EARLY, None)
+        inherited = self._early.upstream if self._early else clients.configured_upstream(os.environ)
+        self._fallback = str(self._orders.get("fallback", inherited))
         self._watching = Watching(self.options, self._fallback)
         self._proxy: tuple[Address, Control] | None = None
         self._ledger: Ledger | None = None
@@ -51,6 +55,11 @@ class TestRun:
         self._records: list[Record] = []
         self._orphans: list[str] | None = None
         self._report: reporting.Report | None = None
+
+    @property
+    def orders(self) -> dict[str, str]:
+        """What the workers of xdist have to know of the run."""
+        return {"fallback": self._fallback} if self._early else {}
 
     # One test
 
@@ -99,6 +108,7 @@ class TestRun:
 
     def _open(self, item: pytest.Item, basetemp: Callable[[], Path]) -> "ActiveTest":
         from chatreel.testing.active import ActiveTest
+        from chatreel.testing.early import ALONE
         from chatreel.testing.shared import Ledger, claim
 
         marker = marker_arguments(item)
@@ -116,7 +126,7 @@ class TestRun:
             cassette,
             self.cassettes.shown(cassette),
             wishes,
-            alias=getattr(self._config, "workerinput", {}).get("workerid", "main"),
+            alias=getattr(self._config, "workerinput", {}).get("workerid", ALONE),
             shared="cassette" in marker,
         )
 
@@ -128,7 +138,9 @@ class TestRun:
 
             folder = self._folder(basetemp)
             leader = int(self._orders.get("leader", os.getpid()))
-            run = Run(folder, leader, self._config.rootpath, self.options.value("upstream"), self._fallback)
+            upstreams = self.options.value("upstream")
+            port = self._early.port if self._early else 0
+            run = Run(folder, leader, self._config.rootpath, upstreams, self._fallback, port)
             address = join(run)
             self._proxy = address, Control(address.origin)
         return self._proxy[1]
@@ -194,6 +206,8 @@ class TestRun:
 
     def stop(self) -> None:
         """This process has nothing more to do with the proxy; the leader ends it."""
+        if self._early:
+            self._early.restore()
         if self._proxy:
             self._proxy[1].close()
         address = self._proxy[0] if self._proxy else self._elsewhere
@@ -205,6 +219,14 @@ class TestRun:
             forget_children()
         else:
             stop(address)
+
+
+def begin_early(config: pytest.Config) -> None:
+    """Clients find the run's proxy from now on, though it is not there yet."""
+    from chatreel.testing.early import EarlyAddress
+
+    mode = str(config.known_args_namespace.chatreel_mode or config.getini("chatreel_mode") or Mode.REPLAY)
+    config.stash[EARLY] = EarlyAddress(os.environ, replays=mode in {Mode.REPLAY, "none"})
 
 
 @contextmanager

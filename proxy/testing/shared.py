@@ -49,6 +49,8 @@ class Run:
     """As for `serve --upstream`; empty: as configured for chatreel."""
     fallback: str
     """The API clients are pointed at, for when nothing is configured; may be empty."""
+    port: int = 0
+    """Where the proxy has to listen; 0: anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ def _start(run: Run, ready: Path) -> None:
     upstreams = [word for upstream in run.upstreams for word in ("--upstream", upstream)]
     fallback = ["--fallback-upstream", run.fallback] if run.fallback else []
     store, parent = str(run.folder / "calls.db"), str(run.leader)
-    flags = ["--mode", "replay", "--port", "0", "--store", store, "--ready-file", str(ready), "--parent", parent]
+    flags = ["--mode", "replay", "--port", str(run.port), "--store", store]
+    flags += ["--ready-file", str(ready), "--parent", parent]
     log = run.folder / "serve.log"
     with log.open("wb") as said:
         process = subprocess.Popen(  # noqa: S603 - our own program

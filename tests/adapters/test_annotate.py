@@ -9,8 +9,7 @@ import pytest
 from chatreel import annotate
 from chatreel.annotate import Annotator, Source, miss_reason
 from chatreel.decide import Found
-from chatreel.exchange import Answered
-from chatreel.facts import facts_of
+from chatreel.facts import facts_of, facts_of_bytes
 from chatreel.model import Mode, Outcome, Piece, WireForm
 from chatreel.prices import PriceOverride, Prices
 from chatreel.store.log import Charge
@@ -62,9 +61,11 @@ def test_a_price_that_is_not_known_is_none_and_says_why(outcome: Outcome, cost: 
 def test_what_a_failed_call_cost_is_not_known_and_an_error_is_not_paid_for(annotator: Annotator) -> None:
     failed = annotator.complete(call(outcome=Outcome.FAILED), Source())
     assert (failed.charge.cost, failed.charge.unpriced) == (None, None)
+    begun = annotator.complete(call(outcome=Outcome.FAILED, first_piece=0.5), Source())
+    assert (begun.charge.cost, begun.charge.unpriced) == (None, "the answer broke off"), "somebody may be paid for it"
     body = b'{"error":{"type":"overloaded"}}'
-    answered = Answered(529, (), body, (Piece(0.1, len(body)),))
-    passed = annotator.complete(call(outcome=Outcome.PASSED), Source(answered=answered))
+    said = facts_of_bytes(529, body, (Piece(0.1, len(body)),))
+    passed = annotator.complete(call(outcome=Outcome.PASSED, facts=said), Source())
     assert (passed.charge.cost, passed.facts.error_type) == (0, "overloaded")
 
 
@@ -77,8 +78,8 @@ def test_an_answer_nothing_is_known_of_is_not_free(
 
 
 def test_an_answer_that_was_not_recorded_is_read_and_priced(annotator: Annotator) -> None:
-    answered = Answered(200, (), COMPLETION.replace(b'"finish', b'"message":{},"finish'), ())
-    found = annotator.complete(call(outcome=Outcome.PASSED), Source(answered=answered))
+    said = facts_of_bytes(200, COMPLETION.replace(b'"finish', b'"message":{},"finish'), ())
+    found = annotator.complete(call(outcome=Outcome.PASSED, facts=said), Source())
     assert (found.facts.prompt_tokens, found.charge.cost) == (10, COST)
 
 

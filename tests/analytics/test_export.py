@@ -332,6 +332,7 @@ def test_the_command_says_what_it_did_and_where(store: str, out: Path) -> None:
     assert told == f"2 new calls, 2 in {out}\n1 files of Parquet written in {out.parent / 'parts'}\n"
 
 
+@pytest.mark.long
 def test_the_command_follows_until_it_is_interrupted(store: str, out: Path) -> None:
     logged(store, [answered("a")])
     process = exporting_process(store, out, "--follow", "--every", "0.1")

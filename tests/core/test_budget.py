@@ -21,17 +21,21 @@ ONE = Decimal(1)
         (" $5 / day ", "warn", Budget(Decimal(5), Period.DAY)),
         ("0/run", "refuse", Budget(Decimal(0), Period.RUN, Unknown.REFUSE)),
         ("1/run", "0.02", Budget(Decimal(1), Period.RUN, Decimal("0.02"))),
+        ("7/week", "warn", Budget(Decimal(7), Period.WEEK)),
+        ("team=search:2/month", "warn", Budget(Decimal(2), Period.MONTH, tag=("team", "search"))),
+        ("a:b=c/d:e:2/day", "warn", Budget(Decimal(2), Period.DAY, tag=("a:b", "c/d:e"))),
     ],
 )
-def test_a_budget_is_an_amount_for_a_day_or_a_run(text: str, unpriced: str, budget: Budget) -> None:
+def test_a_budget_is_an_amount_for_a_period_and_perhaps_a_tag(text: str, unpriced: str, budget: Budget) -> None:
     assert parse_budget(text, unpriced) == budget
 
 
 @pytest.mark.parametrize(
     ("text", "unpriced", "complaint"),
     [
-        ("5.00", "warn", "for a day or a run, as in 5.00/day or 1/run, not '5.00'"),
-        ("5/week", "warn", "not '5/week'"),
+        ("5.00", "warn", "for a run, day, week or month, as in 5.00/day, with the tag"),
+        ("5/year", "warn", "not '5/year'"),
+        ("team:5/day", "warn", "'team' is no tag: give name=value"),
         ("/day", "warn", "'' is not an amount in USD"),
         ("much/day", "warn", "'much' is not an amount in USD"),
         ("-1/day", "warn", "'-1' is not an amount"),
@@ -57,15 +61,56 @@ def test_calls_may_go_upstream_until_the_budget_is_spent() -> None:
 
 
 def test_a_day_starts_anew_at_midnight_utc() -> None:
-    allowance = Allowance(parse_budget("1/day"), now=NOON, spent=ONE)
+    allowance = Allowance(parse_budget("1/day"), now=NOON)
+    allowance.spend(ONE, NOON)
     assert not allowance.check(MIDNIGHT - 1).allowed
     assert allowance.check(MIDNIGHT).allowed
     allowance.spend(ONE, MIDNIGHT)
     assert allowance.check(MIDNIGHT).resets_at == MIDNIGHT + 86_400
 
 
+@pytest.mark.parametrize(
+    ("period", "begin", "end"),
+    [
+        (Period.DAY, (2026, 11, 24), (2026, 11, 25)),
+        (Period.WEEK, (2026, 11, 23), (2026, 11, 30)),
+        (Period.MONTH, (2026, 11, 1), (2026, 12, 1)),
+    ],
+)
+def test_days_weeks_and_months_are_those_of_the_calendar_in_utc(
+    period: Period, begin: tuple[int, int, int], end: tuple[int, int, int]
+) -> None:
+    began, ended = (datetime(*date, tzinfo=UTC).timestamp() for date in (begin, end))
+    assert period.begin(NOON) == began
+    assert period.end(began) == ended
+    assert period.begin(ended) == ended
+    assert period.begin(ended - 1) == began
+
+
+@given(st.floats(0, 7e9), st.sampled_from([Period.DAY, Period.WEEK, Period.MONTH]))
+def test_every_moment_is_in_one_period_that_ends_later(now: float, period: Period) -> None:
+    begin = period.begin(now)
+    end = period.end(begin)
+    assert end is not None
+    assert begin <= now < end
+    assert period.begin(begin) == begin
+    assert period.begin(end) == end
+
+
+def test_a_budget_of_a_tag_is_for_the_calls_that_have_it() -> None:
+    budget = parse_budget("team=search:2/day")
+    assert str(budget) == "$2.00 a day for team=search"
+    assert [budget.covers(tags) for tags in ({"team": "search", "x": "y"}, {"team": "other"}, {})] == [
+        True,
+        False,
+        False,
+    ]
+    assert parse_budget("2/day").covers({})
+
+
 def test_a_clock_that_is_set_back_gives_nothing_back() -> None:
-    allowance = Allowance(parse_budget("1/day"), now=NOON, spent=ONE)
+    allowance = Allowance(parse_budget("1/day"), now=NOON)
+    allowance.spend(ONE, NOON)
     assert not allowance.check(NOON - 86_400).allowed
 
 
@@ -95,9 +140,27 @@ def test_a_call_of_unknown_price_counts_as_configured(unpriced: str, allowed: bo
 
 
 def test_what_a_log_knows_of_this_period_counts_from_the_start() -> None:
-    allowance = Allowance(parse_budget("5/day"), now=NOON, spent=Decimal(5), unpriced=3)
+    allowance = Allowance(parse_budget("5/day"), now=NOON)
+    allowance.learn(Decimal(5), 3, NOON)
     verdict = allowance.check(NOON)
     assert (verdict.allowed, verdict.unpriced) == (False, 3)
+
+
+def test_what_a_log_knows_and_what_was_counted_is_not_counted_twice() -> None:
+    """A log that does not have the last calls yet takes nothing back; one that has those of others adds them."""
+    allowance = Allowance(parse_budget("5/day"), now=NOON)
+    allowance.spend(Decimal(3), NOON)
+    spent = []
+    for logged in (2, 3, 4):
+        allowance.learn(Decimal(logged), 0, NOON)
+        spent.append(allowance.check(NOON).spent)
+    assert spent == [3, 3, 4]
+
+
+def test_calls_without_a_price_that_a_log_knows_count_as_configured() -> None:
+    allowance = Allowance(parse_budget("5/day", "0.5"), now=NOON)
+    allowance.learn(Decimal(1), 4, NOON)
+    assert allowance.check(NOON).spent == 3
 
 
 @given(st.lists(st.decimals(0, 3, places=4), max_size=30))

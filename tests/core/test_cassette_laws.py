@@ -9,6 +9,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatreel.canonical import KeyOptions
 from chatreel.errors import CassetteError
 from chatreel.formats import cassette
 from chatreel.formats.layout import fold, unfold
@@ -136,6 +137,32 @@ def test_what_is_read_is_written_the_same(some: list[Recording]) -> None:
 def test_the_order_they_were_made_in_does_not_show(some: list[Recording], rng: random.Random) -> None:
     shuffled = rng.sample(some, len(some))
     assert written(*shuffled) == written(*some)
+
+
+@given(st.lists(recordings(), min_size=1, max_size=3))
+@settings(max_examples=40)
+def test_what_is_read_when_it_is_needed_is_what_is_read_at_once(some: list[Recording]) -> None:
+    text = written(*some)
+    found = cassette.unread(text, DEFAULT_KEYS)
+    assert found is not None
+    apart = tuple(one for each in found for one in cassette.load(each.cassette, DEFAULT_KEYS).recordings)
+    assert apart == cassette.load(text, DEFAULT_KEYS).recordings
+    assert [each.key for each in found] == [one.identity.key for one in apart]
+
+
+@given(st.lists(recordings(), min_size=1, max_size=2), st.data())
+def test_a_cassette_of_which_a_byte_was_changed_is_read_at_once(some: list[Recording], data: st.DataObject) -> None:
+    text = written(*some)
+    place = data.draw(st.integers(0, len(text) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != text[place]))
+    assert cassette.unread(text[:place] + bytes([byte]) + text[place + 1 :], DEFAULT_KEYS) is None
+
+
+def test_a_cassette_that_is_keyed_by_other_rules_is_read_at_once() -> None:
+    text = written(recorded({"model": "m", "messages": [], "user": "u"}, b"{}", at=0))
+    others = replace(DEFAULT_KEYS, options=KeyOptions(ignore=("/user",)))
+    assert cassette.unread(text, DEFAULT_KEYS)
+    assert cassette.unread(text, others) is None
 
 
 @given(VALUES)

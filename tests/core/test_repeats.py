@@ -30,6 +30,13 @@ def test_where_only_the_other_form_was_recorded_its_order_is_kept_whatever_is_as
     assert [repeats.take_turn("k", takes, form).take.id for form in (SSE, JSON)] == [1, 2]
 
 
+def test_an_error_before_a_stream_comes_before_it_again() -> None:
+    repeats = in_order()
+    takes = (Take(1, JSON, is_error=True), Take(2, SSE), Take(3, JSON))
+    assert [repeats.take_turn("k", takes, SSE).take.id for _ in range(3)] == [1, 2, 2]
+    assert [repeats.take_turn("k", takes, JSON).take.id for _ in range(3)] == [1, 3, 3]
+
+
 def test_the_newest_is_that_of_the_form_asked_for() -> None:
     repeats = Repeats(in_order=False)
     takes = (Take(1, JSON), Take(2, JSON), Take(3, SSE))

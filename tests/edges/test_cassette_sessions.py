@@ -13,6 +13,7 @@ from support.calls import ask, error_of, question
 from support.program import Program, running_chatreel
 from support.sessions import Sessions
 from support.upstream import Upstream, completion, error
+from support.upstream import stream as stream_of
 
 
 @pytest.fixture(scope="module")
@@ -225,15 +226,17 @@ def test_unused_recordings_are_listed(sessions: Sessions, upstream: Upstream, ca
     assert len(upstream.calls) == 3
 
 
+@pytest.mark.parametrize("stream", [False, True])
 def test_errors_are_recorded_in_order_and_so_is_the_retry(
-    sessions: Sessions, upstream: Upstream, cassette: str
+    sessions: Sessions, upstream: Upstream, cassette: str, *, stream: bool
 ) -> None:
     """Also in `cache`: the error that the session has just recorded is not what answers the retry."""
-    upstream.reply_with(error(500), error(429), completion("at last"))
+    asked = question("flaky", stream=stream)
+    upstream.reply_with(error(500), error(429), stream_of(["at", " last"]) if stream else completion("at last"))
     with sessions.opened(mode="cache", cassette=cassette) as session:
-        live = [ask(session["base_url"], question("flaky")).status_code for _ in range(4)]
+        live = [ask(session["base_url"], asked).status_code for _ in range(4)]
     with sessions.opened(mode="replay", cassette=cassette) as session:
-        replayed = [ask(session["base_url"], question("flaky")).status_code for _ in range(4)]
+        replayed = [ask(session["base_url"], asked).status_code for _ in range(4)]
     assert live == replayed == [500, 429, 200, 200]
     assert len(upstream.calls) == 3
 

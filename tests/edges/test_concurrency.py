@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 from support.calls import ask, question
 from support.program import running_chatreel
@@ -13,6 +14,7 @@ CLIENTS = 24
 CALLS = 96
 
 
+@pytest.mark.long
 def test_everybody_gets_the_answer_to_their_own_question(upstream: Upstream, store: str) -> None:
     """Streams and bodies, new questions and repeated ones, over one proxy; then all of it again, offline."""
     asked = [question(f"question {n % 32}", stream=n % 3 == 0) for n in range(CALLS)]

@@ -1,4 +1,4 @@
-"""What a client received to its end is in the store, also after `kill -9`."""
+"""What a client received to its end is in the store, and its call in the log, also after `kill -9`."""
 
 import socket
 
@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from support.calls import question
+from support.database import rows
 from support.kills import kill_and_look
 from support.program import Program, running_chatreel
 from support.upstream import Upstream, stream
@@ -31,6 +32,7 @@ def read_to(proxy: Program, body: bytes, end: bytes) -> bytes:
     return received
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_kill_at_the_last_byte_loses_nothing(upstream: Upstream, store: str, streaming: bool) -> None:
     flags = ("--upstream", upstream.url, "--store", store)
@@ -47,6 +49,8 @@ def test_a_kill_at_the_last_byte_loses_nothing(upstream: Upstream, store: str, s
             asked = question(f"number {n}", stream=streaming)
             answer = client.post(f"{proxy.base_url}/chat/completions", json=asked)
             assert answer.status_code == 200, answer.text
+    logged = rows(store, "SELECT outcome, count(DISTINCT recording_id), count(*) FROM calls GROUP BY 1 ORDER BY 1")
+    assert logged == [("hit", KILLS, KILLS), ("recorded", KILLS, KILLS)]
 
 
 @pytest.mark.long
@@ -54,4 +58,5 @@ def test_kills_in_the_middle_of_many_calls_lose_and_break_nothing(upstream: Upst
     damage = kill_and_look(upstream, store, kills=20)
     assert damage.lost == []
     assert damage.corrupt == []
+    assert damage.unlogged == []
     assert damage.answers > 20

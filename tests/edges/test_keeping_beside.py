@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,20 +17,9 @@ from support.database import rows
 from support.program import clean_environment, running_chatreel
 from support.stores import add, call, genuine, use
 from support.upstream import Upstream
+from support.waiting import eventually
 
 T = 1.79e9
-PATIENCE = 20.0
-"""Seconds after which something that should happen is taken not to."""
-
-
-def eventually(happened: Callable[[], bool]) -> bool:
-    """Whether it happens before patience runs out."""
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def long_text(seed: int) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from chatreel.model import Outcome, Piece
+from chatreel.store.log import Charge
 from support.command import chatreel
 from support.database import rows
 from support.inside import Program, inside
+from support.log import NOON, answered, logged
 from support.stores import add, call, genuine, use
 from support.streams import answer, called, chunk, sse
 
@@ -255,13 +257,15 @@ def test_diff_of_a_recording_with_itself_is_empty(program: Program, filled: str)
 
 def test_stats_tell_a_person_what_it_came_to(program: Program, filled: str) -> None:
     lines = program("stats", "--store", filled).lines
-    assert [" ".join(line.split()) for line in lines[:4]] == [
+    assert [" ".join(line.split()) for line in lines[:6]] == [
         "calls 4: 2 hit, 1 recorded, 1 refused",
+        "spent unknown, 1 call of unknown price",
+        "saved unknown, 2 calls of unknown price",
         "hit rate 50.0%",
         "time saved 4.0 s",
         "latency hits p50 2.0 ms, p95 4.0 ms; upstream p50 2.00 s, p95 2.00 s",
     ]
-    assert ": 5 recordings, " in lines[4]
+    assert ": 5 recordings, " in lines[6]
     assert any(line.startswith("2026-09-21") for line in lines)
 
 
@@ -279,6 +283,57 @@ def test_stats_tell_a_program_the_same_and_more(program: Program, filled: str) -
     )
     since = json.loads(program("stats", "--json", "--since", "2026-09-28", "--store", filled).out)
     assert (since["calls"], since["seconds_saved"]) == (1, 1.998)
+
+
+def test_stats_say_what_was_spent_and_saved_and_never_0_for_what_nobody_knows(program: Program, tmp_path: Path) -> None:
+    location = str(tmp_path / "store.db")
+    tags, others = '{"env":"ci","team":"search"}', '{"team":"\\u001b[2Jchat"}'
+    nobody_knows = {"model": "n", "tags": others, "charge": Charge(unpriced="nobody knows")}
+    logged(
+        location,
+        [
+            *(answered(f"paid{number}", tags=tags) for number in range(2)),
+            answered("passed", Outcome.PASSED, upstream="https://other"),
+            *(answered(f"hit{number}", Outcome.HIT, tags=tags, started_at=NOON + 2 * 86_400) for number in range(3)),
+            answered("waited", Outcome.COALESCED, tags=others),
+            answered("unknown", **nobody_knows),
+            call("refused", outcome=Outcome.REFUSED, charge=Charge(0, 0), started_at=NOON),
+            call("failed", outcome=Outcome.FAILED, charge=Charge(saved=0), started_at=NOON),
+        ],
+    )
+    found = json.loads(program("stats", "--json", "--store", location).out)
+    assert (found["spent_usd"], found["saved_usd"], found["unpriced"]) == (9e-6, 1.2e-5, 1)
+    money = {
+        name: {
+            label: (one["calls"], one["spent_usd"], one["saved_usd"], one["unpriced"]) for label, one in groups.items()
+        }
+        for name, groups in found.items()
+        if name.startswith("by_")
+    }
+    assert money["by_outcome"] == {
+        "hit": (3, 0, 9e-6, 0),
+        "recorded": (3, 6e-6, 0, 1),
+        "coalesced": (1, 0, 3e-6, 0),
+        "passed": (1, 3e-6, 0, 0),
+        "refused": (1, 0, 0, 0),
+        "failed": (1, 0, 0, 0),
+    }
+    assert money["by_model"] == {"m": (9, 9e-6, 1.2e-5, 0), "n": (1, None, 0, 1)}
+    assert money["by_upstream"] == {"https://h": (9, 6e-6, 1.2e-5, 1), "https://other": (1, 3e-6, 0, 0)}
+    assert money["by_tag"] == {
+        "env=ci": (5, 6e-6, 9e-6, 0),
+        "team=search": (5, 6e-6, 9e-6, 0),
+        "team=\x1b[2Jchat": (2, None, 3e-6, 1),
+    }
+    assert money["by_day"] == {"2026-09-21": (7, 9e-6, 3e-6, 1), "2026-09-23": (3, 0, 9e-6, 0)}
+    assert found["by_tag"]["env=ci"]["latency"]["hits"] == {"p50": 0.002, "p95": 0.002}
+    assert found["by_outcome"]["recorded"]["latency"] == {"p50": 2.0, "p95": 2.0}
+    lines = [" ".join(line.split()) for line in program("stats", "--store", location).lines]
+    assert lines[1:3] == ["spent $0.0000090, 1 call of unknown price", "saved $0.000012"]
+    assert "n 1 0.0% unknown $0 1 - - 2.00 s 2.00 s" in lines
+    assert "team=search 5 60.0% $0.0000060 $0.0000090 - 2.0 ms 2.0 ms 2.00 s 2.00 s" in lines
+    later = json.loads(program("stats", "--json", "--since", "2026-09-22", "--store", location).out)
+    assert (later["calls"], later["spent_usd"], later["saved_usd"]) == (3, 0, 9e-6)
 
 
 @pytest.mark.parametrize(

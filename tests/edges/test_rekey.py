@@ -76,6 +76,7 @@ def test_a_store_says_that_it_was_keyed_by_other_rules_and_so_do_its_refusals(pl
         assert REMEDY not in proxy.log
 
 
+@pytest.mark.long
 def test_a_store_that_two_sets_of_rules_have_recorded_to_says_so_under_both(place: Set) -> None:
     for rules in ("", 'ignore = ["/seed"]'):
         place.rules(rules)

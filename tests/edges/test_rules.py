@@ -71,6 +71,7 @@ def test_a_rule_changes_what_is_the_same_call(upstream: Upstream, tmp_path: Path
             assert hits(proxy, asked) is hit
 
 
+@pytest.mark.long
 def test_a_changed_set_of_rules_never_turns_a_recording_into_a_wrong_hit(upstream: Upstream, tmp_path: Path) -> None:
     """What was recorded where a rule had taken something out answers nobody who has another rule, or none.
 
@@ -87,6 +88,7 @@ def test_a_changed_set_of_rules_never_turns_a_recording_into_a_wrong_hit(upstrea
     assert len(upstream.calls) == 1
 
 
+@pytest.mark.long
 def test_recordings_made_under_any_rules_do_not_answer_another_question_under_rules_that_see_it(
     upstream: Upstream, tmp_path: Path
 ) -> None:

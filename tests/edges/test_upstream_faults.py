@@ -2,7 +2,6 @@
 
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from support.database import rows
 from support.faults import BODY, CONTENT, Fault, Faulty, refusing
 from support.program import Program, running_chatreel
 from support.upstream import Reply, Request, Upstream, echo
+from support.waiting import eventually
 
 BEFORE_ANY_ANSWER = [
     Fault.RESET_ON_CONNECT,
@@ -138,11 +138,9 @@ def alone(url: str, folder: Path) -> Iterator[tuple[Program, Path]]:
 
 def failed_call(store: Path) -> tuple[int | None, str]:
     """Status and reason of the call that failed, once it is in the log."""
-    deadline = time.monotonic() + 30
-    while not (found := rows(store, "SELECT status, reason FROM calls WHERE outcome = 'failed'")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    [(status, reason)] = found
+    failed = "SELECT status, reason FROM calls WHERE outcome = 'failed'"
+    assert eventually(lambda: rows(store, failed))
+    [(status, reason)] = rows(store, failed)
     return status, reason
 
 

@@ -33,6 +33,7 @@ class TestTogether:
 ONE, TWO, SHARED = "cassettes/test_a/test_one.json", "cassettes/test_a/test_two.json", "cassettes/shared.json"
 
 
+@pytest.mark.long
 def test_unused_orphaned_edited_and_old_recordings_are_found_and_can_fail_the_run(
     project: Project, upstream: Upstream
 ) -> None:

@@ -28,6 +28,8 @@ class Received:
     answer: bytes
     status: int
     cache_status: str
+    tag: str
+    """Of this call alone."""
 
 
 @dataclass(slots=True)
@@ -59,14 +61,16 @@ class MixedLoad:
 
     def _client(self, number: int) -> None:
         rng = random.Random(f"{self.seed} {number}")
-        asked = 0
+        asked = calls = 0
         address = urlsplit(self.base_url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
         try:
             while not self._stopped.is_set():
                 asked += rng.random() > OLD
                 text = f"question {asked} of client {number} in run {self.seed}, {'and so on ' * rng.randint(0, 200)}"
-                self._keep(_ask(connection, address.path, text, streams=rng.random() < 0.5))
+                calls += 1
+                tag = f"{self.seed}-{number}-{calls}"
+                self._keep(_ask(connection, address.path, text, tag, streams=rng.random() < 0.5))
         except _GONE:
             return  # the proxy was killed: that is what this is about
         finally:
@@ -78,9 +82,10 @@ class MixedLoad:
             self._enough.notify_all()
 
 
-def _ask(connection: http.client.HTTPConnection, path: str, text: str, *, streams: bool) -> Received:
+def _ask(connection: http.client.HTTPConnection, path: str, text: str, tag: str, *, streams: bool) -> Received:
     request = dumps(question(text, stream=streams))
-    connection.request("POST", f"{path}/chat/completions", request, {"content-type": "application/json"})
+    headers = {"content-type": "application/json", "x-chatreel-tag": f"call={tag}"}
+    connection.request("POST", f"{path}/chat/completions", request, headers)
     response = connection.getresponse()
     answer = _read_stream(response) if streams else response.read()
     if streams:
@@ -89,7 +94,7 @@ def _ask(connection: http.client.HTTPConnection, path: str, text: str, *, stream
         except _GONE:
             connection.close()
     form = WireForm.SSE if streams else WireForm.JSON
-    return Received(request, form, answer, response.status, response.headers.get("cache-status", ""))
+    return Received(request, form, answer, response.status, response.headers.get("cache-status", ""), tag)
 
 
 def _read_stream(response: http.client.HTTPResponse) -> bytes:

@@ -111,7 +111,8 @@ def running_chatreel(
 
     It runs in a process group of its own, in `cwd` (an empty folder if not given), with this process's environment less
     what is `LEAKY`, plus `env`. The files of the program are gone after the block: read `log` inside it. Raises
-    `NotStarted`, with the log, if it ends early or is not ready after `limit` seconds.
+    `NotStarted`, with the log, if it ends early or is not ready after `limit` seconds; `AssertionError` after the block
+    if the engine has said that it came to grief, whatever the clients have seen of it.
     """
     with tempfile.TemporaryDirectory(prefix="chatreel-test-") as name:
         folder = Path(name)
@@ -134,6 +135,7 @@ def running_chatreel(
             yield program
         finally:
             program.stop()
+        assert "has crashed" not in program.log, program.log
 
 
 def clean_environment() -> dict[str, str]:

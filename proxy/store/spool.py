@@ -1,0 +1,187 @@
+"""Rows of the log on their way into the store, in a file beside it as well: a proxy that is killed loses none of them.
+
+A row is one write to an append-only file, before the answer that it tells of is complete at its client; the kernel
+keeps it when the process dies. (A power cut may cost it, as it may cost the last commits of the store.) Once its row is
+in the store, a line is of no use any more: a full file gives way to a new one and goes when all of its rows are
+written, and `tidy` empties the last one.
+
+A file is locked as long as its process lives, so whoever can lock it has found what somebody left behind: see
+`chatreel.store.leavings`.
+"""
+
+import fcntl
+import logging
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import orjson
+from platformdirs import user_data_path
+from sqlalchemy import URL
+
+from chatreel.alarm import Alarm
+from chatreel.rates import PriceOverride
+from chatreel.store.database import server_id
+from chatreel.store.lines import NAMES, as_line
+from chatreel.store.log import Call
+
+VERSION: Final = 1
+"""Of the lines. The first one of a file says it."""
+
+_FULL: Final = 4_000_000
+"""Bytes of a file, some eight thousand rows."""
+
+_MOST: Final = 16
+"""Files of one process: beyond it the store has not taken anything for long, and rows are in memory alone."""
+
+_LONGEST: Final = 1_000_000
+"""Bytes of a refused request that are kept with its row."""
+
+_FOLDER: Final = "spools"
+"""Of the platform's data folder: those of stores that are on a server."""
+
+type Written = Callable[[], None]
+"""To be called once the row is in the store, or has been given up; from any thread."""
+
+logger = logging.getLogger(__name__)
+
+
+def spool_files(url: URL) -> tuple[Path, str]:
+    """The folder in which the spools of a store lie, and how their names begin."""
+    if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database)).resolve()
+        return path.parent, f"{path.name}.spool-"
+    store = server_id(url, url.username, url.query.get("options", ""))  # which may name the schema
+    return user_data_path("chatreel") / _FOLDER, f"{store}-"
+
+
+@dataclass(slots=True, eq=False)
+class _File:
+    """One file, ours until it is closed."""
+
+    path: Path
+    descriptors: list[int]
+    """The one it has; none once it is closed."""
+    head: int
+    """Bytes of its first line."""
+    size: int
+    waiting: set[str] = field(default_factory=set)
+    """Calls whose rows are not in the store yet."""
+    full: bool = False
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of it; `remove`: nobody needs it any more. Only the first time counts, whichever thread it is in."""
+        try:
+            descriptor = self.descriptors.pop()
+        except IndexError:
+            return
+        if remove:
+            self.path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+class Spool:
+    """Adds and tidies in one thread, that of the event loop, which waits for nobody; rows are written in others."""
+
+    def __init__(self, url: URL, rates: Sequence[PriceOverride] = ()) -> None:
+        """`rates`: by which rows are priced, whoever does it. No file is made before there is a row."""
+        self._folder, self._prefix = spool_files(url)
+        head = {"version": VERSION, "members": NAMES, "rates": [_entry(rate) for rate in rates]}
+        self._head = orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE)
+        self._file: _File | None = None
+        self._full: list[_File] = []
+        self._alarm = Alarm(
+            logger,
+            logging.WARNING,
+            "rows of the log are not safe from a kill until they are in the store: %s",
+            "rows of the log are safe from a kill again; %d were not",
+        )
+
+    def add(self, call: Call, answered_at: float | None = None) -> Written:
+        """Keep a row. `answered_at`: as `Left` has it. A disk that is full costs a warning.
+
+        What the row lacks that follows from its recording is found out by whoever writes it.
+        """
+        if call.request is not None and len(call.request) > _LONGEST:
+            call = replace(call, request=None)
+        try:
+            line = as_line(call, answered_at)
+            file = self._with_room()
+            _append(file, line)
+        except (OSError, TypeError) as error:  # TypeError: what is no text, no store takes either
+            self._alarm.ring(error.strerror if isinstance(error, OSError) else error)
+            return _nothing
+        self._alarm.rest()
+        file.waiting.add(call.call_id)
+        return partial(_written, file, call.call_id)
+
+    def tidy(self) -> None:
+        """Forget rows that are in the store: what is removed from there must not come back."""
+        file = self._file
+        if file and not file.waiting and file.size > file.head:
+            os.ftruncate(file.descriptors[0], file.head)
+            file.size = file.head
+
+    def close(self) -> None:
+        """Keep what is not in the store, and let go of it."""
+        for file in (*self._full, *filter(None, [self._file])):
+            file.close(remove=not file.waiting)
+        self._file = None
+
+    def _with_room(self) -> _File:
+        """The file to add to. Raises `OSError`."""
+        if self._file and self._file.size >= _FULL:
+            self._full = [file for file in (*self._full, self._file) if file.waiting]
+            self._file.full = True
+            if not self._file.waiting:  # else the thread that writes the last of its rows removes it
+                self._file.close(remove=True)
+            self._file = None
+        if self._file is None:
+            if len(self._full) >= _MOST:
+                self._full = [file for file in self._full if file.waiting]
+            if len(self._full) >= _MOST:
+                raise OSError(0, f"{_MOST * _FULL / 1e6:.0f} MB of them wait for it already")
+            self._file = self._new()
+        return self._file
+
+    def _new(self) -> _File:
+        if self._folder.name == _FOLDER:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / f"{self._prefix}{secrets.token_hex(8)}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        file = _File(path, [descriptor], len(self._head), 0)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # nobody keeps the lock of an empty file
+            _append(file, self._head)
+        except OSError:
+            file.close(remove=True)
+            raise
+        return file
+
+
+def _append(file: _File, line: bytes) -> None:
+    """All of it or nothing. Raises `OSError`."""
+    [descriptor] = file.descriptors
+    if os.write(descriptor, line) < len(line):
+        os.ftruncate(descriptor, file.size)
+        raise OSError(0, "No space left on device")
+    file.size += len(line)
+
+
+def _written(file: _File, call_id: str) -> None:
+    file.waiting.discard(call_id)
+    if file.full and not file.waiting:
+        file.close(remove=True)
+
+
+def _nothing() -> None:
+    """It was not kept."""
+
+
+def _entry(rate: PriceOverride) -> dict[str, str]:
+    """As `chatreel.rates.parse_override` reads it."""
+    return {name: str(value) for name, value in asdict(rate).items() if value is not None}
