@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from secrets import token_hex
 
 from chatreel.canonical import without_credentials
@@ -125,12 +126,17 @@ class Exchange:
         return time.perf_counter() - self.started
 
 
+_PROCESS = token_hex(4)
+_numbers = count(int(token_hex(4), 16))
+
+
 def _new_id() -> str:
-    """A random UUID (RFC 9562, section 5.4) as text; the standard library's takes ten times as long."""
-    digits = token_hex(16)
-    return (
-        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
-    )
+    """A UUID that begins with the time (RFC 9562, section 5.7), as text.
+
+    Random ones would cost each call a wait for the kernel, and an index of the store a page for each row.
+    """
+    at, number = f"{int(time.time() * 1e3):012x}", f"{next(_numbers) & 0xFFF_FFFF_FFFF:011x}"
+    return f"{at[:8]}-{at[8:]}-7{number[:3]}-8{_PROCESS[:3]}-{_PROCESS[3:7]}{number[3:]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,9 @@ from chatreel.upstreams import Upstreams
 
 _AUTHORITY = "mitmproxy-ca-cert.pem"
 
-_READY = 4
-"""Of the memory for recordings, the fourth part is for answers that are kept ready: each keeps its recording, too."""
+_READY, _READ = 4, 8
+"""Of the memory for recordings, the fourth part is for answers kept ready, each of which keeps its recording, too, and
+the eighth for requests as they were read."""
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ def open_store(settings: Settings) -> Store:
     """The store of `settings`, made if there is none. Raises `StoreError`."""
     return Store(
         settings.store,
-        memory_limit=int(settings.memory) - int(settings.memory) // _READY,
+        memory_limit=int(settings.memory) - int(settings.memory) // _READY - int(settings.memory) // _READ,
         keyed_by=keyed_by(settings.key_options),
         rates=settings.price,
     )

@@ -27,9 +27,6 @@ LEASE = 120.0
 _POLL = 0.1
 """Seconds between two looks at what another proxy has recorded."""
 
-_MEMORY = 32 * 2**20
-"""Bytes of requests that are remembered as they were read: hits come again, and a miss is read on both ways."""
-
 _REPLAYING = frozenset({Mode.CACHE, Mode.REPLAY})
 
 logger = logging.getLogger(__name__)
@@ -66,8 +63,10 @@ class Opening:
         )
         self._releasing: set[asyncio.Future[None]] = set()
         """A loop forgets tasks that nobody holds."""
+        self._memory = habits.memory // 2
         self._known: dict[_Said, _Read] = {}
-        self._room = _MEMORY
+        """Requests as they were read: hits come again, and a miss is read on both ways."""
+        self._room = self._memory
         """Bytes that may still be remembered; then all is forgotten. To know what was used last would cost each hit."""
 
     def at_once(self, asked: Asked, session: Session) -> Exchange | None:
@@ -126,7 +125,7 @@ class Opening:
         self._room -= read.size
         if self._room < 0:
             self._known.clear()
-            self._room = _MEMORY - read.size
+            self._room = self._memory - read.size
         if self._room >= 0:
             self._known[said] = read
 
