@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chatreel.testing.control import Control
     from chatreel.testing.early import EarlyAddress
     from chatreel.testing.handle import ChatreelSession
-    from chatreel.testing.shared import Address, Ledger
+    from chatreel.testing.shared import Address
 
 EARLY = pytest.StashKey["EarlyAddress"]()
 ACTIVE = pytest.StashKey["ActiveTest"]()
@@ -48,8 +48,6 @@ class TestRun:
         self._fallback = str(self._orders.get("fallback", inherited))
         self._watching = Watching(self.options, self._fallback)
         self._proxy: tuple[Address, Control] | None = None
-        self._ledger: Ledger | None = None
-        """If there is a budget."""
         self._elsewhere: Address | None = None
         """The proxy that a worker has reported."""
         self._records: list[Record] = []
@@ -86,8 +84,6 @@ class TestRun:
             late = active.close(passed=item.stash.get(PASSED, False), fatal=self.options.value("fail_on"))
         except ChatreelError as error:
             late = [str(error)]
-        if self._ledger and (spent := active.verdict.get("spent_usd")):
-            self._ledger.add(spent)
         if late:
             pytest.fail(reporting.failure(active, late), pytrace=False)
 
@@ -109,15 +105,12 @@ class TestRun:
     def _open(self, item: pytest.Item, basetemp: Callable[[], Path]) -> "ActiveTest":
         from chatreel.testing.active import ActiveTest
         from chatreel.testing.early import ALONE
-        from chatreel.testing.shared import Ledger, claim
+        from chatreel.testing.shared import claim
 
         marker = marker_arguments(item)
         cassette = self.cassettes.of(item, marker)
         wishes = self.options.wishes(marker)
         control = self._control(basetemp)
-        if (budget := self.options.value("budget")) is not None:
-            self._ledger = Ledger(self._folder(basetemp))
-            wishes["budget_usd"] = max(0.0, budget - self._ledger.total())
         if wishes["mode"] == REWRITE and "cassette" in marker and not claim(self._folder(basetemp), cassette):
             wishes["mode"] = Mode.RECORD.value
         return ActiveTest.open(
@@ -138,9 +131,15 @@ class TestRun:
 
             folder = self._folder(basetemp)
             leader = int(self._orders.get("leader", os.getpid()))
-            upstreams = self.options.value("upstream")
-            port = self._early.port if self._early else 0
-            run = Run(folder, leader, self._config.rootpath, upstreams, self._fallback, port)
+            run = Run(
+                folder,
+                leader,
+                self._config.rootpath,
+                self.options.value("upstream"),
+                self._fallback,
+                port=self._early.port if self._early else 0,
+                budget=self.options.value("budget"),
+            )
             address = join(run)
             self._proxy = address, Control(address.origin)
         return self._proxy[1]

@@ -51,6 +51,8 @@ class Run:
     """The API clients are pointed at, for when nothing is configured; may be empty."""
     port: int = 0
     """Where the proxy has to listen; 0: anywhere."""
+    budget: float | None = None
+    """US dollars that it may spend upstream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +61,6 @@ class Address:
 
     origin: str
     pid: int
-
-
-class Ledger:
-    """What the tests of a run have spent so far, in all of its processes."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "spent.txt"
-
-    def add(self, dollars: float) -> None:
-        with self._path.open("a", encoding="ascii") as file:
-            file.write(f"{dollars!r}\n")  # one write of a few bytes at the end of a file: no process cuts another's
-
-    def total(self) -> float:
-        """US dollars."""
-        return sum(map(float, self._path.read_text(encoding="ascii").split())) if self._path.exists() else 0.0
 
 
 def claim(folder: Path, cassette: Path) -> bool:
@@ -133,6 +120,8 @@ def _start(run: Run, ready: Path) -> None:
     fallback = ["--fallback-upstream", run.fallback] if run.fallback else []
     store, parent = str(run.folder / "calls.db"), str(run.leader)
     flags = ["--mode", "replay", "--port", str(run.port), "--store", store]
+    if run.budget is not None:
+        flags += ["--budget", f"{run.budget}/run"]
     flags += ["--ready-file", str(ready), "--parent", parent]
     log = run.folder / "serve.log"
     with log.open("wb") as said:

@@ -288,7 +288,7 @@ def test_stats_tell_a_program_the_same_and_more(program: Program, filled: str) -
 def test_stats_say_what_was_spent_and_saved_and_never_0_for_what_nobody_knows(program: Program, tmp_path: Path) -> None:
     location = str(tmp_path / "store.db")
     tags, others = '{"env":"ci","team":"search"}', '{"team":"\\u001b[2Jchat"}'
-    nobody_knows = {"model": "n", "tags": others, "charge": Charge(unpriced="nobody knows")}
+    nobody_knows: dict[str, Any] = {"model": "n", "tags": others, "charge": Charge(unpriced="nobody knows")}
     logged(
         location,
         [

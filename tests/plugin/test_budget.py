@@ -29,7 +29,7 @@ def test_a_run_stops_recording_when_its_budget_is_spent_and_the_next_goes_on_fro
     flags = ("--chatreel=once", f"--chatreel-budget={2 * COST}", "--chatreel-report=report.json")
     first = project.run(*flags, CHATREEL_PRICE=PRICES)
     first.assert_outcomes(passed=2, failed=2)
-    assert "a run is spent" in text_of(first)
+    assert "the budget of $0.16 a run is spent: $0.16 so far" in text_of(first)
     assert len(upstream.calls) == 2
     assert project.report()["totals"]["spent_usd"] == pytest.approx(2 * COST)
 
