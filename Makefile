@@ -10,7 +10,7 @@ SOURCES := $(shell find proxy analytics -name '*.py' 2>/dev/null)
 FRONT_DOOR := $(patsubst %,tests/edges/test_%.py,modes record_replay sessions offline open_proxy single_flight usage log)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test long serve check lint types bench fuzz lock clean
+.PHONY: help demo test long serve check lint types audit bench fuzz lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: $(VENV)/linked
 types: $(VENV)/linked
 	$(BIN)/mypy -p chatreel
 	$(BIN)/mypy tests benchmarks
+
+audit: ## known flaws of the locked dependencies; needs the advisories of PyPI
+	@python=$$(.ci/find-python) && "$$python" .ci/audit
 
 bench: $(VENV)/linked ## what a hit, the key and the wire cost
 	$(BIN)/python benchmarks/bench_hits.py --json bench_hits.json --svg bench_hits.svg

@@ -5,7 +5,7 @@ nothing is parsed for each hit.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from cachetools import LRUCache
 
@@ -14,10 +14,13 @@ from chatreel.facts import Answer, Facts, facts_of, prompt_digest
 from chatreel.model import SERVED, Mode, Outcome, Replayable
 from chatreel.prices import Prices, Unpriced
 from chatreel.rates import Price
+from chatreel.redact import DEFAULT_REDACTOR, Redactor
 from chatreel.store import Call
 from chatreel.store.log import Charge
 
 _REMEMBERED: Final = 10_000
+_TEXTS: Final = ("model_served", "finish_reason", "error_type", "service_tier", "usage")
+"""Of facts: what an answer says in words of its own."""
 _QUARTER: Final = 900
 """Seconds for which a price is remembered: lists with hours of their own change at quarters of an hour."""
 
@@ -52,11 +55,19 @@ def miss_reason(outcome: Outcome, mode: Mode, found: Found) -> str | None:
     return REASONS.get(found, found.value)
 
 
+def without_secrets(facts: Facts, redactor: Redactor) -> Facts:
+    """An answer that was not stored is as it came, and so is one that was waited for."""
+    texts = {name: getattr(facts, name) for name in _TEXTS}
+    clean: dict[str, Any] = {name: redactor.text(text) for name, text in texts.items() if text}
+    return replace(facts, **clean) if clean else facts
+
+
 class Annotator:
     """Used by one thread."""
 
-    def __init__(self, prices: Prices) -> None:
+    def __init__(self, prices: Prices, redactor: Redactor = DEFAULT_REDACTOR) -> None:
         self._prices = prices
+        self._redactor = redactor
         self._facts: LRUCache[tuple[str, int, float], Facts] = LRUCache(_REMEMBERED)
         self._quotes: LRUCache[tuple[object, ...], Price | Unpriced] = LRUCache(_REMEMBERED)
         self._answered: LRUCache[tuple[object, ...], tuple[Facts, Charge, str | None]] = LRUCache(_REMEMBERED)
@@ -120,7 +131,7 @@ class Annotator:
         key = (call.cassette, source.answer.id, source.answer.recorded_at)  # a file that was made anew counts anew
         known = self._facts.get(key)
         if known is None:
-            known = self._facts[key] = facts_of(source.answer)
+            known = self._facts[key] = without_secrets(facts_of(source.answer), self._redactor)
         return known
 
     def _quote(self, call: Call, facts: Facts) -> Price | Unpriced:

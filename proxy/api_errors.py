@@ -119,6 +119,10 @@ def head_too_slow(limit: float) -> ApiError:
     return ApiError(Problem.HEAD_TOO_SLOW, f"the headers of the request were not complete after {limit:g} seconds")
 
 
+def malformed_head(reason: str) -> ApiError:
+    return ApiError(Problem.BAD_REQUEST, f"the request line and headers cannot be read: {reason}")
+
+
 def too_many_connections(limit: int) -> ApiError:
     message = f"{limit} connections are open, and no more are served. Raise the limit with --max-connections."
     return ApiError(Problem.TOO_MANY_CONNECTIONS, message)

@@ -6,6 +6,7 @@ half of it. One thread writes; what comes in meanwhile goes into the next text.
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from heapq import nlargest
 from pathlib import Path
@@ -14,7 +15,7 @@ from chatreel import secret_patterns
 from chatreel.atomic import put_into_place
 from chatreel.canonical import keyed_by
 from chatreel.errors import CassetteError, StoreError
-from chatreel.formats.cassette import Block, Unread, assemble, block, load, unread
+from chatreel.formats.cassette import MARK, Block, Unread, assemble, block, load, unread
 from chatreel.model import Recording, Replayable, Take
 from chatreel.request import Keys
 from chatreel.sketch import marks
@@ -34,6 +35,7 @@ class CassetteFile:
         self.path = path
         self._keys = keys
         self._keyed_by = keyed_by(keys.options)
+        self._redact = partial(secret_patterns.replace, shapes=keys.redactor.shapes)
         self._writes = writes
         self._closed = False
         content = _read(path)
@@ -50,6 +52,8 @@ class CassetteFile:
         self._writing: asyncio.Task[None] | None = None
         if content is not None and not from_scratch:
             self._index(content)
+        elif content and MARK not in content[:200]:
+            raise CassetteError(f"{path} is no cassette, so nothing is written over it")
 
     async def takes(self, key: str) -> tuple[Take, ...]:
         return self.takes_at_once(key)
@@ -170,7 +174,7 @@ class CassetteFile:
         for number in changed | every.keys() - self._blocks.keys():
             one = every[number]
             recording = _load_one(self.path, one, self._keys, number) if isinstance(one, Unread) else one
-            made[number] = block(recording, self._keyed_by, secret_patterns.replace)
+            made[number] = block(recording, self._keyed_by, self._redact)
         content = assemble((self._blocks | made).values(), self._keyed_by)
         put_into_place(self.path, content)
         self._blocks |= made

@@ -38,7 +38,10 @@ from chatreel.errors import ConfigError
 from chatreel.model import Mode
 from chatreel.pace import INSTANT, parse_pace
 from chatreel.rates import PriceOverride, parse_override
+from chatreel.redact import Redactor
 from chatreel.repeats import AtEnd
+from chatreel.secret_patterns import Shapes
+from chatreel.secret_shapes import PATTERNS, Pattern, own_pattern
 from chatreel.tags import parse_tag
 from chatreel.upstreams import DEFAULT_URL, parse_host, parse_upstream
 
@@ -78,16 +81,36 @@ def _rules_of(entry: object) -> tuple[Rule, ...]:
     raise ValueError(f"{entry!r} is no rule: give the name of a shipped one, or name, pointer and pattern")
 
 
-def _prices(value: object) -> object:
+def _tables(value: object, name: str, what: str) -> list[object]:
     """Tables of a file; a variable of the environment holds them as JSON."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except ValueError as error:
-            raise ValueError(f"{value!r} is not JSON: give a list of objects, or [[price]] tables in a file") from error
+            raise ValueError(
+                f"{value!r} is not JSON: give a list of objects, or [[{name}]] tables in a file"
+            ) from error
     if not isinstance(value, list | tuple):
-        raise ValueError("give a list of prices, or [[price]] tables in a file")  # noqa: TRY004 - as above
-    return tuple(entry if isinstance(entry, PriceOverride) else parse_override(entry) for entry in value)
+        raise ValueError(f"give a list of {what}, or [[{name}]] tables in a file")  # noqa: TRY004 - as above
+    return [*value]
+
+
+def _prices(value: object) -> object:
+    tables = _tables(value, "price", "prices")
+    return tuple(entry if isinstance(entry, PriceOverride) else parse_override(entry) for entry in tables)
+
+
+def _patterns(value: object) -> object:
+    return tuple(map(_pattern_of, _tables(value, "redact", "shapes")))
+
+
+def _pattern_of(entry: object) -> Pattern:
+    match entry:
+        case Pattern():
+            return entry
+        case {"name": str(name), "pattern": str(pattern), **others} if not others:
+            return own_pattern(name, pattern)
+    raise ValueError(f"{entry!r} is no shape of a secret: give name and pattern")
 
 
 def _pointer(text: str) -> str:
@@ -175,7 +198,10 @@ class Settings(BaseSettings):
     """Whether the forward proxy refuses all other hosts, in place of tunnelling to them."""
     store: str = Field(default_factory=_default_store)
     secret_file: Path | None = None
-    """Holds what credentials are hashed with, if `scope` says so; `None`: beside the store, or in the data folder."""
+    """Holds what credentials are hashed with, if `scope` says so; `None`: beside the store, or in the data folder.
+
+    If it is given, digests of redacted secrets are made with it, too.
+    """
     ready_file: Path | None = None
     token: Annotated[SecretStr, BeforeValidator(_token)] | None = None
     """What clients have to show. See `chatreel.access`."""
@@ -197,10 +223,16 @@ class Settings(BaseSettings):
     """Whether `temperature` and `top_p` of 1 equal their absence: `spec` says yes, as the specification does."""
     scope: Literal["shared", "credential"] = "shared"
     """Who shares recordings: everybody, or only those who send the same credentials."""
+    redact: Annotated[tuple[InstanceOf[Pattern], ...], NoDecode, BeforeValidator(_patterns)] = ()
+    """Shapes of secrets of one's own, tables with name and pattern: what has them is not written anywhere."""
+    redact_known: bool = True
+    """Whether keys and passwords of well-known shapes are written nowhere, too."""
     record_errors: bool | None = None
     """Store errors of the upstream, too, and replay them: retries are part of a test. `None`: in cassettes only."""
     cassette: Path | None = None
     """File to record into and replay from, instead of the store."""
+    cassettes: Path | None = None
+    """Folder that cassettes of sessions have to be in; `None`: the working folder if there is a token, else any."""
     repeats: AtEnd = AtEnd.LAST
     """What comes after the last take of a call, where takes are replayed in order."""
     tag: Annotated[tuple[TagText, ...], NoDecode, BeforeValidator(_words)] = ()
@@ -256,6 +288,11 @@ class Settings(BaseSettings):
             return parse_token(self.token_file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"token_file {self.token_file} cannot be read: {error}") from error
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """What takes secrets out of whatever is written."""
+        return Redactor(Shapes((*(PATTERNS if self.redact_known else ()), *self.redact)))
 
     @property
     def budgets(self) -> tuple[Budget, ...]:

@@ -12,6 +12,7 @@ from chatreel.flights import Flight
 from chatreel.model import Identity, JsonObject, Mode, Piece, Replayable, WireForm
 from chatreel.replay import Ready
 from chatreel.reply import Reply
+from chatreel.request import Kept
 from chatreel.session import Session
 from chatreel.upstreams import Target
 from chatreel.wire.asking import asking_for_usage, asks_for_usage
@@ -46,6 +47,9 @@ class Exchange:
     tenant: str | None = None
     """Whose request it is: see `chatreel.request.Keys`."""
     identity: Identity | None = None
+    """Of what is kept, once that is known: a request with a secret in it has the one that it has without."""
+    kept: Kept | None = None
+    """What may be stored of the request; `None` as long as nobody had to know."""
     found: Found = Found.MISS
     recording_id: int | None = None
     """Served or made by this call."""

@@ -103,8 +103,11 @@ def _route(settings: Settings, keys: Keys, path: str, raw: bytes) -> Asked:
 
 
 async def _explain(store: Store, keys: Keys, route: Route, raw: bytes, call: Call | None) -> Explanation:
-    identity = keys.identify(route, read_request(raw))
+    body = read_request(raw)
+    identity = keys.identify(route, body)
     cassette = call.cassette if call else ""
+    if not await store.takes(cassette, identity.key):
+        identity = keys.keep(route, body, raw).identity
     found = [one for one in await store.near(cassette, identity.document, CANDIDATES) if one.key != identity.key]
     ranking = rank(identity.document, [one.document for one in found])[:SHOWN]
     return Explanation(

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from chatreel.http_caching import CacheStatus
 from chatreel.model import Replayable, WireForm
 from chatreel.pace import INSTANT, paced
+from chatreel.redact import REDACTED_HEADER
 from chatreel.reply import Reply
 from chatreel.wire.codec import loads_object
 from chatreel.wire.convert import Answer, to_json, to_sse
@@ -49,7 +50,8 @@ def make_ready(recording: Replayable, form: WireForm, *, include_usage: bool) ->
 
 def status_of(status: CacheStatus, recording: Replayable, reply: Reply) -> CacheStatus:
     """Why a recording is served, and what it is."""
-    detail = "edited" if recording.edited else "converted" if reply.converted else ""
+    redacted = any(name == REDACTED_HEADER for name, _ in recording.headers)
+    detail = "redacted" if redacted else "edited" if recording.edited else "converted" if reply.converted else ""
     return replace(status, key=recording.key, detail=detail)
 
 

@@ -1,26 +1,17 @@
-"""Keys and passwords by the shapes their makers gave them, to be found in texts and taken out.
+"""Keys and passwords found in texts, and taken out, by the shapes of `chatreel.secret_shapes`.
 
-Only shapes that hardly anything else has: a prefix that was made to be found by scanners, or a label beside the value.
-Keys without one, as Azure's old 32 hexadecimal digits, are found by the label that stands before them. What a pattern
-matches is still no secret if it is an example: few different characters, or a word such as EXAMPLE in it.
+A text is searched for hints, and an expression is tried only where one stands: a text of any length and content takes
+time in proportion to its length, and no single step of the search takes long. What has the shape is still no secret if
+it is an example: few different characters, or a word such as EXAMPLE in it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """The shape of one kind of secret."""
-
-    name: str
-    hints: tuple[str, ...]
-    """Texts of which each of them has one, looked for first: far cheaper than the expression."""
-    expression: re.Pattern[str]
-    source: str
-    """Who says that they look like this."""
+from chatreel.secret_shapes import PATTERNS, Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,188 +21,105 @@ class Found:
     name: str
     start: int
     end: int
+    guessable: bool = False
+    """As in `Pattern`."""
 
-
-def _pattern(name: str, hints: str, expression: str, source: str) -> Pattern:
-    return Pattern(name, tuple(hints.split("|")), re.compile(expression), source)
-
-
-_WORD: Final = r"(?<![A-Za-z0-9_-])"
-"""Nothing before it that could belong to it."""
-
-PATTERNS: Final = (
-    _pattern(
-        "Anthropic key",
-        "sk-ant-",
-        _WORD + r"sk-ant-[a-z]+[0-9]{2}-[A-Za-z0-9_-]{20,}",
-        "GitHub secret scanning: anthropic",
-    ),
-    _pattern("OpenRouter key", "sk-or-", _WORD + r"sk-or-v1-[0-9a-f]{32,}", "GitHub secret scanning: openrouter"),
-    _pattern("Langfuse key", "sk-lf-", _WORD + r"sk-lf-[0-9a-f-]{36}", "Langfuse: keys are sk-lf- and a UUID"),
-    _pattern(
-        "OpenAI key",
-        "sk-",
-        _WORD + r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,}",
-        "GitHub secret scanning: openai; project, service account and admin keys",
-    ),
-    _pattern(
-        "OpenAI-style key",
-        "sk-",
-        _WORD + r"sk-[A-Za-z0-9]{32,}(?![A-Za-z0-9])",
-        "OpenAI until 2024, DeepSeek, Moonshot, DashScope: sk- and 32 or more",
-    ),
-    _pattern("Google API key", "AIza", _WORD + r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])", "gitleaks: gcp-api-key"),
-    _pattern("Google access token", "ya29.", _WORD + r"ya29\.[A-Za-z0-9_-]{30,}", "Google: OAuth 2.0 access tokens"),
-    _pattern("Groq key", "gsk_", _WORD + r"gsk_[A-Za-z0-9]{40,}", "GitHub secret scanning: groq"),
-    _pattern("xAI key", "xai-", _WORD + r"xai-[A-Za-z0-9]{60,}", "GitHub secret scanning: xai"),
-    _pattern("Perplexity key", "pplx-", _WORD + r"pplx-[A-Za-z0-9]{40,}", "gitleaks: perplexity-api-key"),
-    _pattern("Cerebras key", "csk-", _WORD + r"csk-[a-z0-9]{40,}", "Cerebras: csk- and 48"),
-    _pattern(
-        "Fireworks key", "fw_", _WORD + r"fw_[A-Za-z0-9]{22,24}(?![A-Za-z0-9_])", "GitHub secret scanning: fireworks_ai"
-    ),
-    _pattern("NVIDIA key", "nvapi-", _WORD + r"nvapi-[A-Za-z0-9_-]{60,}", "GitHub secret scanning: nvidia"),
-    _pattern(
-        "Replicate token", "r8_", _WORD + r"r8_[A-Za-z0-9]{37}(?![A-Za-z0-9])", "GitHub secret scanning: replicate"
-    ),
-    _pattern(
-        "Hugging Face token", "hf_", _WORD + r"hf_[A-Za-z]{34}(?![A-Za-z0-9])", "gitleaks: huggingface-access-token"
-    ),
-    _pattern(
-        "LangSmith key",
-        "lsv2_",
-        _WORD + r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}",
-        "GitHub secret scanning: langchain",
-    ),
-    _pattern("Databricks token", "dapi", _WORD + r"dapi[0-9a-f]{32}", "gitleaks: databricks-api-token"),
-    _pattern(
-        "Azure AI key",
-        "ACOG",
-        _WORD + r"[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{10}ACOG[A-Za-z0-9]{4}(?![A-Za-z0-9])",
-        "Microsoft: identifiable keys of Azure AI services, 84 characters",
-    ),
-    _pattern("Azure storage key", "AccountKey=", r"AccountKey=[A-Za-z0-9+/]{86}==", "Microsoft: connection strings"),
-    _pattern(
-        "Azure client secret",
-        "Q~",
-        r"(?<![A-Za-z0-9_~.-])[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}(?![A-Za-z0-9_~.-])",
-        "gitleaks: azure-ad-client-secret",
-    ),
-    _pattern(
-        "AWS access key id",
-        "AKIA|ASIA|ABIA|ACCA",
-        r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])",
-        "gitleaks: aws-access-token",
-    ),
-    _pattern(
-        "AWS secret key",
-        "ecret|ECRET",
-        r"(?i:aws_?secret_?access_?key|secretaccesskey)[\"'\\]*\s*[:=]\s*[\"'\\]*([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])",
-        "AWS: 40 characters beside their name",
-    ),
-    _pattern(
-        "GitHub token",
-        "ghp_|gho_|ghu_|ghs_|ghr_",
-        _WORD + r"gh[pousr]_[A-Za-z0-9]{36,}",
-        "GitHub: token formats since 2021",
-    ),
-    _pattern(
-        "GitHub fine-grained token", "github_pat_", r"github_pat_[A-Za-z0-9_]{60,}", "GitHub: fine-grained tokens"
-    ),
-    _pattern("GitLab token", "glpat-", _WORD + r"glpat-[A-Za-z0-9_-]{20,}", "gitleaks: gitlab-pat"),
-    _pattern("Slack token", "xox", _WORD + r"xox[abeoprs]-[A-Za-z0-9-]{10,}", "Slack: token types"),
-    _pattern(
-        "Slack webhook",
-        "hooks.slack.com",
-        r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/]{40,}",
-        "gitleaks: slack-webhook-url",
-    ),
-    _pattern(
-        "Stripe key",
-        "_live_|_test_|_prod_",
-        _WORD + r"(?:sk|rk)_(?:live|test|prod)_[A-Za-z0-9]{16,}",
-        "Stripe: API keys",
-    ),
-    _pattern(
-        "SendGrid key", "SG.", _WORD + r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}", "gitleaks: sendgrid-api-token"
-    ),
-    _pattern("Twilio key", "SK", r"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])", "gitleaks: twilio-api-key"),
-    _pattern("npm token", "npm_", _WORD + r"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])", "npm: tokens since 2021"),
-    _pattern("PyPI token", "pypi-", _WORD + r"pypi-AgE[A-Za-z0-9_-]{50,}", "PyPI: a macaroon, which begins AgE"),
-    _pattern("DigitalOcean token", "_v1_", _WORD + r"do[opr]_v1_[0-9a-f]{64}", "gitleaks: digitalocean-pat"),
-    _pattern(
-        "Telegram bot token",
-        ":AA",
-        r"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])",
-        "Telegram: bot tokens",
-    ),
-    _pattern(
-        "JSON web token",
-        "eyJ",
-        _WORD + r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}",
-        "RFC 7519: two parts of base64 JSON and a signature",
-    ),
-    _pattern(
-        "private key",
-        "PRIVATE KEY",
-        r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\s\\\"-]{60,}?"
-        r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
-        "RFC 7468 and kin",
-    ),
-    _pattern(
-        "bearer token",
-        "earer |EARER ",
-        r"(?<![A-Za-z0-9])(?i:bearer) +((?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{20,}=*)",
-        "RFC 6750: an Authorization header in a text",
-    ),
-    _pattern(
-        "basic credentials",
-        "asic |ASIC ",
-        r"(?i:authorization)[\"'\\]*\s*[:=]\s*[\"'\\]*(?i:basic) +([A-Za-z0-9+/]{12,}=*)",
-        "RFC 7617: an Authorization header in a text",
-    ),
-    _pattern(
-        "labelled key",
-        "key|Key|KEY",
-        r"(?i:(?:api|subscription|access|secret)[_-]?key)[\"'\\]*\s*[:=]\s*[\"'\\]*((?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,})(?![A-Za-z0-9_-])",
-        "an api-key header or an assignment in a text, as for Azure OpenAI's 32 digits",
-    ),
-    _pattern(
-        "password in a URL",
-        "://",
-        r"(?:https?|postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?|ftp)(?:\+[a-z0-9]+)?://[^\s/:@\"'<>{}$]+:([^\s/:@\"'<>{}$]{3,})@(?=[A-Za-z0-9])",
-        "RFC 3986, section 3.2.1: user information",
-    ),
-)
-"""More than one can match a text; of those that overlap, the one that begins first counts, then the first in here."""
-
-_HINTS: Final = tuple((hint, order) for order, pattern in enumerate(PATTERNS) for hint in pattern.hints)
 
 _EXAMPLE: Final = re.compile(
-    r"(?i:example|your[_-]|redacted|placeholder|dummy|fake|xxxx|\*\*\*)|\.\.\.|1234567890|abcdefgh"
+    r"(?i:example|your[_-]|redacted|placeholder|dummy|(?<![A-Za-z0-9])fake|xxxxxx|\*\*\*)|\.\.\.|1234567890|abcdefgh"
 )
-_SHORTEST: Final = 14
-"""Characters of the shortest secret there is: of a password in a URL."""
+"""No shorter words: a long random key has any of four letters now and then."""
+_LOOKED_AT: Final = 4_096
+"""Characters of a match that say whether it is an example."""
+
+_SHORTEST: Final = 8
+"""Characters of the shortest text that holds a secret of these shapes: a password in a URL."""
 
 _FEW: Final = 8
 """Different characters. Random keys of `_LONG` have about twice as many."""
 
 _LONG: Final = 20
 
+_REMEMBERED: Final = 50_000
+"""Texts in which nothing was found."""
 
-def find(text: str) -> list[Found]:
-    """What looks like a secret, in order, without overlaps."""
+PLACEHOLDER: Final = re.compile(r"\[[\w .-]{1,60} removed(?: [0-9a-f]{32})?\]")
+"""What stands where a secret was."""
+
+
+class Shapes:
+    """Patterns, ready to be looked for."""
+
+    def __init__(self, patterns: Iterable[Pattern]) -> None:
+        self.patterns = tuple(patterns)
+        self._hints = [(hint, place) for place, pattern in enumerate(self.patterns) for hint in pattern.hints]
+        self._clean: dict[int, None] = {}
+        """Hashes of texts, 64 bits with a seed of this process: an agent sends again all that it has sent before."""
+        self._always = [place for place, pattern in enumerate(self.patterns) if not pattern.hints]
+
+    def matches(self, text: str) -> list[tuple[int, int, int]]:
+        """Start, place of the pattern and end of all that look like a secret, in order."""
+        mark = hash(text)
+        if mark in self._clean:
+            return []
+        hinted = [(hint, place) for hint, place in self._hints if hint in text] if len(text) >= _SHORTEST else []
+        found = [*_spans(self._plain_matches(text))]
+        found += [span for span in _spans(self._hinted_matches(text, hinted)) if not _is_example(text, *span)]
+        if not found:
+            self._remember(mark)
+        return sorted((start, place, end) for place, start, end in found if end > start)
+
+    def _remember(self, mark: int) -> None:
+        if len(self._clean) >= _REMEMBERED:
+            self._clean.clear()
+        self._clean[mark] = None
+
+    def _plain_matches(self, text: str) -> Iterator[tuple[int, re.Match[str]]]:
+        for place in self._always:
+            for match in self.patterns[place].expression.finditer(text):
+                yield place, match
+
+    def _hinted_matches(self, text: str, hinted: Iterable[tuple[str, int]]) -> Iterator[tuple[int, re.Match[str]]]:
+        for hint, place in hinted:
+            pattern = self.patterns[place]
+            at = text.find(hint)
+            while at >= 0:
+                end = 0
+                for before in pattern.before:
+                    if at >= before and (match := pattern.expression.match(text, at - before)):
+                        yield place, match
+                        end = match.end()
+                        break
+                at = text.find(hint, max(at + 1, end))
+
+
+KNOWN: Final = Shapes(PATTERNS)
+
+
+def find(text: str, shapes: Shapes = KNOWN) -> list[Found]:
+    """What looks like a secret, in order; what overlaps is one, named by where it begins.
+
+    More than one shape can match a text: of those that begin together the first pattern gives the name. What was taken
+    out is not found again.
+    """
+    matches = shapes.matches(text)
+    if not matches:
+        return []
+    gone = [match.span() for match in PLACEHOLDER.finditer(text)] if " removed" in text else []
     found: list[Found] = []
-    done = 0
-    for start, _, end, name in sorted(_matches(text)):
-        if start >= done:
-            found.append(Found(name, start, end))
-            done = end
+    for start, place, end in matches:
+        if any(first <= start and end <= last for first, last in gone):
+            continue
+        if found and start < found[-1].end:
+            found[-1] = replaced(found[-1], end=max(end, found[-1].end))
+        else:
+            found.append(Found(shapes.patterns[place].name, start, end, shapes.patterns[place].guessable))
     return found
 
 
-def replace(text: str) -> str:
+def replace(text: str, shapes: Shapes = KNOWN) -> str:
     """The text without its secrets, the very same object if there are none. What was replaced is not found again."""
-    found = find(text)
+    found = find(text, shapes)
     if not found:
         return text
     pieces, done = [], 0
@@ -221,16 +129,12 @@ def replace(text: str) -> str:
     return "".join([*pieces, text[done:]])
 
 
-def _matches(text: str) -> Iterator[tuple[int, int, int, str]]:
-    if len(text) < _SHORTEST:
-        return
-    for order in {order for hint, order in _HINTS if hint in text}:
-        pattern = PATTERNS[order]
-        for match in pattern.expression.finditer(text):
-            secret = match.lastindex or 0  # the value, where a label stands before it
-            if not _is_example(match[secret]):
-                yield match.start(secret), order, match.end(secret), pattern.name
+def _spans(matches: Iterable[tuple[int, re.Match[str]]]) -> Iterator[tuple[int, int, int]]:
+    """Place of the pattern, start and end: of the value, where a label stands before it."""
+    for place, match in matches:
+        yield place, *match.span(match.lastindex or 0)
 
 
-def _is_example(text: str) -> bool:
-    return _EXAMPLE.search(text) is not None or (len(text) >= _LONG and len(set(text)) < _FEW)
+def _is_example(text: str, _place: int, start: int, end: int) -> bool:
+    secret = text[start : min(end, start + _LOOKED_AT)]
+    return _EXAMPLE.search(secret) is not None or (len(secret) >= _LONG and len(set(secret)) < _FEW)

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -18,6 +18,7 @@ from chatreel.config import Settings
 from chatreel.control import Control
 from chatreel.control.wishes import Defaults, options_for
 from chatreel.decide import Freshness
+from chatreel.descriptors import allow_more
 from chatreel.errors import ServeError
 from chatreel.explain import STALE
 from chatreel.housekeeping import housekeeping
@@ -83,6 +84,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
     except ImportError as error:
         raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
 
+    allow_more()
     upstreams = Upstreams.parse(settings.upstream, settings.intercept)
     async with _open_sessions(settings) as (store, sessions, spending):
         habits = habits_of(settings, sessions.keys)
@@ -156,7 +158,9 @@ def defaults_of(settings: Settings) -> Defaults:
     """What a session is unless it says otherwise."""
     freshness = Freshness(settings.ttl, settings.max_age, settings.on_max_age)
     options = Options(repeats=settings.repeats, speed=settings.pace, freshness=freshness)
-    return Defaults(settings.mode, options, settings.record_errors, parse_unpriced(settings.unpriced))
+    anywhere = not settings.secret_token  # who may use a proxy without a token is at home on its machine
+    folder = settings.cassettes or (None if anywhere else Path.cwd())
+    return Defaults(settings.mode, options, settings.record_errors, parse_unpriced(settings.unpriced), folder)
 
 
 def open_store(settings: Settings) -> Store:
@@ -172,7 +176,9 @@ def open_store(settings: Settings) -> Store:
 def keys_for(settings: Settings) -> Keys:
     """How keys are made by `settings`; the store exists. Raises `StoreError` if its secret cannot be used."""
     options = settings.key_options
-    return Keys(options, load_secret(settings.store, settings.secret_file) if options.scope == "credential" else b"")
+    has_secret = options.scope == "credential" or settings.secret_file is not None
+    secret = load_secret(settings.store, settings.secret_file) if has_secret else b""
+    return Keys(options, secret, replace(settings.redactor, key=secret))
 
 
 def write_ready_file(path: Path, proxy: Proxy) -> None:

@@ -116,6 +116,7 @@ class Sessions:
         await self.settled()
 
     async def _make(self, wish: Wish, session_id: str) -> Session:
+        wish = replace(wish, name=self.keys.redactor.text(wish.name))
         if wish.cassette is None:
             mode = mode_at_start(wish.mode, recorded_before=await self._store.count("") > 0)
             return self._session(wish, mode, StoreRecordings(self._store), session_id)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from chatreel.model import Outcome
 from chatreel.money import Account, dollars
+from chatreel.redact import DEFAULT_REDACTOR, Redactor
 from chatreel.tally import Tally
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -43,9 +44,22 @@ def _counted(number: int, outcome: Outcome) -> str:
     return f"{number} {outcome}{plural}"
 
 
-def start_logging(*, quiet: bool = False) -> None:
+class _WithoutSecrets(logging.Formatter):
+    """Whatever is logged, by whomever, tracebacks included."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redactor.text(super().format(record))
+
+
+def start_logging(*, quiet: bool = False, redactor: Redactor = DEFAULT_REDACTOR) -> None:
     """Ours and the engine's, to stderr. `quiet`: only what is wrong."""
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_WithoutSecrets(redactor))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("chatreel").setLevel(logging.WARNING if quiet else logging.INFO)
     # The engine reports a taken port by logging it and going on; chatreel says it once, and ends.
     logging.getLogger("mitmproxy.addons.proxyserver").setLevel(logging.CRITICAL)

@@ -192,3 +192,10 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert f'\nversion = "{chatreel.__version__}"\n' in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_every_module_stands_in_the_map() -> None:
+    named = set(re.findall(r"\w+", chatreel.__doc__ or ""))
+    folder = REPOSITORY / "proxy"
+    modules = {path.stem if path.suffix else path.name for path in folder.iterdir() if path.suffix in ("", ".py")}
+    assert {name for name in modules if not name.startswith("__")} - named == set()

@@ -14,7 +14,7 @@ The bytes of the document are part of the documented contract: they are stored n
 from them, and whatever changes them for any request needs a new `SCHEME`.
 """
 
-from chatreel.canonical.credentials import credential_headers, tenant, without_credentials
+from chatreel.canonical.credentials import credential_headers, tenant, without_credentials, without_secrets
 from chatreel.canonical.document import SCHEME, cache_key, identify, keyed_by
 from chatreel.canonical.reading import MAX_DEPTH, parse_body
 from chatreel.canonical.rules import KeyOptions, Rule
@@ -37,4 +37,5 @@ __all__ = [
     "shipped_rules",
     "tenant",
     "without_credentials",
+    "without_secrets",
 ]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
-from chatreel.canonical.pointers import parse_pointer, select
+from chatreel.canonical.pointers import parse_pointer, remove, select
 from chatreel.canonical.rules import CREDENTIAL_PARAMETERS, CREDENTIALS
 from chatreel.model import Json, JsonObject
 
@@ -49,6 +49,14 @@ def tenant(secret: bytes, headers: Sequence[tuple[str, str]], query: str, body: 
 def without_credentials(query: str) -> str:
     """Return `query` without the parameters that carry a secret."""
     return "&".join(_parameters(query, credentials=False))
+
+
+def without_secrets(body: JsonObject) -> JsonObject:
+    """Return a body without the members that carry a secret: the very same object if it has none."""
+    for pointer in _POINTERS:
+        if any(True for _ in select(body, pointer)):
+            body = remove(body, pointer)
+    return body
 
 
 def _parameters(query: str, *, credentials: bool) -> list[str]:

@@ -64,6 +64,7 @@ def serve(
     ask_usage: AskUsage = None,
     record_errors: RecordErrors = None,
     cassette: Cassette = None,
+    cassettes: Annotated[Path | None, typer.Option(help="Folder that sessions' cassettes have to be in.")] = None,
     repeats: Repeats = None,
     ttl: Ttl = None,
     tag: Tag = None,
@@ -101,6 +102,7 @@ def serve(
         ask_usage=ask_usage,
         record_errors=record_errors,
         cassette=cassette,
+        cassettes=cassettes,
         repeats=repeats,
         ttl=ttl,
         tag=tuple(tag or ()),
@@ -108,7 +110,7 @@ def serve(
         budget=tuple(budget or ()),
         unpriced=unpriced,
     )
-    talk.start_logging()
+    talk.start_logging(redactor=settings.redactor)
     asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
 
 
@@ -156,7 +158,7 @@ def run(
         budget=tuple(budget or ()),
         unpriced=unpriced,
     )
-    talk.start_logging(quiet=True)
+    talk.start_logging(quiet=True, redactor=settings.redactor)
     settings = for_one_command(settings, intercept=intercept or bool(intercept_host))
     raise typer.Exit(asyncio.run(run_command(command, settings)))
 

@@ -100,7 +100,7 @@ class Control:
                 await self._sessions.close(session)
                 return 200, await verdict(session)
             case HTTPMethod.GET, ["sessions", session_id, "calls"]:
-                return 200, await calls(self._session(session_id))
+                return 200, await calls(self._session(session_id), self._sessions.keys.redactor)
         raise Refusal(_nothing_there(asking.method, path))
 
     def _session(self, session_id: str) -> Session:

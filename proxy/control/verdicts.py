@@ -1,11 +1,14 @@
 """What a session came to, and its calls, as JSON that a test runner can act on."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
-from chatreel.errors import StoreError
+from chatreel.canonical import without_secrets
+from chatreel.errors import NotKeyable, StoreError
 from chatreel.journal import Entry
 from chatreel.model import Json, JsonObject, Outcome, Recording
+from chatreel.redact import Redaction, Redactor
 from chatreel.request import readable
 from chatreel.session import Session
 
@@ -46,12 +49,12 @@ def _number(usd: Decimal | None) -> float | None:
     return None if usd is None else float(usd)
 
 
-async def calls(session: Session) -> JsonObject:
-    """The calls of a session in order of arrival, each with what answered it."""
-    return {"calls": [await _call(session, entry) for entry in tuple(session.journal.calls)]}
+async def calls(session: Session, redactor: Redactor) -> JsonObject:
+    """The calls of a session in order of arrival, each with what answered it; a hit is kept as it came until then."""
+    return {"calls": [await _call(session, entry, redactor) for entry in tuple(session.journal.calls)]}
 
 
-async def _call(session: Session, entry: Entry) -> Json:
+async def _call(session: Session, entry: Entry, redactor: Redactor) -> Json:
     recording = await _recording(session, entry)
     is_replay = entry.outcome in (Outcome.HIT, Outcome.COALESCED)
     return {
@@ -64,7 +67,7 @@ async def _call(session: Session, entry: Entry) -> Json:
         "take": entry.take,
         "latency": round(entry.latency, 6),
         "reason": entry.reason,
-        "sent": readable(entry.sent),
+        "sent": await asyncio.to_thread(_sent, entry.sent, redactor),
         "recorded": readable(recording.request) if recording and is_replay else None,
         "completion": readable(recording.completion) or None if recording else None,
     }
@@ -78,6 +81,13 @@ async def _recording(session: Session, entry: Entry) -> Recording | None:
         return await session.recordings.load(entry.recording_id)
     except StoreError:
         return None
+
+
+def _sent(body: bytes, redactor: Redactor) -> JsonObject:
+    try:
+        return Redaction(redactor).object(without_secrets(readable(body)))
+    except NotKeyable:
+        return {}
 
 
 def _unused(recording: Recording) -> JsonObject:

@@ -37,6 +37,8 @@ class Defaults:
     """`None`: in cassettes only."""
     unpriced: Unknown | Decimal = Unknown.WARN
     """What a call of unknown price counts as against a budget."""
+    cassettes: Path | None = None
+    """Folder that cassettes have to be in; `None`: they may be anywhere."""
 
 
 def read_wish(body: bytes, defaults: Defaults) -> Wish:
@@ -47,8 +49,17 @@ def read_wish(body: bytes, defaults: Defaults) -> Wish:
     mode, rewrite = given.get("mode", (defaults.mode, False))
     if rewrite and cassette is None:
         raise _wrong("mode", "`rewrite` needs a `cassette`")
+    if cassette and defaults.cassettes:
+        _hold_to(defaults.cassettes, cassette)
     options = _options(given, cassette, defaults)
     return Wish(mode, options, given.get("name", ""), cassette, rewrite, given.get("alias", ""))
+
+
+def _hold_to(folder: Path, cassette: Path) -> None:
+    """Whoever has the token of an open proxy shall not write wherever its owner may."""
+    if not cassette.resolve().is_relative_to(folder.resolve()):
+        message = f"cassette: {cassette} is not in {folder}. Start the proxy with --cassettes to name another folder."
+        raise Refusal(ApiError(Problem.FORBIDDEN, message, "cassette"))
 
 
 def options_for(options: Options, cassette: Path | None, *, record_errors: bool | None) -> Options:

@@ -7,6 +7,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from chatreel.config import Settings, load_settings
+from chatreel.descriptors import allowed
 from chatreel.doctor import environment, machine
 from chatreel.doctor.findings import Finding, ok, wrong
 from chatreel.errors import ConfigError
@@ -36,6 +37,7 @@ def _checks(settings: Settings, upstreams: Upstreams) -> Iterator[Callable[[], I
     if settings.proxy_port is not None:
         number = settings.proxy_port
         yield lambda: [machine.port(settings.host, number, "forward proxy")]
+    yield lambda: [machine.descriptors(settings.max_connections, allowed())]
     yield lambda: [environment.base_url(os.environ, settings.port)]
     yield lambda: environment.proxies(os.environ, settings.port, settings.proxy_port, upstreams.hosts)
     yield lambda: [machine.authority(folder, now)]

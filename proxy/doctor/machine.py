@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import chatreel
+from chatreel.descriptors import OTHERS
 from chatreel.doctor.findings import Finding, ok, warning, wrong
 from chatreel.errors import StoreError
 from chatreel.store.look import Look, look
@@ -61,6 +62,18 @@ def port(host: str, number: int, what: str) -> Finding:
     if version := _chatreel_at(host, number):
         return ok(check, f"{what}: chatreel {version} listens on {host}:{number}")
     return wrong(check, f"{what}: {host}:{number} cannot be had: {reason}", "stop what has it, or choose another port")
+
+
+def descriptors(connections: int, allowed: int | None) -> Finding:
+    """`connections`: of clients, at most; `allowed`: open files and sockets, `None` for any number."""
+    needed = 2 * connections + OTHERS
+    if allowed is None or allowed >= needed:
+        return ok("open files", f"{'any number' if allowed is None else f'{allowed:,}'} allowed")
+    return warning(
+        "open files",
+        f"{allowed:,} are allowed, but {connections:,} connections may take {needed:,}",
+        "raise the hard limit (ulimit -Hn), or lower --max-connections",
+    )
 
 
 def authority(folder: Path, now: float) -> Finding:

@@ -3,11 +3,14 @@
 HTTP/2 has bounds of its own: h2 refuses more than 64 KiB of headers, and its windows hold back what nobody reads.
 """
 
+import re
+from html import unescape
+
 from mitmproxy.net.http.http1 import assemble_response
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import Http1Server, HttpLayer
 
-from chatreel.api_errors import ApiError, head_too_large, head_too_slow
+from chatreel.api_errors import ApiError, head_too_large, head_too_slow, malformed_head
 from chatreel.engine.messages import response_of
 from chatreel.reply import refusal
 
@@ -21,6 +24,24 @@ MAX_AHEAD = 1024 * 1024
 """Bytes that a client may send after a request while it waits for the answer. Hardly any sends one (pipelining)."""
 
 
+_HTTP_1 = (None, b"", b"http/1.1", b"http/1.0")
+"""What TLS says of a connection that speaks it; nothing, without TLS."""
+
+_PAGE = re.compile(rb"HTTP/1\.1 400 .*<p>(.*)</p>", re.DOTALL)
+"""What the engine says to a request that is none, and why."""
+
+
+class _Reader(Http1Server):
+    """Says it in the API's shape."""
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        for command in super()._handle_event(event):
+            if isinstance(command, commands.SendData) and self.response is None and (page := _PAGE.match(command.data)):
+                yield commands.SendData(self.conn, _closing(malformed_head(unescape(page[1].decode(errors="replace")))))
+            else:
+                yield command
+
+
 class BoundedHttpLayer(HttpLayer):
     """Ends a connection whose head is too long or takes too long."""
 
@@ -32,6 +53,7 @@ class BoundedHttpLayer(HttpLayer):
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if self._ended:
             return
+        self._begin(event)
         if isinstance(event, events.Wakeup) and event.command is self._alarm:
             self._alarm = None
             reader = self._unfinished()
@@ -52,6 +74,11 @@ class BoundedHttpLayer(HttpLayer):
             self._ended = True
             yield commands.CloseConnection(self.context.client)
 
+    def _begin(self, event: events.Event) -> None:
+        """A connection gets our reader: the engine takes what is there."""
+        if isinstance(event, events.Start) and self.context.client.alpn in _HTTP_1:
+            self.connections.setdefault(self.context.client, _Reader(self.context.fork()))
+
     def _unfinished(self) -> Http1Server | None:
         """The reader of a request of whose head a part is there."""
         reader = self.connections.get(self.context.client)
@@ -70,7 +97,11 @@ class BoundedHttpLayer(HttpLayer):
 
     def _end(self, error: ApiError) -> layer.CommandGenerator[None]:
         self._ended = True
-        response = response_of(refusal(error))
-        response.headers["connection"] = "close"
-        yield commands.SendData(self.context.client, assemble_response(response))
+        yield commands.SendData(self.context.client, _closing(error))
         yield commands.CloseConnection(self.context.client)
+
+
+def _closing(error: ApiError) -> bytes:
+    response = response_of(refusal(error))
+    response.headers["connection"] = "close"
+    return bytes(assemble_response(response))

@@ -31,13 +31,15 @@ from chatreel.model import Json, JsonObject, Recording
 from chatreel.request import Keys
 from chatreel.secret_patterns import replace
 
-__all__ = ["VERSION", "Block", "Cassette", "Redact", "Unread", "assemble", "block", "dump", "load", "unread"]
+__all__ = ["MARK", "VERSION", "Block", "Cassette", "Redact", "Unread", "assemble", "block", "dump", "load", "unread"]
 
 VERSION: Final = 1
 """Of the format. A reader refuses what it does not know: it would lose what it does not understand."""
 
 
 _HEADER: Final = "chatreel_cassette"
+MARK: Final = f'"{_HEADER}"'.encode()
+"""What every cassette begins with, within its first bytes."""
 _ITEMS: Final = "interactions"
 _END: Final = "end"
 

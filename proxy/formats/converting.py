@@ -10,6 +10,7 @@ from chatreel.formats.foreign import Exchange, Found, Refused, Unreadable
 from chatreel.model import JsonObject, Piece, Recording, WireForm
 from chatreel.redact import kept_headers
 from chatreel.request import Keys, read_request
+from chatreel.scrubbing import Scrubbed, Unscrubbed, is_clean, scrubbed
 from chatreel.wire.codec import dumps
 from chatreel.wire.convert import JSON_TYPE, SSE_TYPE
 from chatreel.wire.reading import Reading, Verdict, read
@@ -18,6 +19,8 @@ from chatreel.wire.rechunk import rechunk, with_ids
 _CHAT = "/chat/completions"
 _NEXT = 1e-6
 """Seconds between two recordings at least, so that takes keep their order."""
+
+_TAKEN_OUT = "secrets were taken out of it"
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -56,7 +59,7 @@ def convert(found: Iterable[Found], keys: Keys, *, fallback: float, upstream: st
             continue
         try:
             imported = _converted(one, keys, fallback, upstream)
-        except (Malformed, NotKeyable, Unreadable) as error:
+        except (Malformed, NotKeyable, Unreadable, Unscrubbed) as error:
             yield Refused(one.place, str(error))
             continue
         recording = imported.recording
@@ -71,28 +74,31 @@ def _converted(one: Exchange, keys: Keys, fallback: float, upstream: str) -> Imp
     body = read_request(one.request)
     query = without_credentials(parts.query)
     route = _Route(upstream or _origin(parts), parts.path, query, None)
-    identity = keys.identify(route, body)
-    answered, reading, note = _answer(one, identity.key)
-    model = body.get("model")
-    complete = reading.verdict is Verdict.COMPLETE
+    kept = keys.keep(route, body, one.request)
+    answered, reading, note = _answer(one, kept.identity.key)
+    pieces = one.pieces if sum(piece.size for piece in one.pieces) == len(answered) else _at_once(answered)
+    answer = Scrubbed(reading, pieces, _headers(one, reading))
+    if is_secret := not is_clean(answer, keys.redactor):
+        answer = scrubbed(answer, kept.identity.key, keys.redactor)
+    said = answer.reading
     return Imported(
         one.place,
         Recording(
-            identity=identity,
-            upstream=route.upstream,
-            path=route.path,
-            query=query,
-            model=model if isinstance(model, str) else "",
+            identity=kept.identity,
+            upstream=kept.upstream,
+            path=kept.path,
+            query=kept.query,
+            model=kept.model,
             recorded_at=_moment(one, reading, fallback),
-            request=one.request,
+            request=kept.request,
             status=one.status,
-            headers=_headers(one, reading),
-            form=reading.form,
-            body=answered,
-            pieces=one.pieces if sum(piece.size for piece in one.pieces) == len(answered) else _at_once(answered),
-            completion=dumps(reading.completion) if complete else b"",
+            headers=answer.headers,
+            form=said.form,
+            body=said.body,
+            pieces=answer.pieces,
+            completion=dumps(said.completion) if said.verdict is Verdict.COMPLETE else b"",
         ),
-        note,
+        "; ".join(filter(None, (note, _TAKEN_OUT if is_secret or kept.redacted else ""))),
     )
 
 

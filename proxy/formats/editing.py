@@ -9,9 +9,9 @@ from dataclasses import replace
 from chatreel.errors import CassetteError
 from chatreel.formats.answers import Answer
 from chatreel.formats.seals import digest_of
-from chatreel.model import Json, JsonObject, Piece, WireForm
+from chatreel.model import Json, JsonObject, WireForm
 from chatreel.wire.codec import dumps, loads_object
-from chatreel.wire.convert import to_sse
+from chatreel.wire.convert import spread, to_sse
 from chatreel.wire.reading import Reading, Verdict, read
 
 
@@ -53,7 +53,7 @@ def _from_completion(answer: Answer, seed: str, *, asked: bool) -> Answer:
         form=form,
         edited=True,
         body=body,
-        pieces=_spread(body, form, answer.pieces),
+        pieces=spread(body, form, answer.pieces),
         completion=dumps(again.completion),
     )
 
@@ -70,15 +70,6 @@ def _from_body(answer: Answer, *, edited: bool) -> Answer:
     complete = reading.verdict is Verdict.COMPLETE
     completion = dumps(reading.completion) if complete else b""
     return replace(answer, form=reading.form, edited=edited, completion=completion)
-
-
-def _spread(body: bytes, form: WireForm, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    """Arrival of a body that never arrived: over the same time, event by event if it is a stream."""
-    times = [piece.at for piece in pieces] or [0.0]
-    if form is WireForm.JSON:
-        return (Piece(times[-1], len(body)),)
-    blocks = [block + b"\n\n" for block in body.split(b"\n\n") if block]
-    return tuple(Piece(times[place * len(times) // len(blocks)], len(block)) for place, block in enumerate(blocks))
 
 
 def _sealed(content: bytes, digest: Json) -> bool:

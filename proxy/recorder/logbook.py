@@ -8,11 +8,12 @@ from functools import lru_cache
 
 import orjson
 
-from chatreel.annotate import Annotator, Source, miss_reason
+from chatreel.annotate import Annotator, Source, miss_reason, without_secrets
 from chatreel.exchange import Exchange
-from chatreel.facts import prompt_digest
+from chatreel.facts import NO_FACTS, Facts, prompt_digest
 from chatreel.journal import Entry
 from chatreel.model import SERVED, Outcome
+from chatreel.redact import Redactor
 from chatreel.session import Session
 from chatreel.store import Call, Store
 from chatreel.tags import HEADER, as_json, tags_of
@@ -26,9 +27,12 @@ logger = logging.getLogger(__name__)
 class Logbook:
     """Writes down each call once, however often it ends."""
 
-    def __init__(self, store: Store, annotator: Annotator, tags: tuple[tuple[str, str], ...]) -> None:
+    def __init__(
+        self, store: Store, annotator: Annotator, tags: tuple[tuple[str, str], ...], redactor: Redactor
+    ) -> None:
         """`tags`: of every call."""
         self._store = store
+        self._redactor = redactor
         self._annotator = annotator
         self._tags = dict(tags)
         self._second = self._said = self._unsaid = 0
@@ -42,7 +46,7 @@ class Logbook:
         if exchange.flight:
             exchange.flight.land(None)  # whoever still waits shall not: this call brings nothing more
         session = exchange.session
-        call = _row(exchange, outcome, status, self.tags_of(exchange))
+        call = _row(exchange, outcome, status, self.tags_of(exchange), self._redactor)
         session.tally.count(outcome, seconds_saved=saved)
         if session.journal.wants(outcome):
             session.journal.add(_entry(exchange, call))
@@ -72,8 +76,9 @@ class Logbook:
             return self._tags
         tags, malformed = tags_of(exchange.asked.tags)
         if malformed:
-            warn(exchange, f"{HEADER}: {malformed!r} of a request is no tag, or one too many, and was left out")
-        return self._tags | tags
+            said = self._redactor.text(malformed)
+            warn(exchange, f"{HEADER}: {said!r} of a request is no tag, or one too many, and was left out")
+        return self._tags | {self._redactor.text(name): self._redactor.text(value) for name, value in tags.items()}
 
     def _complete(self, row: Call, source: Source, session: Session) -> Call:
         """Runs beside the hot path. The session is told what its call cost, or would have."""
@@ -101,9 +106,9 @@ def warn(exchange: Exchange, text: str) -> None:
         logger.warning("%s", text)
 
 
-def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping[str, str]) -> Call:
-    """What a recording can tell later, it need not tell now."""
-    session, asked, identity, facts = exchange.session, exchange.asked, exchange.identity, exchange.facts
+def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping[str, str], redactor: Redactor) -> Call:
+    """What a recording can tell later, it need not tell now. Nothing from outside gets in with a secret in it."""
+    session, kept, identity, facts = exchange.session, exchange.kept, exchange.identity, exchange.facts
     pieces = exchange.answered.pieces if exchange.answered else ()
     served = exchange.answer if outcome in SERVED else None
     error = facts.error_type or exchange.code or ("failed" if outcome is Outcome.FAILED else None)
@@ -112,14 +117,14 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping
         call_id=exchange.call_id,
         started_at=exchange.started_at,
         outcome=outcome,
-        reason=exchange.reason,
+        reason=redactor.text(exchange.reason),
         mode=exchange.mode,
         cassette=session.cassette,
         upstream=exchange.upstream,
-        path=asked.target.path,
-        query=exchange.query,
+        path=kept.path if kept else redactor.text(exchange.path),
+        query=kept.query if kept else redactor.text(exchange.query),
         tenant=exchange.tenant,
-        model=exchange.model,
+        model=kept.model if kept else redactor.text(exchange.model),
         stream=exchange.streams,
         status=status,
         key=identity.key if identity else None,
@@ -135,9 +140,13 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping
         spared=served.duration if served else None,
         miss_reason=None if served else miss_reason(outcome, exchange.mode, exchange.found),
         prompt=prompt_digest(document) if document else None,
-        facts=facts if error == facts.error_type else replace(facts, error_type=error),
-        request=asked.body if outcome is Outcome.REFUSED and identity else None,
+        facts=NO_FACTS if facts is NO_FACTS and not error else _facts(facts, error, redactor),
+        request=kept.request if outcome is Outcome.REFUSED and kept and identity else None,
     )
+
+
+def _facts(facts: Facts, error: str | None, redactor: Redactor) -> Facts:
+    return without_secrets(replace(facts, error_type=error), redactor)
 
 
 def _entry(exchange: Exchange, call: Call) -> Entry:
@@ -152,6 +161,6 @@ def _entry(exchange: Exchange, call: Call) -> Entry:
         latency=call.latency,
         reason=call.reason,
         code=exchange.code,
-        sent=exchange.asked.body,
+        sent=exchange.kept.request if exchange.kept else exchange.asked.body,
         recording_id=exchange.recording_id,
     )

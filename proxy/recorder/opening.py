@@ -27,6 +27,12 @@ LEASE = 120.0
 _POLL = 0.1
 """Seconds between two looks at what another proxy has recorded."""
 
+_LARGE = 2**20
+"""Bytes of a request whose messages are let go of once they have been read: an upstream may take minutes."""
+
+_COMMON = 2**18
+"""Bytes of a request that is remembered as it was read."""
+
 _REPLAYING = frozenset({Mode.CACHE, Mode.REPLAY})
 
 logger = logging.getLogger(__name__)
@@ -97,15 +103,14 @@ class Opening:
             exchange.body = readable(asked.body)
             return exchange
         try:
-            identity = self._identify(exchange)
+            identity = await self._kept_identity(exchange, self._identify(exchange))
+            await self._settle(exchange, identity, directives)
         except Malformed as error:
             exchange.reason = str(error)
             problem = ApiError(Problem.BAD_REQUEST, f"chatreel cannot read this request: {error}")
             self._answering.refuse(exchange, problem)
         except NotKeyable as error:
             self._without_key(exchange, directives, str(error))
-        else:
-            await self._settle(exchange, identity, directives)
         return exchange
 
     def _identify(self, exchange: Exchange) -> Identity:
@@ -122,6 +127,8 @@ class Opening:
         return read.identity
 
     def _remember(self, said: _Said, read: _Read) -> None:
+        if len(said[0]) > _COMMON:
+            return
         self._room -= read.size
         if self._room < 0:
             self._known.clear()
@@ -129,8 +136,33 @@ class Opening:
         if self._room >= 0:
             self._known[said] = read
 
+    async def _kept_identity(self, exchange: Exchange, identity: Identity) -> Identity:
+        """The identity to look for. To look for secrets takes longer than all else: a hit goes without.
+
+        What is recorded under the identity that a request has as it came was a request without secrets, so this is one.
+        """
+        if exchange.mode is Mode.RECORD or not await self._is_recorded(exchange, identity):
+            await self._keep(exchange)
+        return exchange.identity or identity
+
+    async def _is_recorded(self, exchange: Exchange, identity: Identity) -> bool:
+        try:
+            return bool(await exchange.session.recordings.takes(identity.key))
+        except StoreError:
+            return False
+
+    async def _keep(self, exchange: Exchange) -> None:
+        """Find out what may be stored of a request. Raises `NotKeyable`."""
+        if exchange.kept is None:
+            keep, raw = self._habits.keys.keep, exchange.asked.body
+            exchange.kept = await asyncio.to_thread(keep, exchange, exchange.body, raw, exchange.identity)
+            exchange.identity = exchange.kept.identity
+            if len(raw) > _LARGE and "stream_options" not in exchange.body:  # which the body may be written anew for
+                exchange.body = {name: child for name, child in exchange.body.items() if not isinstance(child, list)}
+
     def _without_key(self, exchange: Exchange, directives: Directives, reason: str) -> None:
         exchange.body = readable(exchange.asked.body)
+        exchange.identity = None
         exchange.reason = reason
         exchange.found = Found.UNKEYABLE
         exchange.action = decide(exchange.session.mode, directives, exchange.found)
@@ -217,6 +249,7 @@ class Opening:
             lookup = Lookup(Found.MISS)
         if self._replay(exchange, identity, directives, lookup):
             return True
+        await self._keep(exchange)
         if exchange.action is Action.REFUSE:
             await self._answering.refuse_found(exchange, identity, lookup.takes)
             return True

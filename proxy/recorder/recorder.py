@@ -39,7 +39,9 @@ class Recorder:
         """`store`: where calls are logged; each session knows its own recordings."""
         self._habits = habits
         self._store = store
-        self._logbook = Logbook(store, Annotator(habits.prices), habits.tags)
+        self._logbook = Logbook(
+            store, Annotator(habits.prices, habits.keys.redactor), habits.tags, habits.keys.redactor
+        )
         self._answering = Answering(store, self._logbook, habits.memory)
         self._opening = Opening(self._answering, habits)
         self._unrecorded = Alarm(
@@ -80,7 +82,7 @@ class Recorder:
         """
         exchange.answered = answered
         try:
-            status = await storing.store(exchange, answered)
+            status = await storing.store(exchange, answered, self._habits.keys)
             if status.stored:
                 self._unrecorded.rest()
             else:

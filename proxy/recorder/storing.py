@@ -1,14 +1,17 @@
-"""The end of a call: an answer of the upstream is understood, and stored if it is worth it."""
+"""The end of a call: an answer of the upstream is understood, and stored without secrets if it is worth it."""
 
 import asyncio
 from dataclasses import replace
 
 from chatreel.decide import Action, Found, why_forwarded
+from chatreel.errors import NotKeyable
 from chatreel.exchange import Answered, Exchange
 from chatreel.facts import Facts, facts_of_bytes
 from chatreel.http_caching import CacheStatus
-from chatreel.model import Identity, Recording
-from chatreel.redact import kept_headers
+from chatreel.model import Recording, Replayable
+from chatreel.redact import Redactor, kept_headers
+from chatreel.request import Kept, Keys
+from chatreel.scrubbing import Scrubbed, Unscrubbed, is_clean, scrubbed
 from chatreel.wire.codec import dumps
 from chatreel.wire.reading import Reading, Verdict, read
 
@@ -25,7 +28,7 @@ def forward_status(exchange: Exchange) -> CacheStatus:
     return CacheStatus(fwd=fwd, detail="unkeyable" if exchange.found is Found.UNKEYABLE else exchange.mode.value)
 
 
-async def store(exchange: Exchange, answered: Answered) -> CacheStatus:
+async def store(exchange: Exchange, answered: Answered, keys: Keys) -> CacheStatus:
     """Store an answer if it is to be recorded and complete, and let those have it who wait for it.
 
     Raises `StoreError`.
@@ -38,32 +41,42 @@ async def store(exchange: Exchange, answered: Answered) -> CacheStatus:
     if not complete and not (exchange.session.options.record_errors and reading.verdict is Verdict.ERROR):
         exchange.reason = reading.reason
         return replace(status, detail=f"not-stored-{reading.verdict.value}")
-    recording = _recording(exchange, exchange.identity, answered, reading)
-    stored = await exchange.session.recordings.add(recording, instead_of=exchange.replaces)
+    try:
+        kept = exchange.kept
+        if kept is None:
+            kept = await asyncio.to_thread(keys.keep, exchange, exchange.body, exchange.asked.body)
+        answer = await _scrubbed(reading, answered, kept, keys.redactor)
+    except (NotKeyable, Unscrubbed) as error:
+        exchange.reason = f"not stored: {error}"
+        return replace(status, detail="not-stored-secrets")
+    stored = await exchange.session.recordings.add(
+        _recording(exchange, kept, answered, answer), instead_of=exchange.replaces
+    )
     exchange.recording_id = stored.id
     exchange.answer = stored.replayable
     exchange.session.repeats.served(stored.identity.key, exchange.form)
     if exchange.flight and complete:  # an error is nobody's but the one's who got it
-        exchange.flight.land(exchange.answer)
+        exchange.flight.land(_as_it_came(stored.replayable, answered, reading))
     return replace(status, stored=True, detail="")
 
 
-def _recording(exchange: Exchange, identity: Identity, answered: Answered, reading: Reading) -> Recording:
+def _recording(exchange: Exchange, kept: Kept, answered: Answered, answer: Scrubbed) -> Recording:
+    reading = answer.reading
     return Recording(
-        identity=identity,
-        upstream=exchange.upstream,
-        path=exchange.path,
-        query=exchange.query,
-        tenant=exchange.tenant,
-        model=exchange.model,
+        identity=kept.identity,
+        upstream=kept.upstream,
+        path=kept.path,
+        query=kept.query,
+        tenant=kept.tenant,
+        model=kept.model,
         recorded_at=exchange.started_at,
-        request=exchange.asked.body,
+        request=kept.request,
         status=answered.status,
-        headers=kept_headers(answered.headers),
+        headers=answer.headers,
         form=reading.form,
-        body=answered.body,
-        pieces=answered.pieces,
-        completion=dumps(reading.completion) if reading.verdict is Verdict.COMPLETE else b"",
+        body=reading.body,
+        pieces=answer.pieces,
+        completion=_completion(reading),
         usage_added=exchange.adds_usage,
     )
 
@@ -72,6 +85,30 @@ async def facts(answered: Answered) -> Facts:
     """What an answer says of itself."""
     told = answered.status, answered.body, answered.pieces
     return facts_of_bytes(*told) if len(answered.body) < _LONG else await asyncio.to_thread(facts_of_bytes, *told)
+
+
+def _as_it_came(stored: Replayable, answered: Answered, reading: Reading) -> Replayable:
+    """What those get who have waited for the answer itself: nothing was taken out of it, and nothing of it is kept."""
+    if stored.body == answered.body:
+        return stored
+    headers = kept_headers(answered.headers)
+    completion = _completion(reading)
+    return replace(stored, headers=headers, body=answered.body, pieces=answered.pieces, completion=completion)
+
+
+def _completion(reading: Reading) -> bytes:
+    return dumps(reading.completion) if reading.verdict is Verdict.COMPLETE else b""
+
+
+async def _scrubbed(reading: Reading, answered: Answered, kept: Kept, redactor: Redactor) -> Scrubbed:
+    """Raises `Unscrubbed`."""
+    headers = kept_headers(answered.headers)
+    as_it_came = Scrubbed(reading, answered.pieces, headers)
+    if len(answered.body) < _LONG:
+        clean = is_clean(as_it_came, redactor)
+    else:
+        clean = await asyncio.to_thread(is_clean, as_it_came, redactor)
+    return as_it_came if clean else await asyncio.to_thread(scrubbed, as_it_came, kept.identity.key, redactor)
 
 
 async def _read(answered: Answered) -> Reading:

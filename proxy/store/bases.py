@@ -106,7 +106,10 @@ def _base_made_of(content: bytes) -> Base:
 
 
 def _place_of(route: tuple[str | None, ...], request: bytes) -> _Place:
-    """Where a request belongs, by what it begins with."""
+    """Where a request belongs, by what it begins with; one that is too large to be remembered belongs nowhere."""
+    if len(request) > _MEMORY // 4:
+        alone = sha256(request).digest()
+        return _Place(alone, alone)
     try:
         body = orjson.loads(request)
     except ValueError:

@@ -15,6 +15,12 @@ from chatreel.model import Json, JsonObject
 MAX_DEPTH: Final = 1024
 """Levels of nesting; the limit of orjson's parser, kept on the slower path too."""
 
+MOST_VALUES: Final = 600_000
+"""Values in one JSON text that is read: each takes some 240 bytes, however short it is."""
+
+_MANY: Final = 2**20
+"""Bytes of a text below which nobody counts its values."""
+
 _LONG_INTEGER: Final = re.compile(rb"[0-9][0-9][0-9][0-9]{16}")
 """Shorter runs of digits fit 64 bits, signed or not. Spelled for speed: a plain count takes three times as long."""
 
@@ -41,6 +47,11 @@ def loads_object(text: bytes) -> JsonObject:
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, not {type(value).__name__}")  # noqa: TRY004 - the text is at fault
     return value
+
+
+def has_too_many_values(text: bytes) -> bool:
+    """Whether JSON text takes so much more memory than its size that it is better not read; commas in texts count."""
+    return len(text) > _MANY and sum(map(text.count, (b",", b"[", b"{"))) > MOST_VALUES
 
 
 def dumps(value: Json) -> bytes:

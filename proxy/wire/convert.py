@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatreel.errors import ChatreelError
-from chatreel.model import JsonObject, WireForm
+from chatreel.model import JsonObject, Piece, WireForm
 from chatreel.wire.api_errors import error_body, http_status
 from chatreel.wire.codec import dumps
 from chatreel.wire.reading import Reading, Verdict
@@ -60,6 +60,15 @@ def to_sse(reading: Reading, seed: str, include_usage: bool | None) -> Answer:
         return Answer(reading.status, SSE_TYPE, body)
     completion = with_ids(_completion(reading), seed)
     return Answer(reading.status, SSE_TYPE, rechunk(completion, include_usage=bool(include_usage)))
+
+
+def spread(body: bytes, form: WireForm, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """Arrival of a body that never arrived, in place of that of another: over the same time, a stream by its events."""
+    times = [piece.at for piece in pieces] or [0.0]
+    if form is WireForm.JSON:
+        return (Piece(times[-1], len(body)),)
+    blocks = [block + b"\n\n" for block in body.split(b"\n\n") if block]
+    return tuple(Piece(times[place * len(times) // len(blocks)], len(block)) for place, block in enumerate(blocks))
 
 
 def _verbatim(reading: Reading) -> Answer:

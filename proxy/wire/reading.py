@@ -7,7 +7,7 @@ from typing import Final
 
 from chatreel.model import Json, JsonObject, WireForm
 from chatreel.wire.api_errors import GIVEN_UP, find_error
-from chatreel.wire.codec import is_json, loads
+from chatreel.wire.codec import MOST_VALUES, has_too_many_values, is_json, loads
 from chatreel.wire.reassemble import Reassembler
 from chatreel.wire.sse import parse
 
@@ -68,6 +68,10 @@ def read(
     `content_type` counts only where the body says nothing (Q2). `lenient` accepts what hand-edited files contain (Q21).
     """
     form = wire_form(body, content_type)
+    if form is WireForm.JSON and has_too_many_values(body):
+        return Reading(
+            form, Verdict.CORRUPT, None, None, f"The body has more than {MOST_VALUES:,} values.", status, body
+        )
     if form is WireForm.SSE:
         found = _read_stream(body, clean_end=clean_end, lenient=lenient)
     else:

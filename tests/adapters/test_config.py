@@ -192,7 +192,7 @@ def test_settings_do_not_change_once_they_are_loaded() -> None:
 
 def test_every_setting_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """An impossible value is noticed under each name, or the name is not read."""
-    texts = {"store", "secret_file", "ready_file", "token_file", "host", "cassette"}
+    texts = {"store", "secret_file", "ready_file", "token_file", "host", "cassette", "cassettes"}
     for name in Settings.model_fields:
         monkeypatch.setenv(f"CHATREEL_{name.upper()}", "?")
     with pytest.raises(ConfigError) as raised:

@@ -1,6 +1,8 @@
 """Bad input from clients and from upstreams: a clear error in the API's shape, nothing stored, the proxy lives on."""
 
 import gzip
+import json
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -145,3 +147,34 @@ def test_other_endpoints_of_the_api_pass_untouched(proxy: Program, upstream: Ups
     assert "cache-status" not in response.headers
     call = upstream.calls[0]
     assert (call.path, call.query, call.headers["authorization"]) == ("/v1/models", "limit=3", "Bearer k")
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"GARBAGE\r\n\r\n", "Bad HTTP request line"),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nno colon\r\n\r\n", "Invalid header line"),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-length: many\r\n\r\n", "content-length"),
+        (
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+            "Transfer-Encoding",
+        ),
+    ],
+    ids=["no request line", "no header", "no length", "two lengths"],
+)
+def test_a_head_that_cannot_be_read_is_a_400_in_the_shape_of_the_api(
+    proxy: Program, upstream: Upstream, head: bytes, said: str
+) -> None:
+    host, port = proxy.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as client:
+        client.sendall(head)
+        answer = b""
+        while piece := client.recv(65536):
+            answer += piece
+    lines, _, body = answer.partition(b"\r\n\r\n")
+    assert lines.startswith(b"HTTP/1.1 400 ")
+    assert b"x-should-retry: false" in lines
+    error = json.loads(body)["error"]
+    assert error["code"] == "chatreel_bad_request"
+    assert said.lower() in error["message"].lower()
+    assert upstream.calls == []

@@ -124,12 +124,12 @@ def test_a_restart_forgets_nothing_of_the_day_and_a_replay_spends_nothing(
     proxy: Program, shared: Upstream, store: str
 ) -> None:
     """Two proxies on one store: what the first has spent, and goes on spending, the second one sees."""
-    assert statuses(proxy, "late", "a") == [200]
-    limits = ("--budget", f"case=one:{1.5 * COST}/week", "--budget", f"case=late:{1.5 * COST}/day")
+    assert statuses(proxy, "late", "a") + statuses(proxy, "early", "ab") == [200, 200, 200]
+    limits = ("--budget", f"case=early:{1.5 * COST}/week", "--budget", f"case=late:{1.5 * COST}/day")
     with running_chatreel(*flags(shared, store, *limits), env=PRICES) as second:
-        assert "budget      $0.12 a week for case=one, $0.16 of it spent" in second.log
-        assert statuses(second, "one", "xa") == [429, 200]
-        assert error_of(call(second, "one", "y", cache_control="only-if-cached"))["code"] == "chatreel_no_recording"
+        assert "budget      $0.12 a week for case=early, $0.16 of it spent" in second.log
+        assert statuses(second, "early", "xa") == [429, 200]
+        assert error_of(call(second, "early", "y", cache_control="only-if-cached"))["code"] == "chatreel_no_recording"
         assert statuses(proxy, "late", "b") == [200], "the first one has no budget for it"
         shared.reply_with(error(500))  # which costs nothing: what the second one knows of, it has from the log
         deadline = time.monotonic() + PATIENCE

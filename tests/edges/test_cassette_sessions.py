@@ -350,3 +350,12 @@ def test_the_default_session_can_have_a_cassette(upstream: Upstream, store: str,
         assert ask(proxy.base_url, question()).content == recorded.content
         assert error_of(ask(proxy.base_url, question()))["code"] == "chatreel_out_of_takes"
     assert len(upstream.calls) == 1
+
+
+def test_a_file_that_is_no_cassette_is_not_written_over(sessions: Sessions, tmp_path: Path) -> None:
+    mine = tmp_path / "diary.json"
+    mine.write_text("Dear diary")
+    refused = sessions.ask("POST", "sessions", json={"cassette": str(mine), "mode": "rewrite"})
+    assert refused.status_code == 422
+    assert "is no cassette" in error_of(refused)["message"]
+    assert mine.read_text() == "Dear diary"

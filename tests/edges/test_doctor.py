@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from chatreel.doctor import machine
 from chatreel.interception import CA_VARIABLES
 from support.calls import ask, question
 from support.command import chatreel
@@ -83,7 +84,8 @@ def test_a_set_up_that_works_is_all_ok(used: Patient) -> None:
     found.pop("base URL")  # it cannot lead to a port that is not known yet
     assert set().union(*levels(found).values()) == {"ok"}, found
     assert set(found) == {
-        *("versions", "engine", "settings", "mode", "port", "proxies", "certificates", "store", "disk", "clock")
+        *("versions", "engine", "settings", "mode", "port", "proxies", "certificates", "store", "disk", "clock"),
+        "open files",
     }
     assert "revision" in found["store"][0]["message"]
 
@@ -272,3 +274,11 @@ main()
     assert ended.returncode == 1, ended.stderr
     assert "pip install 'chatreel[proxy]'" in ended.stdout
     assert "Traceback" not in ended.stderr
+
+
+def test_a_limit_on_open_files_that_is_too_low_for_the_connections_is_named() -> None:
+    assert machine.descriptors(2_000, None).level == "ok"
+    assert machine.descriptors(2_000, 4_200).level == "ok"
+    finding = machine.descriptors(2_000, 1_024)
+    assert (finding.level, "1,024 are allowed" in finding.message) == ("warning", True)
+    assert "ulimit -Hn" in finding.mend

@@ -266,3 +266,16 @@ def test_a_file_without_a_usable_token_is_named(tmp_path: Path, text: str | None
     assert ended.returncode == 2
     assert "token" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_who_has_the_token_writes_cassettes_in_one_folder_only(served: Open, tmp_path: Path) -> None:
+    """The working folder of the proxy, as no other is named."""
+    folder = Path(f"/proc/{served.proxy.pid}/cwd").resolve()
+    (folder / "way-out").symlink_to(tmp_path)
+    statuses = {}
+    with httpx.Client(trust_env=False, headers={"x-chatreel-token": TOKEN}) as client:
+        for path in (folder / "a.json", tmp_path / "a.json", folder / "way-out" / "a.json", folder / ".." / "a.json"):
+            url = served.base_url.removesuffix("/v1") + "/_chatreel/sessions"
+            statuses[path] = client.post(url, json={"cassette": str(path), "mode": "record"}).status_code
+    assert [*statuses.values()] == [201, 403, 403, 403]
+    assert not (tmp_path / "a.json").exists()

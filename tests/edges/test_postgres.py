@@ -1,7 +1,10 @@
 """Proxies on a PostgreSQL: they share what they record, and say nothing of its password."""
 
+import json
 import time
 from pathlib import Path
+
+import psycopg
 
 from support.calls import ask, question
 from support.command import chatreel
@@ -41,6 +44,21 @@ def test_a_proxy_that_is_killed_has_stored_what_its_clients_got(upstream: Upstre
     upstream.stop()
     with running_chatreel(*flags, "--mode", "replay") as proxy:
         assert "two" in ask(proxy.base_url, question("stream", stream=True)).text
+
+
+def test_a_kill_takes_no_row_of_the_log_from_a_server(upstream: Upstream, postgres_store: str, tmp_path: Path) -> None:
+    """Rows that are not there yet are on the machine of the proxy."""
+    with running_chatreel("--upstream", upstream.url, "--store", postgres_store, "--mode", "cache") as proxy:
+        ask(proxy.base_url, question("once"))
+        with psycopg.connect(postgres_store) as connection:
+            connection.execute("LOCK TABLE calls IN EXCLUSIVE MODE")
+            for _ in range(3):
+                assert is_hit(proxy.base_url, "once")
+            ask(proxy.base_url, question("once"), cache_control="no-store")
+            proxy.kill()
+    ended = chatreel("stats", "--json", "--store", postgres_store, cwd=tmp_path)
+    assert json.loads(ended.stdout)["outcomes"] == {"hit": 3, "recorded": 1, "passed": 1}, ended.stderr
+    assert chatreel("stats", "--store", postgres_store, cwd=tmp_path).stderr == ""
 
 
 def test_the_password_is_never_shown(upstream: Upstream, postgres_store: str, tmp_path: Path) -> None:
