@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS := --numprocesses=auto
 SOURCES := $(shell find proxy analytics -name '*.py' 2>/dev/null)
+FRONT_DOOR := $(patsubst %,tests/edges/test_%.py,modes record_replay sessions offline open_proxy single_flight usage log)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test long serve check lint types audit bench fuzz soak lock clean
@@ -20,8 +21,9 @@ demo: $(VENV)/linked ## set up, then record and replay a dozen calls: no key, no
 test: $(VENV)/linked ## set up, then the test suite
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not long"
 
-long: $(VENV)/linked ## the tests that take their time: kills, load
+long: $(VENV)/linked ## the tests that take their time: kills, load, suites without the fast path
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m long
+	TEST_WITHOUT_FAST_PATH=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not long" $(FRONT_DOOR)
 
 serve: $(VENV)/linked ## set up, then the proxy on 127.0.0.1:8080 (ARGS="--mode replay ...")
 	@$(BIN)/chatreel serve $(ARGS)
@@ -40,7 +42,8 @@ types: $(VENV)/linked
 audit: ## known flaws of the locked dependencies; needs the advisories of PyPI
 	@python=$$(.ci/find-python) && "$$python" .ci/audit
 
-bench: $(VENV)/linked ## what the key and the wire cost
+bench: $(VENV)/linked ## what a hit, the key and the wire cost
+	$(BIN)/python benchmarks/bench_hits.py --json bench_hits.json --svg bench_hits.svg
 	$(BIN)/python benchmarks/bench_canonical.py
 	$(BIN)/python benchmarks/bench_wire.py
 	$(BIN)/python benchmarks/bench_plugin.py

@@ -70,15 +70,32 @@ class Annotator:
         self._redactor = redactor
         self._facts: LRUCache[tuple[str, int, float], Facts] = LRUCache(_REMEMBERED)
         self._quotes: LRUCache[tuple[object, ...], Price | Unpriced] = LRUCache(_REMEMBERED)
+        self._answered: LRUCache[tuple[object, ...], tuple[Facts, Charge, str | None]] = LRUCache(_REMEMBERED)
         self._prompts: LRUCache[str, str | None] = LRUCache(_REMEMBERED)
 
     def complete(self, call: Call, source: Source) -> Call:
         """The row with everything in it that follows from the answer. Raises nothing."""
+        if call.outcome in SERVED and source.answer and not call.facts.error_type:
+            call.facts, call.charge, call.prompt = self._served(call, source, source.answer)
+            return call
         facts = self._facts_of(call, source)
         if call.facts.error_type and not facts.error_type:
             facts = replace(facts, error_type=call.facts.error_type)
         facts = self._of(call, facts)
-        return replace(call, facts=facts, charge=self.charge(call, facts), prompt=self._prompt(call, source))
+        call.facts, call.charge, call.prompt = facts, self.charge(call, facts), self._prompt(call, source)
+        return call
+
+    def _served(self, call: Call, source: Source, answer: Answer) -> tuple[Facts, Charge, str | None]:
+        """What all calls have in common that a recording has answered within a quarter of an hour."""
+        made = (call.cassette, answer.id, answer.recorded_at)
+        asked = (call.key, call.model, call.upstream, call.path, call.outcome)
+        key = (made, asked, call.started_at // _QUARTER)
+        try:
+            return self._answered[key]
+        except KeyError:
+            facts = self._of(call, self._facts_of(call, source))
+            found = self._answered[key] = facts, self.charge(call, facts), self._prompt(call, source)
+            return found
 
     def reprice(self, call: Call, recording: Replayable | None) -> Call:
         """A row as today's prices have it. `recording`: given where the row does not say what was answered."""

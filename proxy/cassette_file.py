@@ -43,6 +43,7 @@ class CassetteFile:
         """Whether there was a file at the start."""
         self._on_disk = _digest(content)
         self._recordings: dict[int, Recording] = {}
+        self._replayables: dict[int, Replayable] = {}
         self._unread: dict[int, Unread] = {}
         """Those that nobody has needed yet: reading a thousand takes the time of a hundred calls."""
         self._blocks: dict[int, Block] = {}
@@ -55,6 +56,9 @@ class CassetteFile:
             raise CassetteError(f"{path} is no cassette, so nothing is written over it")
 
     async def takes(self, key: str) -> tuple[Take, ...]:
+        return self.takes_at_once(key)
+
+    def takes_at_once(self, key: str) -> tuple[Take, ...]:
         found = [self._read(number) for number in self._by_key.get(key, ())]
         # The key that stands in the file says where to look, the one that is made anew whether it is found.
         return tuple(Take(one.id, one.form, one.status >= 400) for one in found if one.identity.key == key)
@@ -63,7 +67,13 @@ class CassetteFile:
         return self._read(recording_id)
 
     async def replayable(self, recording_id: int) -> Replayable:
-        return self._read(recording_id).replayable
+        return self.replayable_at_once(recording_id)
+
+    def replayable_at_once(self, recording_id: int) -> Replayable:
+        known = self._replayables.get(recording_id)
+        if known is None:
+            known = self._replayables[recording_id] = self._read(recording_id).replayable
+        return known
 
     async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:
         if not self._writes or self._closed:
@@ -121,6 +131,7 @@ class CassetteFile:
     def _put(self, recording: Recording) -> None:
         before = self._recordings.get(recording.id)
         self._recordings[recording.id] = recording
+        self._replayables.pop(recording.id, None)
         if before is None:
             self._by_key.setdefault(recording.identity.key, []).append(recording.id)
 

@@ -139,7 +139,8 @@ def found_of(
         return Found.MISS
     if used_up:
         return Found.USED_UP
-    if any(limit is not None and age > limit for limit in (directives.max_age, freshness.ttl)):
+    max_age, ttl = directives.max_age, freshness.ttl
+    if (max_age is not None and age > max_age) or (ttl is not None and age > ttl):
         return Found.STALE
     if freshness.max_age is not None and age > freshness.max_age:
         return _TOO_OLD[freshness.on_max_age]

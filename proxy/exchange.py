@@ -2,13 +2,15 @@
 
 import time
 from dataclasses import dataclass, field
-from uuid import uuid4
+from itertools import count
+from secrets import token_hex
 
 from chatreel.canonical import without_credentials
 from chatreel.decide import Action, Found
 from chatreel.facts import NO_FACTS, Facts
 from chatreel.flights import Flight
 from chatreel.model import Identity, JsonObject, Mode, Piece, Replayable, WireForm
+from chatreel.replay import Ready
 from chatreel.reply import Reply
 from chatreel.request import Kept
 from chatreel.session import Session
@@ -38,7 +40,7 @@ class Exchange:
     action: Action
     mode: Mode
     """Its own treatment: that of its session, as its directives change it."""
-    call_id: str = field(default_factory=lambda: str(uuid4()))
+    call_id: str = field(default_factory=lambda: _new_id())
     started_at: float = field(default_factory=time.time)
     started: float = field(default_factory=time.perf_counter)
     body: JsonObject = field(default_factory=dict)
@@ -71,6 +73,8 @@ class Exchange:
     """Of the error, if it is refused."""
     reply: Reply | None = None
     """What the client gets without anybody being asked; `None` if the call goes upstream."""
+    ready: Ready | None = None
+    """What `reply` was made of, if it is a recording."""
     first_piece: float | None = None
     """Seconds until the first piece of the body came from upstream."""
     adds_usage: bool = False
@@ -91,7 +95,8 @@ class Exchange:
     @property
     def query(self) -> str:
         """Less what carries credentials."""
-        return without_credentials(self.asked.target.query)
+        query = self.asked.target.query
+        return without_credentials(query) if query else ""
 
     @property
     def streams(self) -> bool:
@@ -101,7 +106,7 @@ class Exchange:
     @property
     def form(self) -> WireForm:
         """The wire form of the answer that the client expects."""
-        return WireForm.SSE if self.streams else WireForm.JSON
+        return WireForm.SSE if self.body.get("stream") is True else WireForm.JSON
 
     @property
     def wants_usage(self) -> bool:
@@ -123,6 +128,19 @@ class Exchange:
     def elapsed(self) -> float:
         """Seconds since the request was read."""
         return time.perf_counter() - self.started
+
+
+_PROCESS = token_hex(4)
+_numbers = count(int(token_hex(4), 16))
+
+
+def _new_id() -> str:
+    """A UUID that begins with the time (RFC 9562, section 5.7), as text.
+
+    Random ones would cost each call a wait for the kernel, and an index of the store a page for each row.
+    """
+    at, number = f"{int(time.time() * 1e3):012x}", f"{next(_numbers) & 0xFFF_FFFF_FFFF:011x}"
+    return f"{at[:8]}-{at[8:]}-7{number[:3]}-8{_PROCESS[:3]}-{_PROCESS[3:7]}{number[3:]}"
 
 
 @dataclass(frozen=True, slots=True)

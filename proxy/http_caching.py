@@ -6,6 +6,7 @@ RFC 9111 (caching) and RFC 9211 (Cache-Status, whose syntax is that of RFC 8941)
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from chatreel.decide import Directives
@@ -21,6 +22,7 @@ _FLAGS: Mapping[str, str] = MappingProxyType(
 )
 
 
+@lru_cache(maxsize=256)
 def request_directives(cache_control: str) -> tuple[Directives, str]:
     """Directives of a request, and what was malformed in them (empty if nothing was).
 

@@ -63,6 +63,10 @@ class Journal:
         self._warnings[text] = None
         return True
 
+    def wants(self, outcome: Outcome) -> bool:
+        """Whether a call that came to this is remembered at all."""
+        return self._keeps_calls or outcome in (Outcome.REFUSED, Outcome.FAILED)
+
     def add(self, entry: Entry) -> None:
         named = {Outcome.REFUSED: self.refusals, Outcome.FAILED: self.failures}.get(entry.outcome)
         if named is not None and len(named) < CALLS:

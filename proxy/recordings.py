@@ -16,6 +16,12 @@ class Recordings(Protocol):
     async def takes(self, key: str) -> tuple[Take, ...]:
         """All takes of a key, in the order of recording."""
 
+    def takes_at_once(self, key: str) -> tuple[Take, ...]:
+        """The same without waiting for anybody; empty also if it is not known without."""
+
+    def replayable_at_once(self, recording_id: int) -> Replayable | None:
+        """What a hit needs of a recording, if it is at hand."""
+
     async def load(self, recording_id: int) -> Recording: ...
 
     async def replayable(self, recording_id: int) -> Replayable:
@@ -53,6 +59,12 @@ class StoreRecordings:
 
     async def takes(self, key: str) -> tuple[Take, ...]:
         return await self._store.takes(self._namespace, key)
+
+    def takes_at_once(self, key: str) -> tuple[Take, ...]:
+        return self._store.takes_at_once(self._namespace, key)
+
+    def replayable_at_once(self, recording_id: int) -> Replayable | None:
+        return self._store.replayable_at_once(recording_id)
 
     async def load(self, recording_id: int) -> Recording:
         return await self._store.load(recording_id)

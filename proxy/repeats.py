@@ -42,7 +42,9 @@ class Repeats:
         errors: a client that retried on 429 and had a stream then does so again.
         """
         has_own = any(take.form is form and not take.is_error for take in takes)
-        among = tuple(take for take in takes if take.form is form or take.is_error) if has_own else takes
+        among = takes
+        if has_own and len(takes) > 1:
+            among = tuple([take for take in takes if take.form is form or take.is_error])
         turn = self._turns[key, form if has_own else None] if self._in_order else len(among) - 1
         take = among[min(turn, len(among) - 1)]
         self.served(key, form)

@@ -1,13 +1,65 @@
 """A recording as an answer: the bytes as they came, or the other wire form made from them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 
+from chatreel.http_caching import CacheStatus
 from chatreel.model import Replayable, WireForm
 from chatreel.pace import INSTANT, paced
+from chatreel.redact import REDACTED_HEADER
 from chatreel.reply import Reply
 from chatreel.wire.codec import loads_object
 from chatreel.wire.convert import Answer, to_json, to_sse
 from chatreel.wire.reading import Reading, Verdict, read
+
+_OF_THE_MESSAGE = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A recorded answer made ready to go out, but for what differs from hit to hit, as its age does."""
+
+    recording: Replayable
+    reply: Reply
+    """In the wire form that was asked for, all at once."""
+    hit: str
+    """The `Cache-Status` of a hit that is fresh for ever."""
+    head: bytes
+    """How its head begins as HTTP/1.1: the status line and the headers of `reply`.
+
+    Empty if its status is not 200, or a header of it says how the message travels.
+    """
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, those of the recording included: it is there as long as this is."""
+        recording, body = self.recording, self.reply.body
+        own = 0 if body is recording.body else len(body)
+        return 2_000 + own + len(recording.body) + len(recording.completion) + 120 * len(recording.pieces)
+
+
+def make_ready(recording: Replayable, form: WireForm, *, include_usage: bool) -> Ready:
+    """Make the recorded answer ready for clients who ask for this wire form, streams with usage or without."""
+    reply = _reply(recording, form, include_usage=include_usage)
+    head = b""
+    if reply.status == HTTPStatus.OK and not any(name in _OF_THE_MESSAGE for name, _ in reply.headers):
+        lines = ("HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in reply.headers), "")
+        head = "\r\n".join(lines).encode()
+    return Ready(recording, reply, str(status_of(CacheStatus(hit=True), recording, reply)), head)
+
+
+def status_of(status: CacheStatus, recording: Replayable, reply: Reply) -> CacheStatus:
+    """Why a recording is served, and what it is."""
+    redacted = any(name == REDACTED_HEADER for name, _ in recording.headers)
+    detail = "redacted" if redacted else "edited" if recording.edited else "converted" if reply.converted else ""
+    return replace(status, key=recording.key, detail=detail)
+
+
+def at_pace(ready: Ready, form: WireForm, speed: float) -> Reply:
+    """The answer cut up as it goes out at a speed (`chatreel.pace`)."""
+    if form is not WireForm.SSE or speed == INSTANT:
+        return ready.reply
+    return replace(ready.reply, parts=paced(ready.reply.body, ready.recording.pieces, speed))
 
 
 def replay(recording: Replayable, form: WireForm, *, include_usage: bool, speed: float = INSTANT) -> Reply:
@@ -15,10 +67,7 @@ def replay(recording: Replayable, form: WireForm, *, include_usage: bool, speed:
 
     `speed`: how many times faster than recorded a stream goes out, `INSTANT` for at once (`chatreel.pace`).
     """
-    reply = _reply(recording, form, include_usage=include_usage)
-    if form is WireForm.SSE and speed != INSTANT:
-        return replace(reply, parts=paced(reply.body, recording.pieces, speed))
-    return reply
+    return at_pace(make_ready(recording, form, include_usage=include_usage), form, speed)
 
 
 def _reply(recording: Replayable, form: WireForm, *, include_usage: bool) -> Reply:

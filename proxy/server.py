@@ -39,6 +39,13 @@ from chatreel.upstreams import Upstreams
 
 _AUTHORITY = "mitmproxy-ca-cert.pem"
 
+_SWITCH = 0.001
+"""Seconds after which a thread beside the event loop gives way to it; Python's own 5 ms cost a tenth of all hits."""
+
+_READY, _READ = 4, 8
+"""Of the memory for recordings, the fourth part is for answers kept ready, each of which keeps its recording, too, and
+the eighth for requests as they were read."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -97,6 +104,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
                 max_connections=settings.max_connections,
             ),
             certificates=certificates,
+            fast_path=settings.fast_path,
         )
         origin, *forward = await master.start()
         # What is loaded by now stays: to look through it for garbage keeps all calls waiting for tenths of a second.
@@ -137,7 +145,13 @@ async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessi
 def habits_of(settings: Settings, keys: Keys) -> Habits:
     """What is the same for all calls."""
     tags = tuple(map(parse_tag, settings.tag))
-    return Habits(ask_usage=settings.ask_usage, keys=keys, prices=Prices(settings.price), tags=tags)
+    return Habits(
+        ask_usage=settings.ask_usage,
+        keys=keys,
+        prices=Prices(settings.price),
+        memory=int(settings.memory) // _READY,
+        tags=tags,
+    )
 
 
 def defaults_of(settings: Settings) -> Defaults:
@@ -153,7 +167,7 @@ def open_store(settings: Settings) -> Store:
     """The store of `settings`, made if there is none. Raises `StoreError`."""
     return Store(
         settings.store,
-        memory_limit=int(settings.memory),
+        memory_limit=int(settings.memory) - int(settings.memory) // _READY - int(settings.memory) // _READ,
         keyed_by=keyed_by(settings.key_options),
         rates=settings.price,
     )

@@ -8,6 +8,7 @@ path of its own (`https://openrouter.ai/api/v1`) takes the place of the client's
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
@@ -41,9 +42,7 @@ class Upstream:
     @property
     def origin(self) -> str:
         """Part of every key: two APIs never share recordings, however they are named."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}"
+        return _origin(self.scheme, self.host, self.port)
 
     @property
     def authority(self) -> str:
@@ -175,6 +174,12 @@ class Upstreams:
         if path.startswith(_DEFAULT_PREFIXES) or path.endswith(CHAT_SUFFIX):
             return _target(self.default, path, query)
         return None
+
+
+@lru_cache(maxsize=256)
+def _origin(scheme: str, host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}" + ("" if port == _PORTS[scheme] else f":{port}")
 
 
 def _address(host: str, port: int) -> tuple[str, int]:

@@ -1,8 +1,11 @@
 """The benchmarks and the fuzz target run; their figures are for people."""
 
+import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +60,16 @@ def test_a_conversation_takes_a_fraction_of_what_it_takes_as_text() -> None:
     whole, apart = (float(ratio) for ratio in re.findall(r"1/([\d.]+)", ours))
     assert whole > 6, ended.stdout
     assert apart > 10, ended.stdout
+
+
+@pytest.mark.long
+def test_every_answer_of_the_benchmark_of_hits_is_right_and_its_figures_are_a_table(tmp_path: Path) -> None:
+    """Wrong answers, or none, end it; what it measures in a second says nothing."""
+    ended = run("bench_hits.py", "--quick", "--json", str(tmp_path / "hits.json"), "--svg", str(tmp_path / "hits.svg"))
+    if "cannot be installed" in ended.stderr and not os.environ.get("CI"):
+        pytest.skip("needs a package index")
+    assert ended.returncode == 0, ended.stderr
+    rows = json.loads((tmp_path / "hits.json").read_bytes())["rows"]
+    assert ended.stdout.count("| JSON") + ended.stdout.count("| streams") == len(rows) == 6
+    assert all(row["ratio"] > 0 for row in rows.values())
+    assert "<svg" in (tmp_path / "hits.svg").read_text()

@@ -68,6 +68,10 @@ def serve(
     repeats: Repeats = None,
     ttl: Ttl = None,
     tag: Tag = None,
+    fast_path: Annotated[
+        bool | None,
+        typer.Option("--fast-path/--no-fast-path", help="Answer hits without the engine where they can be."),
+    ] = None,
     budget: Budget = None,
     unpriced: Unpriced = None,
     parent: Annotated[int | None, typer.Option(help="End when the process of this id has ended.")] = None,
@@ -102,6 +106,7 @@ def serve(
         repeats=repeats,
         ttl=ttl,
         tag=tuple(tag or ()),
+        fast_path=fast_path,
         budget=tuple(budget or ()),
         unpriced=unpriced,
     )

@@ -7,10 +7,12 @@ points nowhere until it has been routed, it carries a refusal until the recorder
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from mitmproxy import connection, http
 from mitmproxy.proxy import layer
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import ClientTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode, HttpStream
 
@@ -48,17 +50,27 @@ class ChatreelAddon:
     """All sessions behind mitmproxy's hooks."""
 
     def __init__(
-        self, recorder: Recorder, admission: Admission, control: Control, upstreams: Upstreams, rules: Rules
+        self,
+        recorder: Recorder,
+        admission: Admission,
+        control: Control,
+        upstreams: Upstreams,
+        rules: Rules,
+        fast_layer: Callable[[Context], layer.Layer] | None = None,
     ) -> None:
+        """`fast_layer`: makes what stands in front of the HTTP layer, if anything does."""
         self._recorder = recorder
         self._admission = admission
         self._control = control
         self._upstreams = upstreams
         self._rules = rules
+        self._fast_layer = fast_layer
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Put our HTTP layer where the engine would put its own. What is tunnelled never asks for one."""
         match nextlayer.context.layers[-1]:
+            case modes.ReverseProxy() | ClientTLSLayer() if self._fast_layer and nextlayer.context.client.alpn != b"h2":
+                nextlayer.layer = self._fast_layer(nextlayer.context)
             case modes.ReverseProxy() | ClientTLSLayer():
                 nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.transparent, self._rules)
             case modes.HttpProxy():

@@ -3,11 +3,11 @@
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from chatreel.api_errors import not_recorded, not_replayable, too_large, unknown_path, unknown_session
+from chatreel.api_errors import ApiError, not_recorded, not_replayable, too_large, unknown_path, unknown_session
 from chatreel.control import PREFIX, Control, session_path
 from chatreel.decide import may_ask
 from chatreel.engine.messages import cache_control_of, response_of
-from chatreel.engine.route import asked_host, asking_of, put_control, put_route, route_of
+from chatreel.engine.route import Origin, asked_host, asking_of, put_control, put_route, route_of
 from chatreel.http_caching import request_directives
 from chatreel.recorder import Recorder
 from chatreel.reply import refusal
@@ -29,20 +29,44 @@ class Admission:
         self._recorder = recorder
         self._max_body = max_body
 
+    def place_of(self, path: str) -> tuple[Session, Target] | None:
+        """Whose request to the reverse proxy it is, and where it goes; `None` if that is refused, or no call."""
+        session_id, target = self.meant(path)
+        session = self.session(session_id)
+        return (session, target) if session and target else None
+
+    def meant(self, path: str) -> tuple[str | None, Target | None]:
+        """The session a path names, `None` for the default one, and where it leads: always the same."""
+        found = session_path(path)
+        if found is None and path.startswith(PREFIX):
+            return None, None
+        session_id, rest = found or (None, path)
+        return session_id, self._upstreams.target(rest)
+
+    def session(self, session_id: str | None) -> Session | None:
+        """The session of that id that is open, or the default one."""
+        return self._sessions.default if session_id is None else self._sessions.get(session_id)
+
+    def intercepted(self, asked: Origin, path: str) -> tuple[Session, Target] | None:
+        """The same of a request to the forward proxy."""
+        host = asked_host(asked, self._upstreams)
+        target = self._upstreams.intercepted(asked.scheme, host, asked.port, path)
+        return (self._sessions.default, target) if target else None
+
     def admit(self, flow: http.HTTPFlow) -> None:
         """Set a route, mark a request to the control API, or set a response that refuses."""
         request = flow.request
         if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            host = asked_host(flow, self._upstreams)
-            if target := self._upstreams.intercepted(request.scheme, host, request.port, request.path):
-                self._admit(flow, self._sessions.default, target)
-        elif found := session_path(request.path):
-            session_id, path = found
-            self._admit_path(flow, path, self._sessions.get(session_id), session_id)
-        elif request.path.startswith(PREFIX):
+            origin = Origin(request.scheme, request.host, request.port, flow.client_conn.sni)
+            if place := self.intercepted(origin, request.path):
+                self._admit(flow, *place)
+        elif request.path.startswith(PREFIX) and session_path(request.path) is None:
             self._admit_control(flow)
+        elif place := self.place_of(request.path):
+            self._admit(flow, *place)
+            _point_at(request, place[1])
         else:
-            self._admit_path(flow, request.path, self._sessions.default)
+            flow.response = response_of(refusal(self._nowhere(request.path)))
 
     def turn_away(self, flow: http.HTTPFlow) -> http.Response:
         """What a body past the limit gets, whether that was announced or it grew."""
@@ -51,14 +75,12 @@ class Admission:
         reply = self._recorder.turn_away(route.target, route.session, error) if route else refusal(error)
         return response_of(reply)
 
-    def _admit_path(self, flow: http.HTTPFlow, path: str, session: Session | None, session_id: str = "") -> None:
-        target = self._upstreams.target(path)
-        if session and target:
-            self._admit(flow, session, target)
-            _point_at(flow.request, target)
-        else:
-            error = unknown_path(path) if session else unknown_session(session_id)
-            flow.response = response_of(refusal(error))
+    def _nowhere(self, path: str) -> ApiError:
+        """Why a request has no place."""
+        found = session_path(path)
+        if found and self._sessions.get(found[0]) is None:
+            return unknown_session(found[0])
+        return unknown_path(found[1] if found else path)
 
     def _admit_control(self, flow: http.HTTPFlow) -> None:
         if reply := self._control.admit(asking_of(flow.request)):

@@ -1,14 +1,20 @@
 """The engine, put together."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from chatreel.control import Control
 from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.admission import Admission
 from chatreel.engine.chat_stream import Rules
+from chatreel.engine.destinations import Destinations
 from chatreel.engine.draining import Drains
+from chatreel.engine.engine_addons import Proxyserver
+from chatreel.engine.fast_layer import FastLayer
+from chatreel.engine.fast_path import FastPath
 from chatreel.engine.firewall import Firewall
+from chatreel.engine.gate import Gate
 from chatreel.engine.master import Listen, ProxyMaster
 from chatreel.engine.messages import response_of
 from chatreel.engine.route import is_over, parts_of
@@ -37,8 +43,11 @@ def assemble(
     limits: Limits,
     listen: Listen,
     certificates: Path,
+    fast_path: bool = True,
 ) -> ProxyMaster:
-    """A proxy that does not listen yet."""
+    """A proxy that does not listen yet. `fast_path`: whether hits are answered without the engine where they can be."""
+    server = Proxyserver()
+    gate = Gate(listen.policy, upstreams)
     firewall = Firewall(sessions, upstreams)
     admission = Admission(sessions, upstreams, control, recorder, max_body=limits.max_body)
     rules = Rules(
@@ -51,5 +60,8 @@ def assemble(
         opening=firewall.opening,
         drains=Drains(limits.drain),
     )
-    addon = ChatreelAddon(recorder, admission, control, upstreams, rules)
-    return ProxyMaster(addon, firewall, upstreams, listen, certificates)
+    fast = FastPath(recorder, admission, gate, max_body=limits.max_body)
+    fast_layer = partial(FastLayer, rules=rules, fast=fast, handlers=server.connections) if fast_path else None
+    addon = ChatreelAddon(recorder, admission, control, upstreams, rules, fast_layer)
+    bolts = (gate, firewall, Destinations(upstreams, server))
+    return ProxyMaster(bolts, addon, server, listen, certificates)

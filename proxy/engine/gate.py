@@ -1,11 +1,12 @@
 """Who comes in, and where the forward proxy goes: asked before any other hook, and answered no unless it is yes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mitmproxy import connection, http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from chatreel.access import TOKEN_HEADER, entry, proxy_entry
+from chatreel.access import TOKEN_HEADER, Entry, entry, proxy_entry
 from chatreel.api_errors import ApiError, Problem, blocked, guarded, no_proxy_token, no_token
 from chatreel.destinations import is_guarded
 from chatreel.engine.messages import response_of
@@ -58,10 +59,20 @@ class Gate:
     def client_disconnected(self, client: connection.Client) -> None:
         self._admitted.discard(client.id)
 
+    def entry(self, token_headers: Sequence[str], authorization: Sequence[str]) -> Entry:
+        """Whether a request to the reverse proxy comes in, and what of its `Authorization` is for the upstream."""
+        if not self._policy.token:
+            return Entry(admitted=True, authorization=tuple(authorization))
+        return entry(self._policy.token, token_headers, authorization)
+
+    def is_in_a_tunnel(self, client: connection.Client) -> bool:
+        """Whether a client of the forward proxy has been let in, and its tunnel to where it leads."""
+        return client.id in self._admitted
+
     def _entry_error(self, headers: http.Headers) -> ApiError | None:
         if not self._policy.token:
             return None
-        found = entry(self._policy.token, headers.get_all(TOKEN_HEADER), headers.get_all("authorization"))
+        found = self.entry(headers.get_all(TOKEN_HEADER), headers.get_all("authorization"))
         headers.pop(TOKEN_HEADER, None)
         headers.set_all("authorization", found.authorization)
         return None if found.admitted else no_token()

@@ -15,12 +15,9 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 
 from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.crowd import Crowd
-from chatreel.engine.destinations import Destinations
 from chatreel.engine.engine_addons import NextLayer, Proxyserver, TlsConfig
-from chatreel.engine.firewall import Firewall
-from chatreel.engine.gate import OPEN, Gate, Policy
+from chatreel.engine.gate import OPEN, Policy
 from chatreel.errors import ServeError
-from chatreel.upstreams import Upstreams
 
 _NOWHERE = "http://127.0.0.1:9"
 """Reverse mode needs a target. Each request is given its own; one that slipped through would end at this one."""
@@ -59,14 +56,14 @@ class ProxyMaster:
     """The engine, from listening to stopped."""
 
     def __init__(
-        self, addon: ChatreelAddon, firewall: Firewall, upstreams: Upstreams, listen: Listen, certificates: Path
+        self, bolts: Sequence[object], addon: ChatreelAddon, server: Proxyserver, listen: Listen, certificates: Path
     ) -> None:
-        """`certificates`: folder for the engine's own certificate authority."""
+        """`bolts`: addons that are asked before ours. `certificates`: folder for the engine's own authority."""
         self._listen = listen
-        self._server = Proxyserver()
+        self._server = server
         self._master = Master(Options(), event_loop=asyncio.get_running_loop())
         # In the order in which their hooks run.
-        self._master.addons.add(Gate(listen.policy, upstreams), firewall, Destinations(upstreams, self._server))
+        self._master.addons.add(*bolts)
         self._master.addons.add(addon, Crowd(listen.max_connections), self._server, NextLayer(), _TlsConfig())
         self._master.options.update(
             allow_hosts=list(listen.intercepted),

@@ -48,12 +48,22 @@ def put_route(flow: http.HTTPFlow, session: Session, target: Target) -> Route:
     return route
 
 
-def asked_host(flow: http.HTTPFlow, upstreams: Upstreams) -> str:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whom a client of the forward proxy asks."""
+
+    scheme: str
+    host: str
+    port: int
+    sni: str | None
+    """As TLS names the host."""
+
+
+def asked_host(origin: Origin, upstreams: Upstreams) -> str:
     """The host that a client of the forward proxy asks; where it names an address only, by what TLS says (SNI)."""
-    request = flow.request
-    if upstreams.is_at(request.host, request.port):
-        return request.host
-    return flow.client_conn.sni or request.host
+    if upstreams.is_at(origin.host, origin.port):
+        return origin.host
+    return origin.sni or origin.host
 
 
 def route_of(flow: http.HTTPFlow) -> Route | None:

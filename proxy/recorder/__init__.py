@@ -2,6 +2,7 @@
 
 recorder   the whole of it: open, finish or fail
 opening    a request is read, looked up and decided on; identical ones share one flight
+looking    which recording it is, and whether it will do
 answering  recordings and refusals as answers
 storing    an answer of the upstream is understood and stored
 logbook    what became of a call, told to its session, the log and the terminal

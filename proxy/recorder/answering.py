@@ -1,6 +1,9 @@
 """Recordings and refusals as answers: what a client gets without an upstream being asked for it."""
 
 import time
+from contextlib import suppress
+
+from cachetools import LRUCache
 
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Found, why_forwarded
@@ -8,20 +11,24 @@ from chatreel.errors import StoreError
 from chatreel.exchange import Exchange
 from chatreel.explain import CANDIDATES, miss_message
 from chatreel.http_caching import CacheStatus, age_header
-from chatreel.model import Identity, Outcome, Replayable
+from chatreel.model import Identity, Outcome, Replayable, WireForm
 from chatreel.recorder.logbook import Logbook, warn
-from chatreel.redact import REDACTED_HEADER
-from chatreel.replay import replay
+from chatreel.replay import Ready, at_pace, make_ready, status_of
 from chatreel.reply import Reply, refusal
 from chatreel.store import Store
+
+_HIT = CacheStatus(hit=True)
 
 
 class Answering:
     """Each answer is logged as it is made."""
 
-    def __init__(self, store: Store, logbook: Logbook) -> None:
+    def __init__(self, store: Store, logbook: Logbook, memory: int) -> None:
+        """`memory`: bytes of answers that are kept ready."""
         self._store = store
         self._logbook = logbook
+        self._ready: LRUCache[tuple[int, WireForm, bool], Ready] = LRUCache(memory, getsizeof=lambda one: one.size)
+        """By the identity of the recording, which is nobody else's as long as the answer made of it is kept."""
 
     def hit(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve a recording."""
@@ -29,8 +36,13 @@ class Answering:
             warn(exchange, _too_old(recording, exchange))
             exchange.session.journal.aged.add(recording.id)
         ttl = exchange.session.options.freshness.ttl
-        left = None if ttl is None else int(recording.recorded_at + ttl - time.time())
-        self._serve(exchange, recording, CacheStatus(hit=True, ttl=left), Outcome.HIT)
+        status = _HIT if ttl is None else CacheStatus(hit=True, ttl=int(recording.recorded_at + ttl - time.time()))
+        self._serve(exchange, recording, status, Outcome.HIT)
+
+    def is_plain(self, exchange: Exchange, recording: Replayable) -> bool:
+        """Whether the answer that a recording makes goes out as a head and a body, and nothing else has to be known."""
+        exchange.ready = self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
+        return bool(exchange.ready.head)
 
     def coalesced(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve what another call has just recorded, whose answer was waited for."""
@@ -57,14 +69,26 @@ class Answering:
         self.refuse(exchange, ApiError(problem, reason))
 
     def _serve(self, exchange: Exchange, recording: Replayable, status: CacheStatus, outcome: Outcome) -> None:
-        speed = exchange.session.options.speed
-        answer = replay(recording, exchange.form, include_usage=exchange.wants_usage, speed=speed)
+        ready = exchange.ready
+        if ready is None or ready.recording is not recording:
+            ready = self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
+        answer = at_pace(ready, exchange.form, exchange.session.options.speed)
         exchange.action = Action.REPLAY
         exchange.recording_id = recording.id
         exchange.answer = recording
-        exchange.reply = _with_headers(answer, recording, status)
+        exchange.ready = ready
+        exchange.reply = _with_headers(answer, ready, status)
         saved = recording.duration - exchange.elapsed if outcome is Outcome.HIT else 0.0
         self._logbook.write(exchange, outcome, status=answer.status, saved=saved)
+
+    def _made_ready(self, recording: Replayable, form: WireForm, *, include_usage: bool) -> Ready:
+        try:
+            return self._ready[id(recording), form, include_usage]
+        except KeyError:
+            known = make_ready(recording, form, include_usage=include_usage)
+            with suppress(ValueError):  # larger than all of the memory
+                self._ready[id(recording), form, include_usage] = known
+        return known
 
     async def _miss(self, exchange: Exchange, identity: Identity) -> str:
         session = exchange.session
@@ -82,18 +106,10 @@ class Answering:
         return message
 
 
-def _with_headers(answer: Reply, recording: Replayable, status: CacheStatus) -> Reply:
-    redacted = any(name == REDACTED_HEADER for name, _ in recording.headers)
-    detail = "redacted" if redacted else "edited" if recording.edited else "converted" if answer.converted else ""
-    said = CacheStatus(
-        hit=status.hit,
-        fwd=status.fwd,
-        ttl=status.ttl,
-        collapsed=status.collapsed,
-        key=recording.key,
-        detail=detail,
-    )
-    return answer.with_headers(("cache-status", str(said)), ("age", age_header(recording.recorded_at, time.time())))
+def _with_headers(answer: Reply, ready: Ready, status: CacheStatus) -> Reply:
+    said = ready.hit if status is _HIT else str(status_of(status, ready.recording, answer))
+    more = (("cache-status", said), ("age", age_header(ready.recording.recorded_at, time.time())))
+    return Reply(answer.status, answer.headers + more, answer.body, answer.converted, answer.parts)
 
 
 def _out_of_takes(identity: Identity, takes: int) -> str:

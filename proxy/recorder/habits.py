@@ -17,6 +17,8 @@ class Habits:
     """Ask upstreams for usage at the end of each recorded stream."""
     keys: Keys = DEFAULT_KEYS
     prices: Prices = LISTED
+    memory: int = 64 * 1024 * 1024
+    """Bytes of answers that are kept ready to go out; half as much again of requests as they were read."""
     tags: tuple[tuple[str, str], ...] = ()
     """Of every call; its own come on top."""
 

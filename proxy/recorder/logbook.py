@@ -4,18 +4,22 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 
 import orjson
 
 from chatreel.annotate import Annotator, Source, miss_reason, without_secrets
 from chatreel.exchange import Exchange
-from chatreel.facts import prompt_digest
+from chatreel.facts import NO_FACTS, Facts, prompt_digest
 from chatreel.journal import Entry
 from chatreel.model import SERVED, Outcome
 from chatreel.redact import Redactor
 from chatreel.session import Session
 from chatreel.store import Call, Store
 from chatreel.tags import HEADER, as_json, tags_of
+
+_LINES = 50
+"""Hits that get a line on the terminal, in a second."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +35,8 @@ class Logbook:
         self._redactor = redactor
         self._annotator = annotator
         self._tags = dict(tags)
+        self._second = self._said = self._unsaid = 0
+        """Hits of this second that got a line, and that got none."""
 
     def write(self, exchange: Exchange, outcome: Outcome, *, status: int | None, saved: float = 0.0) -> None:
         """`status`: what the client got, `None` if it got no response. `saved`: seconds."""
@@ -42,19 +48,32 @@ class Logbook:
         session = exchange.session
         call = _row(exchange, outcome, status, self.tags_of(exchange), self._redactor)
         session.tally.count(outcome, seconds_saved=saved)
-        session.journal.add(_entry(exchange, call))
+        if session.journal.wants(outcome):
+            session.journal.add(_entry(exchange, call))
         answer = exchange.answer
         source = Source(answer, exchange.identity.document if exchange.identity else b"") if answer else Source()
         answered_at = answer.recorded_at if answer else None
         self._store.log(call, lambda row: self._complete(row, source, session), answered_at=answered_at)
-        said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
-        name = f"[{session.name}] " if session.name else ""
-        logger.info(
-            "%-9s %s %s %.0f ms %s%s", outcome, status or "---", call.model or "-", call.latency * 1e3, name, said
-        )
+        if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
+            said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
+            name = f"[{session.name}] " if session.name else ""
+            latency = call.latency * 1e3
+            logger.info("%-9s %s %s %.0f ms %s%s", outcome, status or "---", call.model or "-", latency, name, said)
+
+    def _may_say(self, outcome: Outcome, now: float) -> bool:
+        """Whether a call gets a line: nobody reads thousands of hits a second, and each line costs as much as a hit."""
+        if int(now) != self._second:
+            if self._unsaid:
+                logger.info("%-9s %d more", Outcome.HIT, self._unsaid)
+            self._second, self._said, self._unsaid = int(now), 0, 0
+        self._said += outcome is Outcome.HIT
+        self._unsaid += (too_many := outcome is Outcome.HIT and self._said > _LINES)
+        return not too_many
 
     def tags_of(self, exchange: Exchange) -> Mapping[str, str]:
         """Of a call: those of all calls, and its own."""
+        if not exchange.asked.tags:
+            return self._tags
         tags, malformed = tags_of(exchange.asked.tags)
         if malformed:
             said = self._redactor.text(malformed)
@@ -67,13 +86,18 @@ class Logbook:
         charge = completed.charge
         if completed.facts.answered or (row.outcome is Outcome.FAILED and charge.unpriced):
             amount = charge.saved if row.outcome in SERVED else charge.cost
-            usd = None if amount is None else Decimal(amount).scaleb(-9)
+            usd = None if amount is None else _usd(amount)
             tags = orjson.loads(row.tags) if row.tags else {}
             for budget in session.price(row.outcome, usd, tags, row.started_at + row.latency):
                 text = f"{budget.of_unpriced}: {charge.unpriced}"
                 if session.journal.warn(text):
                     logger.warning("%s", text)
         return completed
+
+
+@lru_cache(maxsize=1_000)
+def _usd(nanodollars: int) -> Decimal:
+    return Decimal(nanodollars).scaleb(-9)
 
 
 def warn(exchange: Exchange, text: str) -> None:
@@ -84,11 +108,11 @@ def warn(exchange: Exchange, text: str) -> None:
 
 def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping[str, str], redactor: Redactor) -> Call:
     """What a recording can tell later, it need not tell now. Nothing from outside gets in with a secret in it."""
-    session, kept = exchange.session, exchange.kept
+    session, kept, identity, facts = exchange.session, exchange.kept, exchange.identity, exchange.facts
     pieces = exchange.answered.pieces if exchange.answered else ()
-    served = exchange.answer if outcome in (Outcome.HIT, Outcome.COALESCED) else None
-    error = exchange.facts.error_type or exchange.code or ("failed" if outcome is Outcome.FAILED else None)
-    document = exchange.identity.document if exchange.identity and not exchange.answer else b""
+    served = exchange.answer if outcome in SERVED else None
+    error = facts.error_type or exchange.code or ("failed" if outcome is Outcome.FAILED else None)
+    document = identity.document if identity and not exchange.answer else b""
     return Call(
         call_id=exchange.call_id,
         started_at=exchange.started_at,
@@ -103,7 +127,7 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping
         model=kept.model if kept else redactor.text(exchange.model),
         stream=exchange.streams,
         status=status,
-        key=exchange.identity.key if exchange.identity else None,
+        key=identity.key if identity else None,
         # The numbers of a cassette file are its own: in the store they would name other recordings.
         recording_id=None if session.cassette else exchange.recording_id,
         latency=exchange.elapsed,
@@ -111,14 +135,18 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping
         session=session.id,
         take=exchange.take,
         session_name=session.name or None,
-        tags=as_json(tags),
+        tags=as_json(tags) if tags else None,
         upstream_time=pieces[-1].at if pieces else None,
         spared=served.duration if served else None,
-        miss_reason=miss_reason(outcome, exchange.mode, exchange.found),
+        miss_reason=None if served else miss_reason(outcome, exchange.mode, exchange.found),
         prompt=prompt_digest(document) if document else None,
-        facts=without_secrets(replace(exchange.facts, error_type=error), redactor),
-        request=kept.request if outcome is Outcome.REFUSED and kept and exchange.identity else None,
+        facts=NO_FACTS if facts is NO_FACTS and not error else _facts(facts, error, redactor),
+        request=kept.request if outcome is Outcome.REFUSED and kept and identity else None,
     )
+
+
+def _facts(facts: Facts, error: str | None, redactor: Redactor) -> Facts:
+    return without_secrets(replace(facts, error_type=error), redactor)
 
 
 def _entry(exchange: Exchange, call: Call) -> Entry:

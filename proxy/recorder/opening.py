@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 from chatreel.alarm import Alarm
 from chatreel.api_errors import ApiError, Problem
-from chatreel.decide import Action, Directives, Found, decide, found_of, is_shared, mode_for
+from chatreel.decide import Action, Directives, Found, decide, is_shared, mode_for
 from chatreel.errors import Malformed, NotKeyable, StoreError
 from chatreel.exchange import Asked, Exchange
 from chatreel.flights import PATIENCE, ROUNDS
 from chatreel.http_caching import request_directives
-from chatreel.model import Identity, Mode, Replayable
+from chatreel.model import Identity, JsonObject, Mode
+from chatreel.pace import INSTANT
 from chatreel.recorder.answering import Answering
 from chatreel.recorder.habits import Habits
-from chatreel.repeats import Choice
+from chatreel.recorder.looking import Lookup, give_back, look_up, look_up_at_once
 from chatreel.request import read_request, readable
 from chatreel.session import Session
+from chatreel.upstreams import Target
 
 LEASE = 120.0
 """Seconds for which one of several proxies asks for all of them; one that dies keeps the others waiting for so long."""
@@ -28,17 +30,29 @@ _POLL = 0.1
 _LARGE = 2**20
 """Bytes of a request whose messages are let go of once they have been read: an upstream may take minutes."""
 
+_COMMON = 2**18
+"""Bytes of a request that is remembered as it was read."""
+
+_REPLAYING = frozenset({Mode.CACHE, Mode.REPLAY})
+
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """What the recordings of a session hold for a call."""
+class _Read:
+    """What a request says, which follows from its bytes, its target and its credentials, and from nothing else."""
 
-    found: Found
-    recording: Replayable | None = None
-    choice: Choice | None = None
-    takes: int = 0
+    body: JsonObject
+    tenant: str | None
+    identity: Identity
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        return 2_000 + 8 * len(self.identity.document)
+
+
+type _Said = tuple[bytes, Target, tuple[tuple[str, str], ...]]
 
 
 class Opening:
@@ -55,6 +69,28 @@ class Opening:
         )
         self._releasing: set[asyncio.Future[None]] = set()
         """A loop forgets tasks that nobody holds."""
+        self._memory = habits.memory // 2
+        self._known: dict[_Said, _Read] = {}
+        """Requests as they were read: hits come again, and a miss is read on both ways."""
+        self._room = self._memory
+        """Bytes that may still be remembered; then all is forgotten. To know what was used last would cost each hit."""
+
+    def at_once(self, asked: Asked, session: Session) -> Exchange | None:
+        """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
+
+        `None` if it takes more than that, and then nothing has happened: it is for `open` to decide.
+        """
+        directives, malformed = request_directives(asked.cache_control)
+        mode = mode_for(session.mode, directives)
+        if malformed or mode not in _REPLAYING or session.options.speed != INSTANT:
+            return None
+        exchange = Exchange(asked, session, Action.FORWARD, mode)
+        try:
+            identity = self._identify(exchange)
+        except (Malformed, NotKeyable):
+            return None
+        lookup = look_up_at_once(exchange, identity, directives, self._answering.is_plain)
+        return exchange if lookup and self._replay(exchange, identity, directives, lookup) else None
 
     async def open(self, asked: Asked, session: Session) -> Exchange:
         """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""
@@ -79,10 +115,26 @@ class Opening:
 
     def _identify(self, exchange: Exchange) -> Identity:
         asked = exchange.asked
-        exchange.body = read_request(asked.body)
-        exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, exchange.body)
-        exchange.identity = self._habits.keys.identify(exchange, exchange.body)
-        return exchange.identity
+        said = (asked.body, asked.target, asked.credentials)
+        try:
+            read = self._known[said]
+        except KeyError:
+            exchange.body = read_request(asked.body)
+            exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, exchange.body)
+            read = _Read(exchange.body, exchange.tenant, self._habits.keys.identify(exchange, exchange.body))
+            self._remember(said, read)
+        exchange.body, exchange.tenant, exchange.identity = read.body, read.tenant, read.identity
+        return read.identity
+
+    def _remember(self, said: _Said, read: _Read) -> None:
+        if len(said[0]) > _COMMON:
+            return
+        self._room -= read.size
+        if self._room < 0:
+            self._known.clear()
+            self._room = self._memory - read.size
+        if self._room >= 0:
+            self._known[said] = read
 
     async def _kept_identity(self, exchange: Exchange, identity: Identity) -> Identity:
         """The identity to look for. To look for secrets takes longer than all else: a hit goes without.
@@ -162,8 +214,8 @@ class Opening:
                     return
                 exchange.collapsed = False
                 await asyncio.sleep(_POLL)
-                lookup = await self._look_up(exchange, identity, directives)
-                self._give_back(exchange, identity, lookup)
+                lookup = await look_up(exchange, identity, directives)
+                give_back(exchange, identity, lookup)
                 if lookup.recording and lookup.found is Found.HIT:
                     self._answering.coalesced(exchange, lookup.recording)
                     return
@@ -190,18 +242,13 @@ class Opening:
     async def _answer(self, exchange: Exchange, identity: Identity, directives: Directives) -> bool:
         """Decide by what is recorded; whether that has answered the call."""
         try:
-            lookup = await self._look_up(exchange, identity, directives)
+            lookup = await look_up(exchange, identity, directives)
             self._unread.rest()
         except StoreError as error:
             self._unread.ring(error)
             lookup = Lookup(Found.MISS)
-        exchange.found = lookup.found
-        exchange.action = decide(exchange.session.mode, directives, lookup.found)
-        if exchange.action is Action.REPLAY and lookup.recording and lookup.choice:
-            exchange.take = lookup.choice.number
-            self._answering.hit(exchange, lookup.recording)
+        if self._replay(exchange, identity, directives, lookup):
             return True
-        self._give_back(exchange, identity, lookup)
         await self._keep(exchange)
         if exchange.action is Action.REFUSE:
             await self._answering.refuse_found(exchange, identity, lookup.takes)
@@ -210,24 +257,13 @@ class Opening:
             exchange.replaces = lookup.recording.id
         return False
 
-    async def _look_up(self, exchange: Exchange, identity: Identity, directives: Directives) -> Lookup:
-        session = exchange.session
-        takes = await session.recordings.takes(identity.key)
-        if not takes:
-            return Lookup(Found.MISS)
-        choice = session.repeats.take_turn(identity.key, takes, exchange.form)
-        try:
-            recording = await session.recordings.replayable(choice.take.id)
-        except BaseException:
-            session.repeats.give_back(identity.key, exchange.form)
-            raise
-        # An error is repeated where nobody can be asked; else the retry that follows it has to reach the upstream.
-        is_error = not recording.completion and session.mode is Mode.CACHE
-        used_up = choice.is_repeat and (session.is_strict or is_error)
-        age = time.time() - recording.recorded_at
-        found = found_of(age, directives, session.options.freshness, used_up=used_up)
-        return Lookup(found, recording, choice, len(takes))
-
-    def _give_back(self, exchange: Exchange, identity: Identity, lookup: Lookup) -> None:
-        if lookup.choice:
-            exchange.session.repeats.give_back(identity.key, exchange.form)
+    def _replay(self, exchange: Exchange, identity: Identity, directives: Directives, lookup: Lookup) -> bool:
+        """Decide; whether a recording has answered the call."""
+        exchange.found = lookup.found
+        exchange.action = decide(exchange.session.mode, directives, lookup.found)
+        if exchange.action is Action.REPLAY and lookup.recording and lookup.choice:
+            exchange.take = lookup.choice.number
+            self._answering.hit(exchange, lookup.recording)
+            return True
+        give_back(exchange, identity, lookup)
+        return False

@@ -42,13 +42,20 @@ class Recorder:
         self._logbook = Logbook(
             store, Annotator(habits.prices, habits.keys.redactor), habits.tags, habits.keys.redactor
         )
-        self._answering = Answering(store, self._logbook)
+        self._answering = Answering(store, self._logbook, habits.memory)
         self._opening = Opening(self._answering, habits)
         self._unrecorded = Alarm(
             logger, logging.CRITICAL, "NOTHING IS BEING RECORDED: %s", "answers are being recorded again; %d were not"
         )
         self._without_usage: set[tuple[str, str]] = set()
         """Origin and model of the upstreams that refuse to be asked for usage."""
+
+    def at_once(self, asked: Asked, session: Session) -> Exchange | None:
+        """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
+
+        `None` if it takes more than that, and then nothing has happened.
+        """
+        return self._opening.at_once(asked, session)
 
     async def open(self, asked: Asked, session: Session) -> Exchange:
         """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""

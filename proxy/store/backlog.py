@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from threading import Lock
 
@@ -17,6 +18,8 @@ from chatreel.store.writer import Unreachable, Writer, said
 _KEPT = 1_000
 """Rows that wait for a store that does not take any; beyond that the oldest are left to the next start."""
 
+type Row = tuple[Call, Written]
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,7 +29,7 @@ class Backlog:
     def __init__(self, writer: Writer, bases: Bases) -> None:
         self._writer = writer
         self._bases = bases
-        self._waiting: deque[tuple[Call, Written]] = deque(maxlen=_KEPT)
+        self._waiting: deque[Row] = deque(maxlen=_KEPT)
         self._lock = Lock()
         self._alarm = Alarm(
             logger,
@@ -35,11 +38,13 @@ class Backlog:
             "the log is written again, after it failed %d times",
         )
 
-    def add(self, call: Call, written: Written) -> None:
-        """Have a row written. `written` is called when it is, or never can be."""
-        self._writer.submit(lambda connection: log.insert(connection, call, self._bases)).add_done_callback(
-            lambda future: self._done(call, written, future)
-        )
+    def add(self, rows: Sequence[Row]) -> None:
+        """Have rows written, all in one transaction. Each is told when it is written, or never can be."""
+        if rows:
+            several = [call for call, _ in rows]
+            self._writer.submit(lambda connection: log.insert_all(connection, several, self._bases)).add_done_callback(
+                lambda future: self._done(rows, future)
+            )
 
     def retry(self) -> None:
         """The store works: write what is waiting."""
@@ -48,20 +53,23 @@ class Backlog:
         with self._lock:
             waiting = [*self._waiting]
             self._waiting.clear()
-        for call, written in waiting:
-            self.add(call, written)
+        self.add(waiting)
 
-    def _done(self, call: Call, written: Written, future: Future[None]) -> None:
+    def _done(self, rows: Sequence[Row], future: Future[None]) -> None:
         """In the writer's thread, or in the caller's if the store does not even try."""
         error = future.exception()
         if error is None:
-            written()
+            for _, written in rows:
+                written()
             self._alarm.rest()
             self.retry()
         elif isinstance(error, Unreachable | OperationalError):
             with self._lock:
-                self._waiting.append((call, written))
+                self._waiting.extend(rows)
                 self._alarm.ring(said(error))
+        elif len(rows) > 1:  # one bad row must not take its neighbours with it
+            for row in rows:
+                self.add([row])
         else:
-            written()
+            rows[0][1]()
             logger.warning("a row of the log could not be written: %s", error)

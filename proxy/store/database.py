@@ -133,6 +133,12 @@ def check_file(connection: Connection) -> None:
         file.check()
 
 
+def file_check(engine: Engine) -> Callable[[], None]:
+    """The same for whoever reads the file of an engine by other means."""
+    file: _File | None = engine.get_execution_options().get(_FILE)
+    return file.check if file else lambda: None
+
+
 class _File:
     """The file that an engine has opened, told from others that come to lie at its path."""
 

@@ -1,6 +1,9 @@
 """The log of calls: rows in, rows out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -31,9 +34,12 @@ class Charge:
 NOT_CHARGED = Charge()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One row of the log. Times in seconds; `None` where a thing did not happen."""
+    """One row of the log. Times in seconds; `None` where a thing did not happen.
+
+    Not frozen, since it is completed before it is written, and since to make one that is takes three times as long.
+    """
 
     call_id: str
     started_at: float
@@ -85,6 +91,13 @@ _CHARGE = tuple(field.name for field in fields(Charge))
 _COLUMNS = [calls.c[name] for name in (*_OWN, *_FACTS, *_CHARGE)]
 
 
+_PLAIN = tuple(name for name in _OWN if name != "request")
+_OWN_PLAIN = attrgetter(*(f"{name}.value" if name in ("outcome", "mode") else name for name in _PLAIN))
+_FACTS_OF, _CHARGE_OF = attrgetter(*_FACTS), attrgetter(*_CHARGE)
+_NAMES = (*_PLAIN, *_FACTS, *_CHARGE)
+_INSERT_PLAIN = f"INSERT INTO calls ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)})"  # noqa: S608 - names of ours
+"""Rows of calls whose request is not kept, which is nearly all of them, in the words of SQLite."""
+
 PRICED = (*_FACTS, *_CHARGE)
 """Columns that follow from what was answered."""
 
@@ -96,6 +109,18 @@ def insert(connection: Connection, call: Call, bases: Bases | None = None) -> No
         route = (call.upstream, call.path, call.tenant)
         row["request"] = (bases or Bases()).put_alone(connection, "request", route, call.request, call.request)
     connection.execute(calls.insert(), row)
+
+
+def insert_all(connection: Connection, several: Sequence[Call], bases: Bases | None = None) -> None:
+    """Add rows, as `insert` does each. SQLite gets them as they are: SQLAlchemy would take ten times as long."""
+    on_sqlite = connection.dialect.name == "sqlite"
+    for is_plain, run in groupby(several, lambda call: on_sqlite and call.request is None):
+        if is_plain:
+            rows = [_OWN_PLAIN(call) + _FACTS_OF(call.facts) + _CHARGE_OF(call.charge) for call in run]
+            connection.exec_driver_sql(_INSERT_PLAIN, rows)
+        else:
+            for call in run:
+                insert(connection, call, bases)
 
 
 def find(connection: Connection, call_id: str) -> Call | None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from chatreel.errors import Malformed, NotKeyable
 from chatreel.model import Identity
-from chatreel.store import neighbours, payloads
+from chatreel.store import neighbours, payloads, removing
 from chatreel.store.database import lock, open_engine, store_url
 from chatreel.store.recordings import Memory
 from chatreel.store.schema import KEYED_BY, marks, meta, recordings
@@ -134,6 +134,7 @@ def _finish(connection: Connection, keyed_by: str) -> None:
     """Say how keys are made now, and let go of the documents that nobody has any more."""
     connection.execute(delete(meta).where(meta.c.name == KEYED_BY))
     connection.execute(meta.insert().values(name=KEYED_BY, value=keyed_by))
+    removing.announce(connection)
     payloads.collect_garbage(connection)
 
 

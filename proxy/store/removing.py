@@ -77,7 +77,7 @@ def remove(connection: Connection, ids: Sequence[int], *, marks_later: bool = Fa
     gone = [row.id for row in found]
     connection.execute(delete(recordings).where(recordings.c.id.in_(gone)))
     count, size = _collect(connection, {digest for row in found for digest in row[2:]})
-    _announce(connection)
+    announce(connection)
     return Removed(tuple(gone), count, size)
 
 
@@ -220,6 +220,7 @@ def _forget_marks(connection: Connection, documents: list[tuple[int, str, bytes]
         connection.execute(delete(marks).where(marks.c.mark.in_(found), marks.c.recording_id == recording_id))
 
 
-def _announce(connection: Connection) -> None:
+def announce(connection: Connection) -> None:
+    """Tell whoever serves from the store that what is in memory may be wrong."""
     connection.execute(delete(meta).where(meta.c.name == _REMOVED))
     connection.execute(meta.insert().values(name=_REMOVED, value=str(uuid4())))

@@ -1,15 +1,16 @@
 """The store as the proxy sees it: asynchronous, with what is hot in memory and one thread that writes."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import batched
+from pathlib import Path
 
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache
 from sqlalchemy import Connection
 
 from chatreel.canonical import KeyOptions, keyed_by
@@ -21,12 +22,14 @@ from chatreel.selection import Selection
 from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
 from chatreel.store.backlog import Backlog
 from chatreel.store.breaker import Breaker
+from chatreel.store.clerk import Clerk
 from chatreel.store.counting import Spent
-from chatreel.store.database import open_engine, store_url, writing
+from chatreel.store.database import file_check, open_engine, store_url, writing
 from chatreel.store.log import Call
 from chatreel.store.neighbours import Neighbour
+from chatreel.store.quick import Quick
 from chatreel.store.removing import Removed
-from chatreel.store.spool import Spool, Written
+from chatreel.store.spool import Spool
 from chatreel.store.watch import Watch
 from chatreel.store.writer import Writer, said
 
@@ -46,8 +49,6 @@ _PATIENCE = 1.0
 """Seconds that housekeeping waits for writers; it can come again, and lookups need the thread."""
 
 DEFAULT_KEYS = keyed_by(KeyOptions())
-
-logger = logging.getLogger(__name__)
 
 
 class Store:
@@ -71,21 +72,26 @@ class Store:
         self._backlog = Backlog(self._writer, self._memory.bases)
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
-        self._clerk = ThreadPoolExecutor(1, thread_name_prefix="chatreel-store-clerk")
-        self._takes: LRUCache[tuple[str, str], tuple[int, tuple[Take, ...]]] = LRUCache(_KEYS_IN_MEMORY)
-        """With the era that they are of: to empty it would keep the event loop waiting."""
+        self._clerk = Clerk(self._backlog)
+        self._takes: dict[tuple[str, str], tuple[int, tuple[Take, ...]]] = {}
+        """With the era that they are of: those of an earlier one are not believed."""
         self._era = 0
         self.additions = 0
         """Recordings that were added through this object."""
         self._forgotten = 0
         """How often something that is known may have become wrong."""
         self._watch = Watch(self._engine)
+        self._quick = None if self.shared else Quick(Path(str(self._engine.url.database)), file_check(self._engine))
+        """Of the event loop; `None` where it would have to wait for a server."""
+        self._quick_version: tuple[object, ...] | None = None
+        self._quick_at = -_TRUST
         self._version = ""
         self._watched_at = -_TRUST
         self._watching = False
         with self._engine.connect() as connection:
             self._removals = removing.removals(connection)
-        self._in_use: TTLCache[int, None] = TTLCache(_KEYS_IN_MEMORY, _IN_USE)
+        self._in_use: dict[int, float] = {}
+        """When a recording was last asked for or made."""
         self._hot = _hot(memory_limit)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
@@ -100,7 +106,19 @@ class Store:
         forgotten = self._forgotten
         found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
         if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
-            self._takes[cassette, key] = (self._era, found)
+            self._remember(cassette, key, found)
+        return found
+
+    def takes_at_once(self, cassette: str, key: str) -> tuple[Take, ...]:
+        """The same without waiting; empty also where that cannot be known."""
+        if self._quick is None or not self._noticed_at_once(self._quick):
+            return ()
+        era, known = self._takes.get((cassette, key), (-1, ()))
+        if era == self._era:
+            return known
+        found = self._quick.takes(cassette, key)
+        if found:
+            self._remember(cassette, key, found)
         return found
 
     async def load(self, recording_id: int) -> Recording:
@@ -109,7 +127,7 @@ class Store:
 
     async def replayable(self, recording_id: int) -> Replayable:
         """What a hit needs of a recording, from memory if it is there."""
-        self._in_use[recording_id] = None
+        self._use(recording_id)
         if known := self._hot.get(recording_id):
             return known
         try:
@@ -120,6 +138,16 @@ class Store:
         self._keep(found)
         return found
 
+    def replayable_at_once(self, recording_id: int) -> Replayable | None:
+        """The same without waiting, if it can be had so."""
+        self._use(recording_id)
+        with suppress(KeyError):
+            return self._hot[recording_id]
+        found = self._quick.replayable(recording_id) if self._quick else None
+        if found:
+            self._keep(found)
+        return found
+
     async def add(self, recording: Recording) -> Recording:
         """Store a recording as the newest take of its key. When this returns, it is committed."""
         recording_id = await self._write(
@@ -128,7 +156,7 @@ class Store:
         self.additions += 1
         self._forgotten += 1
         self._backlog.retry()
-        self._in_use[recording_id] = None
+        self._use(recording_id)
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored.replayable)
@@ -188,6 +216,7 @@ class Store:
             return Removed(), False
         working = Selection(cassette="")
         found = await self._read(lambda connection: removing.candidates(connection, working, by_use=True))
+        self._forget_uses()
         doomed = evicted(found, used=used, limit=limit, spared=frozenset(self._in_use))
         removed = Removed()
         for ids in batched(doomed, _EVICTED_AT_ONCE):
@@ -218,9 +247,9 @@ class Store:
         """
         written = self._spool.add(call, answered_at)
         if complete is None:
-            self._backlog.add(call, written)
+            self._backlog.add([(call, written)])
         else:
-            self._clerk.submit(self._complete, call, complete, written)
+            self._clerk.add(call, complete, written)
 
     def tidy(self) -> None:
         """Forget what was kept of rows that are in the database; in the thread that logs."""
@@ -232,24 +261,19 @@ class Store:
 
     async def once_settled[T](self, work: Callable[[], T]) -> T:
         """What `work` comes to then. It is done in the thread that completes rows, so that none is meanwhile."""
-        return await asyncio.wrap_future(self._clerk.submit(work))
+        return await asyncio.wrap_future(self._clerk.once_settled(work))
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
-        self._clerk.shutdown()
+        self._clerk.close()
         self._backlog.retry()
         self._writer.close()
         self._spool.close()
         self._readers.shutdown()
         self._watch.close()
+        if self._quick:
+            self._quick.close()
         self._engine.dispose()
-
-    def _complete(self, call: Call, complete: Callable[[Call], Call], written: Written) -> None:
-        try:
-            call = complete(call)
-        except Exception:  # whatever it is, the call did happen
-            logger.exception("a row of the log is not complete")
-        self._backlog.add(call, written)
 
     async def _notice_others(self) -> None:
         """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""
@@ -267,6 +291,34 @@ class Store:
         if version != self._version:
             self._forget_takes()
         self._version = version
+
+    def _noticed_at_once(self, quick: Quick) -> bool:
+        """As `_notice_others`; whether what is known may be believed."""
+        now = time.monotonic()
+        if now - self._quick_at >= _TRUST:
+            version = quick.version()
+            if version != self._quick_version:
+                self._forget_takes()
+            self._quick_version = version
+            if version is None:
+                return False
+            self._quick_at = now
+        return True
+
+    def _remember(self, cassette: str, key: str, found: tuple[Take, ...]) -> None:
+        if len(self._takes) >= _KEYS_IN_MEMORY:
+            self._readers.submit(self._takes.clear)  # which takes a while
+            self._takes = {}
+        self._takes[cassette, key] = (self._era, found)
+
+    def _use(self, recording_id: int) -> None:
+        if len(self._in_use) >= _KEYS_IN_MEMORY:
+            self._forget_uses()
+        self._in_use[recording_id] = time.monotonic()
+
+    def _forget_uses(self) -> None:
+        since = time.monotonic() - _IN_USE
+        self._in_use = {recording_id: at for recording_id, at in self._in_use.items() if at > since}
 
     def _forget_takes(self) -> None:
         self._forgotten += 1

@@ -26,6 +26,10 @@ LEAKY = re.compile(r"CI|OPENAI_.*|(.*_)?PROXY|CHATREEL_.*", re.IGNORECASE)
 """Variables of the environment that would change what the program does."""
 
 
+SLOW = "TEST_WITHOUT_FAST_PATH"
+"""Variable of the environment: set, all calls take the ordinary way. `make long` runs some suites so."""
+
+
 class NotStarted(Exception):  # noqa: N818 - says what happened
     """The program ended, or said nothing, before it was ready. The message has its log."""
 
@@ -135,8 +139,9 @@ def running_chatreel(
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment of this process without what is `LEAKY`."""
-    return {name: value for name, value in os.environ.items() if not LEAKY.fullmatch(name)}
+    """The environment of this process without what is `LEAKY`, and without the fast path if `SLOW` says so."""
+    kept = {name: value for name, value in os.environ.items() if not LEAKY.fullmatch(name)}
+    return kept | ({"CHATREEL_FAST_PATH": "false"} if os.environ.get(SLOW) else {})
 
 
 def _await_ready(program: Program, limit: float) -> None:

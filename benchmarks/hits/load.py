@@ -1,0 +1,171 @@
+"""The load generator, a process of its own: so many clients on kept connections, each answer checked byte by byte.
+
+Run as `python -m hits.load SPEC`, SPEC a `Spec` as JSON; prints a `Measured` as JSON. A wrong answer ends it with an
+error: it is no figure. It takes some 25 us for a request, so it keeps up with any server here on a core of its own;
+how much of that core it took is part of what it says.
+"""
+
+import dataclasses
+import json
+import select
+import socket
+import ssl
+import statistics
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hits.corpus import Call, Form, call
+
+_HEAD = (
+    "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: load\r\nAccept: application/json\r\n"
+    "Content-Type: application/json\r\nAuthorization: Bearer sk-made-up-for-the-benchmark\r\n"
+    "Content-Length: {length}\r\n\r\n"
+)
+_AT_ONCE = 1 << 18
+PATIENCE = 30.0
+"""Seconds for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What to do."""
+
+    port: int
+    form: Form
+    first: int
+    """Number of the first call."""
+    count: int
+    """Calls there are. They come again and again, or once each if there are no `seconds`."""
+    clients: int
+    seconds: float
+    """0: each call once."""
+    path: str = "/v1/chat/completions"
+    canned: bool = False
+    """Whether the server answers everything as if it were the first call."""
+    says: str = ""
+    """What has to stand in each head."""
+    through: str = ""
+    """`HOST:PORT` behind a proxy, which is asked for a tunnel and speaks TLS in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Seconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    processor: float
+    """Of the generator."""
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, spec: Spec, calls: list[Call], start: int) -> None:
+        """Connect; `start`: the place of its first call in `calls`, of which every `spec.clients`-th is its own."""
+        self._spec = spec
+        self._calls = calls
+        self._next = start
+        self._expected = b""
+        self._got = bytearray()
+        self._length = -1
+        self._sent = 0.0
+        self.socket = _connected(spec)
+        host = spec.through or f"127.0.0.1:{spec.port}"
+        self._host = host.removesuffix(":443")
+
+    def ask(self) -> bool:
+        """Send the next call; whether there is one."""
+        if self._next >= len(self._calls):
+            if not self._spec.seconds:
+                return False
+            self._next %= len(self._calls)
+        one = self._calls[self._next]
+        self._next += self._spec.clients
+        self._expected = self._calls[0].answer if self._spec.canned else one.answer
+        head = _HEAD.format(path=self._spec.path, host=self._host, length=len(one.request)).encode()
+        self._got.clear()
+        self._length = -1
+        self._sent = time.perf_counter()
+        self.socket.sendall(head + one.request)
+        return True
+
+    def read(self) -> float:
+        """What has come; the seconds the answer took if it is whole, else 0."""
+        with suppress(ssl.SSLWantReadError, BlockingIOError):
+            while True:
+                data = self.socket.recv(_AT_ONCE)
+                if not data:
+                    raise SystemExit(f"the server has hung up after {bytes(self._got[:200])!r}")
+                self._got += data
+                if self._is_whole():
+                    return time.perf_counter() - self._sent
+        return 0.0
+
+    def _is_whole(self) -> bool:
+        if self._length < 0:
+            end = self._got.find(b"\r\n\r\n")
+            if end < 0:
+                return False
+            head = bytes(self._got[:end]).lower()
+            if not head.startswith(b"http/1.1 200") or self._spec.says.encode() not in head:
+                raise SystemExit(f"a wrong answer: {bytes(self._got[:500])!r}")
+            self._length = end + 4 + int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(self._got) < self._length:
+            return False
+        if not self._got.endswith(self._expected) or self._length != len(self._got):
+            raise SystemExit(f"a wrong body: {bytes(self._got[:900])!r}")
+        return True
+
+
+def _connected(spec: Spec) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", spec.port), PATIENCE)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if spec.through:
+        connection.sendall(f"CONNECT {spec.through} HTTP/1.1\r\nHost: {spec.through}\r\n\r\n".encode())
+        if not connection.recv(4096).startswith(b"HTTP/1.1 200"):
+            raise SystemExit("there is no tunnel")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # whoever listens was started by us
+        context.set_alpn_protocols(["http/1.1"])
+        connection = context.wrap_socket(connection, server_hostname=spec.through.partition(":")[0])
+    connection.setblocking(False)
+    return connection
+
+
+def generate(spec: Spec) -> Measured:
+    """Do it. Raises `SystemExit` with what was wrong."""
+    calls = [call(spec.form, number) for number in range(spec.first, spec.first + spec.count)]
+    clients = [Client(spec, calls, start) for start in range(spec.clients)]
+    by_number = {client.socket.fileno(): client for client in clients}
+    poll = select.epoll()
+    latencies: list[float] = []
+    for number in by_number:
+        poll.register(number, select.EPOLLIN)
+    started, worked = time.perf_counter(), time.process_time()
+    ends = started + spec.seconds if spec.seconds else float("inf")
+    asking = sum(client.ask() for client in clients)
+    while asking:
+        ready = poll.poll(PATIENCE)
+        if not ready:
+            raise SystemExit(f"no answer in {PATIENCE} s")
+        for number, _ in ready:
+            client = by_number[number]
+            if took := client.read():
+                latencies.append(took)
+                asking -= not (time.perf_counter() < ends and client.ask())
+    seconds, processor = time.perf_counter() - started, time.process_time() - worked
+    for client in clients:
+        client.socket.close()
+    marks = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else [*latencies] * 99
+    return Measured(len(latencies), seconds, marks[49], marks[98], processor)
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    result = generate(Spec(**asked | {"form": Form(asked["form"])}))
+    sys.stdout.write(json.dumps(dataclasses.asdict(result)))

@@ -1,0 +1,154 @@
+"""Where the fast path stands: in front of mitmproxy's HTTP layer, and of its protocol where there is no TLS.
+
+`FastLayer` is a layer as any other. What reaches it has cost a task, a future and an event by then, which is more than
+a hit costs; so once a connection is under way, `Shortcut` takes the place of the engine's own protocol and looks at
+what the socket gives. What is not answered goes to that protocol, and comes by at the layer again.
+
+Written against mitmproxy 12.2 (`mitmproxy/proxy/server.py`, `handle_connection`); pyproject.toml caps the version.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from mitmproxy.connection import ConnectionState
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import Http1Server, HTTPMode
+from mitmproxy.proxy.server import ConnectionHandler, TimeoutWatchdog
+
+from chatreel.engine.chat_layer import ChatHttpLayer
+from chatreel.engine.chat_stream import Commands, Rules
+from chatreel.engine.fast_path import FastPath, Line
+
+HELD = 1.0
+"""Seconds for which the beginning of a request is held back; then the engine waits for the rest."""
+
+_READ = 65_535
+"""Bytes that the engine reads at most at a time."""
+
+
+class FastLayer(layer.Layer):
+    """Stands in front of mitmproxy's HTTP layer, and lets it alone until it has answered what it was given."""
+
+    def __init__(
+        self, context: Context, rules: Rules, fast: FastPath, handlers: Mapping[Any, ConnectionHandler]
+    ) -> None:
+        """`handlers`: of the connections there are, by the id of the client."""
+        super().__init__(context)
+        self.line = Line(fast, context)
+        self.owed = 0
+        """Bytes that `Shortcut` has given to the engine and that have not come by here yet."""
+        self._http = ChatHttpLayer(context, HTTPMode.transparent, rules)
+        self._handlers = handlers
+        self._alarm: commands.RequestWakeup | None = None
+        self._may_cut_short = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the engine waits for the next request, of which it has nothing yet."""
+        client = self.context.client
+        reader = self._http.connections.get(client)
+        if not isinstance(reader, Http1Server) or client.state is not ConnectionState.OPEN:
+            return False
+        return reader.state == reader.read_headers and not reader.buf
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        client = self.context.client
+        if isinstance(event, events.DataReceived) and event.connection is client:
+            yield from self._receive(event.data)
+        elif isinstance(event, events.Wakeup) and event.command is self._alarm:
+            self._alarm = None
+            yield from self._pass_on(self.line.release())
+        else:
+            if isinstance(event, events.Start):
+                asyncio.get_running_loop().call_soon(self._started)
+            elif isinstance(event, events.ConnectionClosed) and event.connection is client:
+                yield from self._pass_on(self.line.release())
+            yield from self._http.handle_event(event)
+
+    def _receive(self, data: bytes) -> Commands:
+        if self._may_cut_short and len(data) < _READ:
+            self._cut_short()
+        if self.owed:
+            self.owed -= len(data)
+        elif not self.is_idle:
+            data = self.line.release() + data
+        else:
+            answers, data = self.line.take(data)
+            if answers:
+                yield commands.SendData(self.context.client, answers)
+            if self.line.holds and self._alarm is None:
+                self._alarm = commands.RequestWakeup(HELD)
+                yield self._alarm
+        yield from self._pass_on(data)
+
+    def _pass_on(self, data: bytes) -> Commands:
+        if data:
+            yield from self._http.handle_event(events.DataReceived(self.context.client, data))
+
+    def _started(self) -> None:
+        """From now on, what comes in comes from the socket, not from what was kept until there was a layer."""
+        self._may_cut_short = not self.context.client.tls
+
+    def _cut_short(self) -> None:
+        """Put a shortcut in. At this moment nothing is on its way: the engine reads all there is, up to `_READ`."""
+        self._may_cut_short = False
+        handler = self._handlers.get(self.context.client.id)
+        writer = handler.transports[self.context.client].writer if handler else None
+        if handler and isinstance(writer, asyncio.StreamWriter):
+            protocol = writer.transport.get_protocol()
+            if isinstance(protocol, asyncio.StreamReaderProtocol):
+                writer.transport.set_protocol(Shortcut(self, handler.timeout_watchdog, writer.transport, protocol))
+
+
+class Shortcut(asyncio.Protocol):
+    """Stands in front of the engine's own protocol where there is no TLS: no task, no future, no event for a hit."""
+
+    def __init__(
+        self,
+        fast: FastLayer,
+        watchdog: TimeoutWatchdog,
+        transport: asyncio.WriteTransport,
+        engine: asyncio.StreamReaderProtocol,
+    ) -> None:
+        self._fast = fast
+        self._watchdog = watchdog
+        self._transport = transport
+        self._engine = engine
+        self._timer: asyncio.TimerHandle | None = None
+        self.pause_writing = engine.pause_writing  # type: ignore[method-assign]  # told to whoever waits for it
+        self.resume_writing = engine.resume_writing  # type: ignore[method-assign]
+
+    def data_received(self, data: bytes) -> None:
+        """A client that does not read its answers is left to the engine, which stops reading what it sends."""
+        fast, line = self._fast, self._fast.line
+        if fast.owed or not fast.is_idle or self._transport.get_write_buffer_size():
+            self._pass_on(line.release() + data)
+            return
+        answers, rest = line.take(data)
+        if answers:
+            self._watchdog.register_activity()
+            self._transport.write(answers)
+        if line.holds and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(HELD, self._let_go)
+        self._pass_on(rest)
+
+    def eof_received(self) -> bool | None:
+        self._pass_on(self._fast.line.release())
+        return self._engine.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._pass_on(self._fast.line.release())
+        self._engine.connection_lost(exc)
+
+    def _let_go(self) -> None:
+        self._timer = None
+        self._pass_on(self._fast.line.release())
+
+    def _pass_on(self, data: bytes) -> None:
+        if data:
+            self._fast.owed += len(data)
+            self._engine.data_received(data)
