@@ -6,7 +6,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS := --numprocesses=auto
-SOURCES := $(shell find proxy analytics -name '*.py' 2>/dev/null)
+SOURCES := $(shell find proxy analytics dashboards -name '*.py' 2>/dev/null)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test long serve check lint types audit bench fuzz lock clean

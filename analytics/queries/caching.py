@@ -72,10 +72,10 @@ def miss_reasons(log: LogFile, about: Filter) -> list[MissReason]:
     """Why no recording answered, the most frequent reason first."""
     query = f"""
     WITH first AS (
-     SELECT prompt_digest, arg_min(cache_key, id) AS cache_key, min(id) AS id FROM calls
+     SELECT prompt_digest, arg_min(cache_key, id) AS first_key, min(id) AS first_id FROM calls
      WHERE prompt_digest IS NOT NULL AND outcome <> 'failed' GROUP BY 1
     ), missed AS (
-     SELECT CASE WHEN miss_reason = 'new' AND first.id < calls.id AND first.cache_key <> calls.cache_key
+     SELECT CASE WHEN miss_reason = 'new' AND first_id < id AND first_key <> cache_key
        THEN 'differs' ELSE miss_reason END AS reason, cost_nusd
      FROM calls LEFT JOIN first USING (prompt_digest) WHERE {about.where} AND miss_reason IS NOT NULL
     )
