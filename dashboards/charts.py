@@ -3,7 +3,8 @@
 Times are UTC on every axis. Tooltips say amounts as `wording` does; axes have their unit at each mark.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,6 +23,8 @@ from chatreel.dashboards.vega import (
     colours,
     high,
     label_axis,
+    logarithmic,
+    marks_of,
     rows_of,
     time_axis,
     tooltip,
@@ -35,24 +38,30 @@ _LOW: Final = 150
 
 def stacked(moments: Sequence[datetime], span: timedelta, series: Sequence[Series], unit: Unit) -> Drawn:
     """Bars, one for each span of time, with the series on top of each other in their order."""
-    rows = [
-        row | {"order": order}
-        for order, one in enumerate(series)
-        for row in rows_of(moments, one, unit, span)
-        if row["value"]
-    ]
+    rows = [row for one in series for row in rows_of(moments, one, unit, span) if row["value"]]
     domain = [utc(moments[0]), utc(moments[-1] + span)] if moments else []
-    drawn = chart(rows).mark_bar(cornerRadius=1.5)
+    drawn = chart(_piled(rows, "at")).transform_calculate(end="toDate(datum.end)").mark_rect(cornerRadius=1.5)
     return high(
         drawn.encode(
-            x=time_axis(domain),
-            x2="end:T",
-            y=amount_axis(unit).stack("zero"),
+            x=time_axis(domain, span),
+            x2="end",
+            y=amount_axis(unit, "bottom"),
+            y2="top",
             color=colours(series),
-            order="order:Q",
             tooltip=_IN_TIME,
         )
     )
+
+
+def _piled(rows: Rows, place: str) -> Rows:
+    """Rows that lie on top of each other where `place` is the same, in their order: from `bottom` to `top`."""
+    heights: defaultdict[object, float] = defaultdict(float)
+    piled = []
+    for row in rows:
+        bottom = heights[row[place]]
+        heights[row[place]] = bottom + row["value"]
+        piled.append(row | {"bottom": bottom, "top": heights[row[place]]})
+    return piled
 
 
 def lines(
@@ -60,10 +69,10 @@ def lines(
 ) -> Drawn:
     """A line for each series, broken where nothing is known. `log`: powers of ten are equally far apart."""
     rows = [row for one in series for row in rows_of(moments, one, unit, span)]
-    scale = alt.Scale(type="log", nice=True) if log else alt.Scale(domain=[0, 1]) if unit is Unit.PART else alt.Scale()
+    y = logarithmic(unit, [row["value"] for row in rows if row["value"]]) if log else amount_axis(unit)
     base = chart(rows).encode(
-        x=time_axis([utc(moments[0]), utc(moments[-1])] if len(moments) > 1 else []),
-        y=amount_axis(unit).scale(scale),
+        x=time_axis([utc(moments[0]), utc(moments[-1])] if len(moments) > 1 else [], span),
+        y=y.scale(domain=[0, 1]) if unit is Unit.PART else y,
         color=colours(series),
     )
     line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=14), invalid="break-paths-show-domains")
@@ -71,8 +80,8 @@ def lines(
     return high(alt.layer(line, touch))
 
 
-def histogram(bins: Iterable[tuple[str, float, float, int]], series: Sequence[Series]) -> Drawn:
-    """Calls by latency. `bins`: name of a series, from and to in milliseconds, calls."""
+def histogram(bins: Mapping[tuple[str, float, float], int], series: Sequence[Series]) -> Drawn:
+    """Calls by latency. `bins`: calls by name of a series, from and to, in milliseconds."""
     rows: Rows = [
         {
             "name": name,
@@ -82,15 +91,18 @@ def histogram(bins: Iterable[tuple[str, float, float, int]], series: Sequence[Se
             "shown": f"{calls:,}",
             "when": f"{wording.ms(low)} to {wording.ms(top)}",
         }
-        for name, low, top, calls in bins
+        for (name, low, top), calls in bins.items()
     ]
-    axis = alt.Axis(labelExpr=Unit.MS.axis, labelOverlap=True, grid=False, tickCount=6)
-    drawn = chart(rows).mark_bar(cornerRadius=1.5)
+    marks = marks_of([row["low"] for row in rows] + [row["high"] for row in rows], (1,))
+    axis = alt.Axis(labelExpr=Unit.MS.axis, labelOverlap=True, grid=False, values=marks)
     return high(
-        drawn.encode(
-            x=alt.X("low:Q", title=None, scale=alt.Scale(type="log"), axis=axis),
-            x2="high:Q",
-            y=amount_axis(Unit.CALLS).stack("zero"),
+        chart(_piled(rows, "low"))
+        .mark_rect(cornerRadius=1.5)
+        .encode(
+            x=alt.X("low:Q", title=None, scale=alt.Scale(type="log", nice=False), axis=axis),
+            x2="high",
+            y=amount_axis(Unit.CALLS, "bottom"),
+            y2="top",
             color=colours(series),
             tooltip=tooltip(when="Latency", name="Answered by", shown="Calls"),
         )
@@ -163,9 +175,9 @@ def forecast(course: Course, colour: str) -> Drawn:
         {"at": utc(last), "low": usd, "high": usd},
         {"at": utc(course.end), "low": course.low, "high": course.high},
     ]
-    area = chart(band).mark_area(color=colour, opacity=0.16).encode(x=x, y="low:Q", y2="high:Q")
+    area = chart(band).mark_area(color=colour, opacity=0.16).encode(x=time_axis(), y="low:Q", y2="high:Q")
     dashes = chart(ahead).mark_line(color=colour, strokeDash=[5, 4], point=alt.OverlayMarkDef(size=30, color=colour))
-    return high(alt.layer(area, dashes.encode(x=x, y=y, tooltip=_IN_TIME), so_far))
+    return high(alt.layer(area, dashes.encode(x=time_axis(), y=y, tooltip=_IN_TIME), so_far))
 
 
 def accumulated(points: Sequence[tuple[datetime, int, str]], colour: str) -> Drawn:
@@ -201,7 +213,7 @@ def _filled(rows: Rows, colour: str) -> alt.Chart:
 
 
 def _rows_high(number: int) -> int:
-    return max(90, 40 + 30 * number)
+    return 70 + 32 * number
 
 
 def _day(at: datetime, usd: float, name: str) -> dict[str, Any]:

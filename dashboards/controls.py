@@ -9,7 +9,7 @@ import streamlit as st
 from chatreel.analytics.filters import Filter
 from chatreel.analytics.queries.calls import Choices
 from chatreel.dashboards import wording
-from chatreel.dashboards.periods import NAMES, Period, Range, period
+from chatreel.dashboards.periods import Period, Range, period
 from chatreel.dashboards.source import Source
 from chatreel.model import Outcome
 
@@ -28,7 +28,7 @@ class Chosen:
     @property
     def before(self) -> str:
         """What it is compared with, as figures say it."""
-        return f"vs {self.period.name.removeprefix('the last ')} before" if self.about.before else ""
+        return f"vs {self.period.short} before" if self.about.before else ""
 
 
 def choose(source: Source, choices: Choices) -> Chosen:
@@ -75,12 +75,11 @@ def status(source: Source, choices: Choices) -> None:
 
 def _period(source: Source) -> Period:
     options = [one.value for one in Range]
-    text = st.segmented_control(
+    text = st.pills(
         "Period",
         options,
         default=Range.MONTH.value,
         required=True,
-        format_func=lambda value: NAMES[Range(value)],
         key=RANGE,
         bind="query-params",
         help="Days and hours are those of UTC.",

@@ -34,6 +34,7 @@ _CONFIG: Final = {
     "browser.gatherUsageStats": False,
     "browser.serverAddress": HOST,
     "client.toolbarMode": "viewer",
+    "global.disableWidgetStateDuplicationWarning": True,  # the way out of an empty page sets the period
     "logger.hideWelcomeMessage": True,
     "logger.level": "warning",
     "runner.magicEnabled": False,

@@ -6,7 +6,7 @@ from typing import Any, Final
 import streamlit as st
 
 from chatreel.analytics.queries.calls import Line
-from chatreel.dashboards import palette, parts
+from chatreel.dashboards import palette, parts, wording
 from chatreel.dashboards.page import Page
 
 CALL: Final = "call"
@@ -32,6 +32,7 @@ def selected(lines: Sequence[Line], key: str, *, height: int, opened: str = "") 
         key=f"{key}-{hash((*ids,))}",  # another list is another table: what was chosen has other neighbours now
         on_select="rerun",
         selection_mode="single-row",
+        placeholder=wording.NOTHING,
         selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
         alt="Calls; choose one to open it",
     )
@@ -59,8 +60,8 @@ _LOOKS: Final[dict[str, Any]] = {
     ),
     "model": "Model",
     "latency": parts.ms_column("Latency"),
-    "spent": st.column_config.NumberColumn("Spent", format="$%.4f", help="Empty: not known"),
-    "saved": st.column_config.NumberColumn("Saved", format="$%.4f", help="Of calls that a recording answered"),
+    "spent": st.column_config.NumberColumn("Spent", format="$%.6f", help="–: not known"),
+    "saved": st.column_config.NumberColumn("Saved", format="$%.6f", help="Of calls that a recording answered"),
     "prompt": st.column_config.NumberColumn("Prompt", format="compact", help="Tokens"),
     "completion": st.column_config.NumberColumn("Answer", format="compact", help="Tokens"),
     "session": "Session",

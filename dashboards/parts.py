@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from chatreel.dashboards.vega import Drawn
+from chatreel.dashboards.wording import NOTHING
 
 NARROW: Final = 175
 """Pixels below which figures go to the next line: two of them fit a telephone."""
@@ -33,21 +34,22 @@ class Figure:
     good: Literal["normal", "inverse", "off"] = "off"
     """Whether more is better (`normal`), worse (`inverse`), or neither."""
     trend: Sequence[float | None] = ()
+    """Values in order; those that are not known are left out."""
     bars: bool = False
     """Whether the trend is drawn as bars."""
     note: str = ""
     """What stands below the value in place of a change."""
 
 
-def figures(shown: Sequence[Figure], against: str = "") -> None:
+def figures(shown: Sequence[Figure], against: str = "", *, cards: bool = True) -> None:
     """A row of figures; on a narrow screen, several. `against`: what changes are measured by."""
-    with st.grid(len(shown), min_column_width=NARROW):
+    with st.grid(len(shown), min_column_width=NARROW if cards else NARROW // 2, gap="small"):
         for one in shown:
-            _figure(one, against)
+            _figure(one, against, cards)
 
 
-def _figure(one: Figure, against: str) -> None:
-    trend = [0.0 if value is None else value for value in one.trend]
+def _figure(one: Figure, against: str, card: bool) -> None:
+    trend = [value for value in one.trend if value is not None]
     delta = one.change if one.change is not None else one.note or None
     described = against if one.change is not None else None
     st.metric(
@@ -58,7 +60,7 @@ def _figure(one: Figure, against: str) -> None:
         delta_arrow="auto" if one.change is not None else "off",
         delta_description=described or None,
         help=one.help or None,
-        border=True,
+        border=card,
         height="stretch",
         chart_data=trend if len(trend) > 1 else None,
         chart_type="bar" if one.bars else "area",
@@ -68,7 +70,7 @@ def _figure(one: Figure, against: str) -> None:
 @contextmanager
 def card(title: str, subtitle: str = "", *, at: DeltaGenerator | None = None) -> Iterator[None]:
     """A frame with a title, and in small what is to be seen and in which unit."""
-    with (at or st).container(border=True, height="stretch"):
+    with (at or st).container(border=True, height="stretch", gap="xsmall"):
         st.subheader(title, anchor=False)
         if subtitle:
             st.caption(subtitle)
@@ -82,7 +84,14 @@ def draw(chart: Drawn, says: str) -> None:
 
 def table(columns: Columns, looks: Looks, says: str, *, height: int | None = None) -> None:
     """A table; columns in order. `says` is what it lists, for who cannot see it."""
-    st.dataframe(dict(columns), hide_index=True, column_config=dict(looks), height=height or "content", alt=says)
+    st.dataframe(
+        dict(columns),
+        hide_index=True,
+        column_config=dict(looks),
+        height=height or "content",
+        placeholder=NOTHING,
+        alt=says,
+    )
 
 
 def verbatim(text: str, place: DeltaGenerator | None = None) -> None:

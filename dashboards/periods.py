@@ -16,7 +16,7 @@ _MOST: Final = 400
 
 
 class Range(StrEnum):
-    """How far back is looked."""
+    """How far back is looked, as it is chosen and as the address has it."""
 
     DAY = "24h"
     WEEK = "7d"
@@ -28,15 +28,6 @@ class Range(StrEnum):
 
 _DAYS: Final = {Range.DAY: 1, Range.WEEK: 7, Range.MONTH: 30, Range.QUARTER: 90}
 
-NAMES: Final = {
-    Range.DAY: "24 hours",
-    Range.WEEK: "7 days",
-    Range.MONTH: "30 days",
-    Range.QUARTER: "90 days",
-    Range.ALL: "All",
-    Range.DATES: "Dates",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -46,6 +37,8 @@ class Period:
     until: datetime | None
     name: str
     """As in `the last 7 days`."""
+    short: str = ""
+    """As in `7d`."""
 
 
 def period(chosen: Range, dates: tuple[date, ...], now: datetime) -> Period:
@@ -56,14 +49,14 @@ def period(chosen: Range, dates: tuple[date, ...], now: datetime) -> Period:
     if chosen is Range.DATES and dates:
         first, last = min(dates), max(dates)
         name = f"{first:%-d %b %Y}" if first == last else f"{first:%-d %b} to {last:%-d %b %Y}"
-        return Period(datetime.combine(first, time()), datetime.combine(last, time()) + _DAY, name)
+        return Period(datetime.combine(first, time()), datetime.combine(last, time()) + _DAY, name, "as long")
     if chosen not in _DAYS:
         return Period(None, None, "all time")
     end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)  # the same for a minute: answers are remembered
     if chosen is Range.DAY:
-        return Period(now.replace(minute=0, second=0, microsecond=0) - 23 * _HOUR, end, "the last 24 hours")
+        return Period(now.replace(minute=0, second=0, microsecond=0) - 23 * _HOUR, end, "the last 24 hours", "24h")
     today = datetime.combine(now.date(), time())
-    return Period(today - (_DAYS[chosen] - 1) * _DAY, end, f"the last {_DAYS[chosen]} days")
+    return Period(today - (_DAYS[chosen] - 1) * _DAY, end, f"the last {_DAYS[chosen]} days", chosen.value)
 
 
 def step(since: datetime, until: datetime) -> timedelta:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from math import ceil, floor, log10
 from typing import Any, Final
 
 import altair as alt
@@ -12,6 +13,9 @@ from chatreel.dashboards import wording
 
 HEIGHT: Final = 260
 _DAY: Final = timedelta(days=1)
+
+_DAYS: Final = "utcFormat(datum.value, '%-d %b')"
+_HOURS: Final = f"utchours(datum.value) ? utcFormat(datum.value, '%H:%M') : {_DAYS}"
 
 type Drawn = alt.Chart | alt.LayerChart | alt.FacetChart
 type Rows = list[dict[str, Any]]
@@ -69,14 +73,35 @@ def high(drawn: Drawn, height: int = HEIGHT) -> Drawn:
     return drawn.properties(height=height)
 
 
-def time_axis(domain: Sequence[str] = ()) -> alt.X:
+def time_axis(domain: Sequence[str] = (), span: timedelta = _DAY) -> alt.X:
+    """Of a chart whose points are so far apart: days, or hours of days."""
     scale = alt.Scale(type="utc", domain=[*domain]) if domain else alt.Scale(type="utc")
-    return alt.X("at:T", title=None, scale=scale, axis=alt.Axis(grid=False, labelOverlap=True, tickCount=8))
+    labels = _DAYS if span >= _DAY else _HOURS
+    axis = alt.Axis(grid=False, labelOverlap=True, tickCount=8, labelExpr=labels)
+    return alt.X("at:T", title=None, scale=scale, axis=axis)
 
 
-def amount_axis(unit: Unit) -> alt.Y:
+def amount_axis(unit: Unit, member: str = "value") -> alt.Y:
     least = 1 if unit is Unit.CALLS else alt.Undefined
-    return alt.Y("value:Q", title=None, axis=alt.Axis(labelExpr=unit.axis, tickCount=5, tickMinStep=least))
+    return alt.Y(f"{member}:Q", title=None, axis=alt.Axis(labelExpr=unit.axis, tickCount=5, tickMinStep=least))
+
+
+def logarithmic(unit: Unit, values: Sequence[float]) -> alt.Y:
+    """An axis on which powers of ten are equally far apart, with marks that read well."""
+    marks = marks_of(values, (1, 2, 5))
+    scale = alt.Scale(type="log", domain=[marks[0], marks[-1]], nice=False) if marks else alt.Scale(type="log")
+    return alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(labelExpr=unit.axis, values=marks))
+
+
+def marks_of(values: Sequence[float], steps: Sequence[int]) -> list[float]:
+    """Powers of ten, times these steps, from the last one below all values to the first one above them."""
+    if not values:
+        return []
+    low, top = floor(log10(min(values))), ceil(log10(max(values)))
+    marks = [step * 10.0**power for power in range(low, top + 1) for step in steps]
+    below = [mark for mark in marks if mark <= min(values)]
+    above = [mark for mark in marks if mark >= max(values)]
+    return [mark for mark in marks if below[-1] <= mark <= above[0]]
 
 
 def label_axis(labels: Sequence[str]) -> alt.Y:
@@ -98,4 +123,5 @@ def tooltip(**titles: str) -> list[alt.Tooltip]:
 
 
 def utc(at: datetime) -> str:
+    """As Vega reads moments."""
     return f"{at.isoformat()}Z"

@@ -38,9 +38,14 @@ def usd(amount: float | None) -> str:
     return dollars(Decimal(repr(round(amount, 9))))
 
 
+def known(amount: Money) -> float | None:
+    """What is known of an amount in USD; `None` if all that is known is 0, and other calls have no price."""
+    return None if amount.unpriced and not amount.usd else amount.usd
+
+
 def money(amount: Money) -> str:
-    """The same; at least so much if some calls have no price."""
-    return f"≥ {usd(amount.usd)}" if amount.unpriced and amount.usd is not None else usd(amount.usd)
+    """The same as text; at least so much if some calls have no price."""
+    return f"≥ {usd(amount.usd)}" if amount.unpriced and amount.usd else usd(known(amount))
 
 
 def unpriced(calls: int) -> str:

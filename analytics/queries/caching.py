@@ -6,6 +6,7 @@ from typing import Final
 
 from chatreel.analytics.filters import Filter
 from chatreel.analytics.logfile import LogFile
+from chatreel.analytics.queries.money import MONEY, Spending, spending
 from chatreel.analytics.queries.overview import LOOKED_UP
 
 _SERVED_TOKENS: Final = "sum(prompt_tokens + completion_tokens) FILTER (served)"
@@ -48,8 +49,7 @@ class Repeated:
     model: str | None
     calls: int
     served: int
-    spent_usd: float | None
-    saved_usd: float | None
+    spending: Spending
     paid_again_usd: float | None
     """What was spent on them after the first time."""
     last_call: str
@@ -87,15 +87,17 @@ def miss_reasons(log: LogFile, about: Filter) -> list[MissReason]:
 def most_repeated(log: LogFile, about: Filter, *, limit: int = 25) -> list[Repeated]:
     """Requests that were made more than once, the most frequent first."""
     query = f"""
-    SELECT cache_key, arg_max(model, id), count(*), count(*) FILTER (served),
-     sum(cost_nusd) / 1e9, sum(saved_nusd) / 1e9,
+    SELECT cache_key, arg_max(model, id), count(*), count(*) FILTER (served), {MONEY},
      (sum(cost_nusd) - arg_min(cost_nusd, id) FILTER (cost_nusd > 0)) / 1e9, arg_max(call_id, id)
     FROM calls SEMI JOIN (
      SELECT cache_key FROM calls WHERE {about.where} AND cache_key IS NOT NULL
      GROUP BY 1 HAVING count(*) > 1 ORDER BY count(*) DESC, 1 LIMIT {limit:d}
     ) USING (cache_key) WHERE {about.where} GROUP BY 1 ORDER BY 3 DESC, 1
     """
-    return [Repeated(*row) for row in log.rows(query, about.values)]
+    return [
+        Repeated(key, model, calls, served, spending(tuple(money)), again, last)
+        for key, model, calls, served, *money, again, last in log.rows(query, about.values)
+    ]
 
 
 def paid_again(log: LogFile, about: Filter) -> tuple[int, float]:

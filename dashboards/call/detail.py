@@ -67,8 +67,9 @@ def _head(row: Mapping[str, Any]) -> None:
         st.badge("stream" if row["stream"] else "JSON", color="gray")
         if row["finish_reason"]:
             st.badge(wording.plain(row["finish_reason"]), color="gray")
+    host = row["upstream"].partition("://")[2]  # what begins with a scheme would become a link
     session = f" · {wording.plain(row['session_name'])}" if row["session_name"] else ""
-    st.caption(f"{row['started_at']:%-d %b %Y, %H:%M:%S.%f} UTC · {wording.plain(row['upstream'])}{session}")
+    st.caption(f"{row['started_at']:%-d %b %Y, %H:%M:%S.%f} UTC · {wording.plain(host)}{session}")
     spared = row["served"]
     money = row["saved_usd"] if spared else row["cost_usd"]
     parts.figures(
@@ -81,7 +82,8 @@ def _head(row: Mapping[str, Any]) -> None:
                 f"{wording.count(row['prompt_tokens'])} + {wording.count(row['completion_tokens'])}",
                 "Prompt and answer",
             ),
-        ]
+        ],
+        cards=False,
     )
 
 

@@ -28,7 +28,8 @@ def timing(row: Mapping[str, Any], opened: Opened) -> None:
             Figure("Last token", wording.ms(row["last_token_ms"])),
             Figure("The proxy itself", wording.ms(row["overhead_ms"])),
             Figure("Tokens a second", f"{speed:,.0f}" if speed else wording.NOTHING),
-        ]
+        ],
+        cards=False,
     )
     if not opened.shown:
         return

@@ -113,8 +113,8 @@ def _repeated(page: Page) -> None:
         "model": [one.model for one in found],
         "calls": [one.calls for one in found],
         "rate": [one.served / one.calls for one in found],
-        "saved": [one.saved_usd for one in found],
-        "spent": [one.spent_usd for one in found],
+        "saved": [wording.known(one.spending.saved) for one in found],
+        "spent": [wording.known(one.spending.spent) for one in found],
         "again": [one.paid_again_usd for one in found],
     }
     looks: parts.Looks = {
@@ -122,9 +122,9 @@ def _repeated(page: Page) -> None:
         "model": "Model",
         "calls": st.column_config.NumberColumn("Calls", format="localized"),
         "rate": parts.part_column("Answered by a recording"),
-        "saved": st.column_config.NumberColumn("Saved", format="$%.4f"),
-        "spent": st.column_config.NumberColumn("Spent", format="$%.4f", help="Empty: not known"),
-        "again": st.column_config.NumberColumn("Paid again", format="$%.4f", help="After the first time"),
+        "saved": st.column_config.NumberColumn("Saved", format="$%.6f"),
+        "spent": st.column_config.NumberColumn("Spent", format="$%.6f", help="–: not known"),
+        "again": st.column_config.NumberColumn("Paid again", format="$%.6f", help="After the first time"),
     }
     event = st.dataframe(
         columns,
@@ -134,6 +134,7 @@ def _repeated(page: Page) -> None:
         key=f"repeated-{hash(tuple(one.cache_key for one in found))}",
         on_select="rerun",
         selection_mode="single-row",
+        placeholder=wording.NOTHING,
         alt="Requests that were made most often; choose one to see its calls",
     )
     if event.selection.rows:

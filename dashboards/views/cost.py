@@ -145,8 +145,8 @@ def _bars(found: Sequence[Share]) -> None:
     if len({*labels}) < len(labels):  # the ends of long names tell them apart
         labels = [f"…{(share.label or 'none')[-33:]}" for share in found]
     series = [
-        Series("Spent", palette.SPENT, [share.spending.spent.usd for share in found]),
-        Series("Saved", palette.SAVED, [share.spending.saved.usd for share in found]),
+        Series("Spent", palette.SPENT, [wording.known(share.spending.spent) for share in found]),
+        Series("Saved", palette.SAVED, [wording.known(share.spending.saved) for share in found]),
     ]
     parts.draw(charts.bars(labels, series, Unit.USD), "USD spent and saved by what it was spent on")
 
@@ -158,7 +158,7 @@ def _tokens(page: Page) -> None:
         return
     kinds = (
         ("Prompt", "prompt"),
-        ("Prompt, cached upstream", "cached"),
+        ("Cached", "cached"),
         ("Completion", "completion"),
         ("Reasoning", "reasoning"),
     )

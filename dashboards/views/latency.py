@@ -1,5 +1,6 @@
 """Latency: how long calls took. A recording and an upstream are never in one figure."""
 
+from collections import Counter
 from typing import Final
 
 import streamlit as st
@@ -25,7 +26,7 @@ def draw(page: Page) -> None:
     if not page.has_calls():
         return
     measured = {measure: page.ask(latency.percentiles, measure) for measure in Measure}
-    parts.figures(_headline(page, measured))
+    parts.figures(_headline(measured))
     for pair in (_CARDS[:2], _CARDS[2:]):
         for column, (measure, title, subtitle) in zip(st.columns(2), pair, strict=True):
             with parts.card(title, subtitle, at=column):
@@ -39,12 +40,11 @@ def draw(page: Page) -> None:
         _models(page)
 
 
-def _headline(page: Page, measured: dict[Measure, Percentiles | None]) -> list[Figure]:
+def _headline(measured: dict[Measure, Percentiles | None]) -> list[Figure]:
     def at(measure: Measure, which: str) -> str:
         found = measured[measure]
         return wording.ms(getattr(found, which) if found else None)
 
-    totals = page.ask(overview.overview).now
     upstream, hits = measured[Measure.UPSTREAM], measured[Measure.HITS]
     return [
         Figure("Upstream, median", at(Measure.UPSTREAM, "p50"), note=_calls(upstream)),
@@ -66,12 +66,6 @@ def _headline(page: Page, measured: dict[Measure, Percentiles | None]) -> list[F
             at(Measure.OVERHEAD, "p50"),
             "What the proxy adds to a call that goes upstream.",
             note=f"p95 {at(Measure.OVERHEAD, 'p95')}",
-        ),
-        Figure(
-            "Waiting saved",
-            wording.seconds(totals.seconds_saved),
-            "What upstreams took when the recordings were made, less what replaying them took.",
-            note=_calls(hits),
         ),
     ]
 
@@ -95,7 +89,9 @@ def _over_time(page: Page, measure: Measure, title: str) -> None:
 
 def _histogram(page: Page) -> None:
     names = {"hit": "recording"}
-    bins = [(names.get(one.outcome, "upstream"), one.low, one.high, one.calls) for one in page.ask(latency.histogram)]
+    bins: Counter[tuple[str, float, float]] = Counter()
+    for one in page.ask(latency.histogram):
+        bins[names.get(one.outcome, "upstream"), one.low, one.high] += one.calls
     if not bins:
         parts.nothing("No call of this period was answered.")
         return

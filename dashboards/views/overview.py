@@ -19,16 +19,15 @@ def draw(page: Page) -> None:
     course = page.along({moment.at: moment for moment in page.ask(overview.trend, page.span)})
     parts.figures(_headline(found, course), page.chosen.before)
     st.markdown(counterfactual(found.now))
-    left, right = st.columns([3, 2])
-    with parts.card("Spent and saved", "USD; together what it would have cost without recordings", at=left):
+    left, middle, right = st.columns(3)
+    with parts.card("Spent and saved", "USD; together the cost without recordings", at=left):
         _money(page, course)
-    with parts.card("Hit rate", "part of the calls that a recording could have answered", at=right):
-        _hit_rate(page, course)
-    left, right = st.columns([3, 2])
-    with parts.card("Models", "most calls first; times are those of calls that went upstream", at=left):
-        _models(page)
-    with parts.card("What became of the calls", "calls by outcome", at=right):
+    with parts.card("What became of the calls", "calls by outcome", at=middle):
         _outcomes(page)
+    with parts.card("Hit rate", "of calls that a recording could have answered", at=right):
+        _hit_rate(page, course)
+    with parts.card("Models", "most calls first; times are those of calls that went upstream"):
+        _models(page)
 
 
 def counterfactual(now: Totals) -> str:
@@ -72,7 +71,7 @@ def _headline(found: Overview, course: list[Moment | None]) -> list[Figure]:
             f"Paid upstream.{_left_out(spent.unpriced)}",
             wording.change(spent.usd, before.spending.spent.usd) if known else None,
             "inverse",
-            [one.spending.spent.usd if one else None for one in totals],
+            [one.spending.spent.usd if one else 0.0 for one in totals],
             bars=True,
         ),
         Figure(
@@ -81,7 +80,7 @@ def _headline(found: Overview, course: list[Moment | None]) -> list[Figure]:
             f"What the calls that a recording answered would have cost.{_left_out(saved.unpriced)}",
             wording.change(saved.usd, before.spending.saved.usd) if known else None,
             "normal",
-            [one.spending.saved.usd if one else None for one in totals],
+            [one.spending.saved.usd if one else 0.0 for one in totals],
             bars=True,
         ),
         Figure(
@@ -150,8 +149,8 @@ def _models(page: Page) -> None:
     columns: parts.Columns = {
         "model": [name or "none named" for name in names],
         "trend": [[spent.get((at, name), 0.0) for at in page.moments] for name in names],
-        "spent": [one.spending.spent.usd for one in totals],
-        "saved": [one.spending.saved.usd for one in totals],
+        "spent": [wording.known(one.spending.spent) for one in totals],
+        "saved": [wording.known(one.spending.saved) for one in totals],
         "unpriced": [one.spending.spent.unpriced + one.spending.saved.unpriced for one in totals],
         "rate": [one.hit_rate for one in totals],
         "calls": [one.calls for one in totals],

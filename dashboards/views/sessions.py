@@ -73,8 +73,8 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         "recorded": [run.recorded for run in found],
         "refused": [run.refused for run in found],
         "failed": [run.failed for run in found],
-        "spent": [run.spending.spent.usd for run in found],
-        "saved": [run.spending.saved.usd for run in found],
+        "spent": [wording.known(run.spending.spent) for run in found],
+        "saved": [wording.known(run.spending.saved) for run in found],
     }
     looks: parts.Looks = {
         "verdict": st.column_config.MultiselectColumn(
@@ -88,8 +88,8 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         "recorded": "Recorded",
         "refused": "Refused",
         "failed": "Failed",
-        "spent": st.column_config.NumberColumn("Spent", format="$%.4f", help="Empty: not known"),
-        "saved": st.column_config.NumberColumn("Saved", format="$%.4f"),
+        "spent": st.column_config.NumberColumn("Spent", format="$%.6f", help="–: not known"),
+        "saved": st.column_config.NumberColumn("Saved", format="$%.6f"),
     }
     event = st.dataframe(
         columns,
@@ -99,6 +99,7 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         key=f"sessions-{hash(tuple(run.session for run in found))}",
         on_select="rerun",
         selection_mode="single-row",
+        placeholder=wording.NOTHING,
         alt="Tests and runs with their verdicts; choose one to see its calls",
     )
     if event.selection.rows:

@@ -22,6 +22,17 @@ from chatreel.demo.model_server import ModelServer
 from chatreel.model import Mode
 from chatreel.server import running_proxy
 
+_PRICES = tuple(
+    {"model": model, "upstream": "http://127.0.0.1:*", "input": ask, "output": say}
+    for model, ask, say in (
+        ("gpt-4o-mini", 0.15, 0.6),
+        ("gpt-4o", 2.5, 10),
+        ("gpt-4.1-mini", 0.4, 1.6),
+        ("deepseek-reasoner", 0.55, 2.19),
+    )
+)
+"""The model server charges nothing; that its calls have the price they have elsewhere shows what that looks like."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -66,7 +77,9 @@ async def tour(*, pace: float) -> bool:
 
 
 def _settings(server: ModelServer, store: str, mode: Mode) -> Settings:
-    return load_settings(upstream=(f"{server.url}/v1",), mode=mode, store=store, host="127.0.0.1", port=0)
+    return load_settings(
+        upstream=(f"{server.url}/v1",), mode=mode, store=store, host="127.0.0.1", port=0, price=_PRICES
+    )
 
 
 async def _ask_all(settings: Settings, title: str) -> list[Answer]:

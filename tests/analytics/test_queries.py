@@ -440,7 +440,7 @@ def test_what_is_asked_most_often_comes_first_and_what_was_paid_again_is_shown(l
         costs = [one.charge.cost for one in some if one.charge.cost is not None]
         paid = [cost for cost in costs if cost]
         assert repeated.served == sum(1 for one in some if one.outcome in SERVED)
-        assert repeated.spent_usd == (sum(costs) / NANO if costs else None)
+        assert repeated.spending == money.Spending(spent(some), saved(some))
         assert repeated.paid_again_usd == (pytest.approx(sum(paid[1:]) / NANO) if paid else None)
         assert repeated.last_call == some[-1].call_id
 

@@ -22,7 +22,7 @@ def test_tool_calls_and_their_answers_are_told_in_words() -> None:
     [conversation] = [call.arguments for call in CALLS if call.title == "the turn after a tool call"]
     asked, called, answered = turns(raw(conversation))
     assert asked.text == "How is the weather in Oslo?"
-    assert called.text == 'calls get_weather (call_forecast_oslo)\n  city: "Oslo"\n  unit: "celsius"'
+    assert called.text == "calls get_weather (call_forecast_oslo)\n  city: Oslo\n  unit: celsius"
     assert (answered.role, '"temperature": 7' in answered.text) == ("tool", True)
 
 

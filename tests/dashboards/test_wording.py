@@ -18,7 +18,7 @@ from chatreel.dashboards import wording
         (Money(0.000023, 0), "$0.000023"),
         (Money(1234567.8, 0), "$1,234,568"),
         (Money(12.3, 2), "≥ $12.30"),
-        (Money(0.0, 1), "≥ $0"),
+        (Money(0.0, 1), "unknown"),
         (Money(None, 3), "unknown"),
     ],
 )

@@ -1,12 +1,12 @@
 """Pages of the dashboard as Streamlit's own test driver sees them: without a browser, without a server."""
 
-import json
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.ipc
 from streamlit.testing.v1 import AppTest
 from synthetic_log import DAYS, START
 
@@ -59,13 +59,12 @@ def said(test: AppTest) -> str:
 
 def charts(test: AppTest) -> dict[str, list[dict[str, Any]]]:
     """What the charts of a page draw: rows, by what each says to who cannot see it."""
-    found = {}
-    for element in test.get("arrow_vega_lite_chart"):
-        proto = element.proto
-        found[proto.alt] = _rows(json.loads(proto.spec))
-    return found
+    return {
+        element.proto.alt: [row for part in element.proto.datasets for row in _rows(part.data.data)]
+        for element in test.get("vega_lite_chart")
+    }
 
 
-def _rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    parts = [spec, *spec.get("layer", [])]
-    return [row for part in parts for row in part.get("data", {}).get("values", [])]
+def _rows(content: bytes) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pyarrow.ipc.open_stream(content).read_all().to_pylist()
+    return rows
