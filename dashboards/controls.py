@@ -75,11 +75,11 @@ def status(source: Source, choices: Choices) -> None:
 
 def _period(source: Source) -> Period:
     options = [one.value for one in Range]
-    text = st.pills(
+    text = st.radio(
         "Period",
         options,
-        default=Range.MONTH.value,
-        required=True,
+        index=options.index(Range.MONTH),
+        horizontal=True,
         key=RANGE,
         bind="query-params",
         help="Days and hours are those of UTC.",

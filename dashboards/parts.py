@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from chatreel.dashboards.vega import Drawn
 from chatreel.dashboards.wording import NOTHING
 
-NARROW: Final = 175
+NARROW: Final = 160
 """Pixels below which figures go to the next line: two of them fit a telephone."""
 
 LONGEST: Final = 20_000
@@ -35,8 +35,6 @@ class Figure:
     """Whether more is better (`normal`), worse (`inverse`), or neither."""
     trend: Sequence[float | None] = ()
     """Values in order; those that are not known are left out."""
-    bars: bool = False
-    """Whether the trend is drawn as bars."""
     note: str = ""
     """What stands below the value in place of a change."""
 
@@ -63,7 +61,7 @@ def _figure(one: Figure, against: str, card: bool) -> None:
         border=card,
         height="stretch",
         chart_data=trend if len(trend) > 1 else None,
-        chart_type="bar" if one.bars else "area",
+        chart_type="bar",  # lines of Streamlit have a mark without a name, which screen readers stumble over
     )
 
 
@@ -108,9 +106,10 @@ def headline(title: str) -> None:
     st.title(title, anchor=False)
 
 
-def usd_column(label: str, help_: str | None = None) -> Any:
-    """Amounts in USD; what is not known is left empty."""
-    return st.column_config.NumberColumn(label, format="dollar", help=help_)
+def usd_column(label: str, amounts: Sequence[float | None], help_: str = "–: not known") -> Any:
+    """Amounts in USD, all with so many digits that a small one is no 0."""
+    most = max((amount for amount in amounts if amount), default=0.0)
+    return st.column_config.NumberColumn(label, format="dollar" if most >= 100 else "$%.6f", help=help_)
 
 
 def part_column(label: str, help_: str | None = None) -> Any:

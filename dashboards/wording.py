@@ -1,6 +1,7 @@
 """Amounts, times and parts as a person reads them. What is not known is said, and is never 0."""
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -46,6 +47,14 @@ def known(amount: Money) -> float | None:
 def money(amount: Money) -> str:
     """The same as text; at least so much if some calls have no price."""
     return f"≥ {usd(amount.usd)}" if amount.unpriced and amount.usd else usd(known(amount))
+
+
+def together(amounts: Iterable[Money]) -> Money:
+    """Amounts of different calls as one."""
+    listed = [*amounts]
+    amounts_known = [one.usd for one in listed if one.usd is not None]
+    lacking = sum(one.unpriced for one in listed)
+    return Money(sum(amounts_known) if amounts_known or not lacking else None, lacking)
 
 
 def unpriced(calls: int) -> str:

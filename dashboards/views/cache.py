@@ -122,9 +122,9 @@ def _repeated(page: Page) -> None:
         "model": "Model",
         "calls": st.column_config.NumberColumn("Calls", format="localized"),
         "rate": parts.part_column("Answered by a recording"),
-        "saved": st.column_config.NumberColumn("Saved", format="$%.6f"),
-        "spent": st.column_config.NumberColumn("Spent", format="$%.6f", help="–: not known"),
-        "again": st.column_config.NumberColumn("Paid again", format="$%.6f", help="After the first time"),
+        "saved": parts.usd_column("Saved", columns["saved"]),
+        "spent": parts.usd_column("Spent", columns["spent"]),
+        "again": parts.usd_column("Paid again", columns["again"], "After the first time"),
     }
     event = st.dataframe(
         columns,
@@ -173,12 +173,15 @@ def _storage(page: Page) -> None:
     except ChatreelError as error:
         parts.nothing(wording.plain(str(error)))
         return
-    smaller = f"{found.content / found.stored:.1f} times smaller than it travelled" if found.stored else ""
+    smaller = f"{found.content / found.stored:.1f}× smaller" if found.stored else ""
     parts.figures(
         [
             Figure("Recordings", wording.count(found.recordings)),
             Figure(
-                "On disk", wording.size(found.disk), "The database, with the log and what is free in it.", note=smaller
+                "On disk",
+                wording.size(found.disk),
+                "With the log and what is free in it. Below: how much smaller what was said is kept than it travelled.",
+                note=smaller,
             ),
         ]
     )

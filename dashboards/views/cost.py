@@ -2,22 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import Final
 
 import streamlit as st
 
-from chatreel.analytics.forecast import Forecast
 from chatreel.analytics.queries import calls, money, overview
 from chatreel.analytics.queries.calls import Order
 from chatreel.analytics.queries.money import By, Share
 from chatreel.dashboards import charts, palette, parts, wording
-from chatreel.dashboards.charts import Course
 from chatreel.dashboards.listing import call_table
 from chatreel.dashboards.page import Page
 from chatreel.dashboards.parts import Figure
 from chatreel.dashboards.vega import Series, Unit
+from chatreel.dashboards.views.month import Month, draw_forecast, look_at, month_figures
 
 _SHARES: Final = 10
 """Bars, and rows, that are shown of what money is spent on."""
@@ -29,14 +27,13 @@ def draw(page: Page) -> None:
     parts.headline("Cost")
     if not page.has_calls():
         return
-    today = page.source.now().date()
-    ahead = page.ask(money.forecast_month, today)
-    parts.figures(_headline(page, ahead, today.strftime("%B")), page.chosen.before)
+    month = look_at(page)
+    parts.figures(_headline(page, month), page.chosen.before)
     left, right = st.columns([3, 2])
     with parts.card("Spent by model", "USD paid upstream over time", at=left):
         _by_model(page)
-    with parts.card(f"Where {today:%B} leads", "USD spent since its first day; dashed: what is to come", at=right):
-        _forecast(page, ahead)
+    with parts.card(f"Where {month.name} leads", "USD spent since its first day; dashed: what is to come", at=right):
+        draw_forecast(month)
     left, right = st.columns([2, 3])
     with parts.card("What it is spent on", "USD: the most expensive first", at=left):
         _shares(page)
@@ -49,33 +46,21 @@ def draw(page: Page) -> None:
         _gaps(page)
 
 
-def _headline(page: Page, ahead: Forecast, month: str) -> list[Figure]:
+def _headline(page: Page, month: Month) -> list[Figure]:
     found = page.ask(overview.overview)
     spent, saved = found.now.spending.spent, found.now.spending.saved
     before = found.before.spending.spent.usd if found.before else None
     coverage = page.ask(money.coverage)
-    without = None if spent.usd is None and saved.usd is None else (spent.usd or 0) + (saved.usd or 0)
+    without = wording.together((spent, saved))
     return [
         Figure("Spent", wording.money(spent), "Paid upstream.", wording.change(spent.usd, before), "inverse"),
         Figure(
             "Without recordings",
-            wording.money(money.Money(without, spent.unpriced + saved.unpriced)),
+            wording.money(without),
             "What was spent, and what the calls that recordings answered would have cost.",
-            note=f"{wording.usd(saved.usd)} saved",
+            note=f"{wording.money(saved)} saved",
         ),
-        Figure(
-            f"{month} so far",
-            wording.usd(ahead.spent),
-            "Whatever period is chosen; filters count.",
-            note="since its first day",
-        ),
-        Figure(
-            f"{month} in all",
-            "too early" if ahead.expected is None else wording.usd(ahead.expected),
-            "What was spent so far, and for each day to come what its weekday costs as a rule. Nine months of ten "
-            "end within the band. It needs two weeks of calls.",
-            note="needs 14 days" if ahead.low is None else f"{wording.usd(ahead.low)} to {wording.usd(ahead.high)}",
-        ),
+        *month_figures(month),
         Figure(
             "Prices known",
             wording.percent(coverage),
@@ -105,23 +90,6 @@ def _by_model(page: Page) -> None:
         for name, colour in zip(shown, palette.SERIES, strict=False)
     ]
     parts.draw(charts.stacked(page.moments, page.span, series, Unit.USD), "USD spent over time by model")
-
-
-def _forecast(page: Page, ahead: Forecast) -> None:
-    today = datetime.combine(page.source.now().date(), time())
-    first = today.replace(day=1)
-    month = replace(page.about, since=first, until=today + timedelta(days=1))
-    spent = {share.label: share.spending.spent.usd or 0 for share in page.snapshot.ask(money.cost_by, month, By.DAY)}
-    days, total = [], 0.0
-    for number in range((today - first).days + 1):
-        at = first + timedelta(days=number)
-        total += spent.get(f"{at:%Y-%m-%d}", 0)
-        days.append((at, total))
-    end = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
-    course = Course(days, end, ahead.expected, ahead.low, ahead.high)
-    parts.draw(charts.forecast(course, palette.SPENT), f"USD spent in {today:%B}, and what is expected to its end")
-    if ahead.expected is None:
-        parts.nothing("There are not two weeks of calls yet to judge by.")
 
 
 def _shares(page: Page) -> None:
@@ -176,15 +144,15 @@ def _gaps(page: Page) -> None:
         return
     columns: parts.Columns = {
         "model": [gap.model or "none named" for gap in found],
-        "upstream": [gap.upstream for gap in found],
-        "reason": [gap.reason for gap in found],
         "calls": [gap.calls for gap in found],
         "tokens": [gap.tokens for gap in found],
+        "reason": [gap.reason for gap in found],
+        "upstream": [gap.upstream for gap in found],
     }
     looks: parts.Looks = {
         "model": st.column_config.TextColumn("Model", pinned=True),
         "upstream": "Upstream",
-        "reason": st.column_config.TextColumn("Why", width="large"),
+        "reason": st.column_config.TextColumn("Why", width="medium"),
         "calls": st.column_config.NumberColumn("Calls", format="localized"),
         "tokens": st.column_config.NumberColumn("Tokens", format="compact"),
     }

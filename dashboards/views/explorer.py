@@ -103,7 +103,7 @@ def _list(page: Page, about: Filter, order: Order, total: int, found: Found, ope
         number = st.pagination(-(-total // _ROWS), key="page", bind="query-params") if total > _ROWS else 1
     lines = page.snapshot.ask(calls.lines, about, order=order, limit=_ROWS, offset=(number - 1) * _ROWS)
     with sheet.container():
-        return selected(lines, "calls", height=720, opened=opened)
+        return selected(lines, "calls", height=580, opened=opened)
 
 
 def _search(page: Page, text: str) -> Found:

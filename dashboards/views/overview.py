@@ -72,7 +72,6 @@ def _headline(found: Overview, course: list[Moment | None]) -> list[Figure]:
             wording.change(spent.usd, before.spending.spent.usd) if known else None,
             "inverse",
             [one.spending.spent.usd if one else 0.0 for one in totals],
-            bars=True,
         ),
         Figure(
             "Saved",
@@ -81,7 +80,6 @@ def _headline(found: Overview, course: list[Moment | None]) -> list[Figure]:
             wording.change(saved.usd, before.spending.saved.usd) if known else None,
             "normal",
             [one.spending.saved.usd if one else 0.0 for one in totals],
-            bars=True,
         ),
         Figure(
             "Hit rate",
@@ -160,8 +158,8 @@ def _models(page: Page) -> None:
     looks: parts.Looks = {
         "model": st.column_config.TextColumn("Model", pinned=True),
         "trend": st.column_config.BarChartColumn("Spent over time", width="small"),
-        "spent": parts.usd_column("Spent"),
-        "saved": parts.usd_column("Saved"),
+        "spent": parts.usd_column("Spent", columns["spent"]),
+        "saved": parts.usd_column("Saved", columns["saved"]),
         "unpriced": st.column_config.NumberColumn("No price", help="Calls whose price is not known")
         if any(columns["unpriced"])
         else None,

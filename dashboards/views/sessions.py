@@ -42,8 +42,8 @@ def draw(page: Page) -> None:
 
 def _headline(found: Sequence[Run]) -> list[Figure]:
     failed = sum(not run.passed for run in found)
-    saved = [run.spending.saved.usd for run in found if run.spending.saved.usd is not None]
-    spent = [run.spending.spent.usd for run in found if run.spending.spent.usd is not None]
+    saved = wording.together(run.spending.saved for run in found)
+    spent = wording.together(run.spending.spent for run in found)
     made = sum(run.calls for run in found)
     hits = sum(run.hits for run in found)
     return [
@@ -51,11 +51,7 @@ def _headline(found: Sequence[Run]) -> list[Figure]:
         Figure("Passed", f"{len(found) - failed:,}", "Every call was answered."),
         Figure("Failed", f"{failed:,}", "A call was refused, or failed."),
         Figure("Answered by recordings", wording.percent(hits / made)),
-        Figure(
-            "Spent",
-            wording.usd(sum(spent)) if spent else wording.UNKNOWN,
-            note=f"{wording.usd(sum(saved)) if saved else wording.UNKNOWN} saved",
-        ),
+        Figure("Spent", wording.money(spent), note=f"{wording.money(saved)} saved"),
     ]
 
 
@@ -80,16 +76,16 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         "verdict": st.column_config.MultiselectColumn(
             "Verdict", options=[_PASSED, _FAILED], color=[GREEN, VERMILION], pinned=True
         ),
-        "name": st.column_config.TextColumn("Test or run", width="large"),
+        "name": st.column_config.TextColumn("Test or run", width="medium"),
         "first": st.column_config.DatetimeColumn("Began, UTC", format="D MMM, HH:mm:ss"),
-        "took": st.column_config.NumberColumn("Between first and last call", format="%.1f s"),
+        "took": st.column_config.NumberColumn("Lasted", format="duration", help="From its first call to its last"),
         "calls": st.column_config.NumberColumn("Calls", format="localized"),
         "hits": "Hits",
         "recorded": "Recorded",
         "refused": "Refused",
         "failed": "Failed",
-        "spent": st.column_config.NumberColumn("Spent", format="$%.6f", help="–: not known"),
-        "saved": st.column_config.NumberColumn("Saved", format="$%.6f"),
+        "spent": parts.usd_column("Spent", columns["spent"]),
+        "saved": parts.usd_column("Saved", columns["saved"]),
     }
     event = st.dataframe(
         columns,
