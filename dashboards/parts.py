@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import floor, log10
 from typing import Any, Final, Literal
 
 import streamlit as st
@@ -35,6 +36,8 @@ class Figure:
     """Whether more is better (`normal`), worse (`inverse`), or neither."""
     trend: Sequence[float | None] = ()
     """Values in order; those that are not known are left out."""
+    bars: bool = False
+    """Whether the trend is drawn as bars: of what adds up."""
     note: str = ""
     """What stands below the value in place of a change."""
 
@@ -61,7 +64,7 @@ def _figure(one: Figure, against: str, card: bool) -> None:
         border=card,
         height="stretch",
         chart_data=trend if len(trend) > 1 else None,
-        chart_type="bar",  # lines of Streamlit have a mark without a name, which screen readers stumble over
+        chart_type="bar" if one.bars else "area",
     )
 
 
@@ -108,8 +111,9 @@ def headline(title: str) -> None:
 
 def usd_column(label: str, amounts: Sequence[float | None], help_: str = "–: not known") -> Any:
     """Amounts in USD, all with so many digits that a small one is no 0."""
-    most = max((amount for amount in amounts if amount), default=0.0)
-    return st.column_config.NumberColumn(label, format="dollar" if most >= 100 else "$%.6f", help=help_)
+    least = min((amount for amount in amounts if amount), default=1.0)
+    places = min(6, max(2, 1 - floor(log10(least))))
+    return st.column_config.NumberColumn(label, format=f"$%,.{places}f", help=help_)
 
 
 def part_column(label: str, help_: str | None = None) -> Any:

@@ -72,6 +72,7 @@ def _headline(found: Overview, course: list[Moment | None]) -> list[Figure]:
             wording.change(spent.usd, before.spending.spent.usd) if known else None,
             "inverse",
             [one.spending.spent.usd if one else 0.0 for one in totals],
+            bars=True,
         ),
         Figure(
             "Saved",
@@ -80,6 +81,7 @@ def _headline(found: Overview, course: list[Moment | None]) -> list[Figure]:
             wording.change(saved.usd, before.spending.saved.usd) if known else None,
             "normal",
             [one.spending.saved.usd if one else 0.0 for one in totals],
+            bars=True,
         ),
         Figure(
             "Hit rate",

@@ -18,13 +18,14 @@ def file(tmp_path: Path) -> Path:
     return published(tmp_path / "store.db")
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [PAGES[0], *(pytest.param(page, marks=pytest.mark.long) for page in PAGES[1:])])
 def test_no_file_says_how_to_make_one(tmp_path: Path, page: str) -> None:
     found = visit(Source(tmp_path / "none.duckdb"), page)
     assert not found.exception
     assert "chatreel export --to" in said(found).replace("\\", "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("content", [b"", b"x" * 9_000])
 def test_a_file_that_is_no_database_says_so(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.duckdb").write_bytes(content)
@@ -43,6 +44,7 @@ def test_a_file_of_another_version_says_so(file: Path) -> None:
     assert "made by another version of chatreel" in found.error[0].value
 
 
+@pytest.mark.long
 def test_a_file_that_somebody_writes_to_says_so(file: Path) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{file}' AS log")
@@ -60,6 +62,7 @@ def test_a_store_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
     assert "chatreel serve" in said(found)
 
 
+@pytest.mark.long
 def test_the_first_export_is_waited_for(tmp_path: Path) -> None:
     logged(str(tmp_path / "store.db"), [answered("a")])
     found = visit(Source(tmp_path / "store.duckdb", load_settings(store=str(tmp_path / "store.db")), follows=True))
@@ -75,6 +78,7 @@ def test_an_export_that_has_ended_is_said_beside_the_figures(file: Path) -> None
     assert found.metric
 
 
+@pytest.mark.long
 def test_a_file_that_goes_while_it_is_looked_at_is_missed_with_the_next_look(file: Path) -> None:
     source = Source(file)
     assert visit(source, range="all").metric

@@ -78,6 +78,16 @@ def go(page: Page, url: str) -> None:
     settle(page)
 
 
+def open_first(page: Page) -> None:
+    """Choose the first call of the list."""
+    table = page.locator('[data-testid="stDataFrame"]').first
+    table.wait_for()
+    box = table.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 18, box["y"] + 55)  # the box before the row: the table is one canvas
+    page.get_by_role("tab", name="Conversation").wait_for()
+
+
 def picture(page: Page, name: str) -> None:
     if folder := os.environ.get("SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -115,6 +125,17 @@ def test_a_page_is_drawn_without_a_fault_and_asks_nobody_else_for_anything(
         assert faults(page, axe) == []
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_is_chosen_can_be_read_by_everybody(shown: Shown, axe: Path, dark: bool) -> None:
+    with visitor(shown.browser, dark=dark) as page:
+        for tab in ("Conversation", "Timing", "Request", "Raw"):
+            go(page, f"{shown.url}/explorer?range=all&outcome=hit&q=lighthouse&tab={tab}")
+            open_first(page)
+            page.get_by_role("tab", name=tab, selected=True).wait_for()
+            settle(page)
+            assert faults(page, axe) == [], tab
+
+
 def test_a_filter_is_in_the_address_and_survives_a_reload(shown: Shown) -> None:
     with visitor(shown.browser) as page:
         go(page, f"{shown.url}/explorer?range=all")
@@ -127,18 +148,13 @@ def test_a_filter_is_in_the_address_and_survives_a_reload(shown: Shown) -> None:
         page.get_by_text("1 call", exact=True).wait_for()
         page.get_by_role("link", name="Overview").click()
         page.get_by_role("heading", name="Overview").wait_for()
-        settle(page)
-        assert "outcome=refused" in page.url
+        page.wait_for_url("**outcome=refused**")
 
 
 def test_a_call_is_opened_from_the_list_and_can_be_linked_to(shown: Shown) -> None:
     with visitor(shown.browser) as page:
         go(page, f"{shown.url}/explorer?range=all&outcome=hit&q=lighthouse")
-        table = page.locator('[data-testid="stDataFrame"]').first
-        table.wait_for()
-        box = table.bounding_box()
-        assert box
-        page.mouse.click(box["x"] + 18, box["y"] + 55)  # the box before the first row: the table is one canvas
+        open_first(page)
         page.get_by_text("Tell me a long story about a lighthouse.").wait_for()
         settle(page)
         assert "call=" in page.url
@@ -157,9 +173,7 @@ def test_a_call_is_opened_from_the_list_and_can_be_linked_to(shown: Shown) -> No
 def test_a_refused_call_shows_what_differs(shown: Shown) -> None:
     with visitor(shown.browser) as page:
         go(page, f"{shown.url}/explorer?range=all&outcome=refused&tab=Why+no+hit")
-        box = page.locator('[data-testid="stDataFrame"]').first.bounding_box()
-        assert box
-        page.mouse.click(box["x"] + 18, box["y"] + 55)
+        open_first(page)
         page.get_by_text("never asked before").wait_for()
         page.locator("code", has_text="+What makes a cache hard to get wrong?").wait_for()
         picture(page, "explorer_why_light")
@@ -168,7 +182,7 @@ def test_a_refused_call_shows_what_differs(shown: Shown) -> None:
 def test_a_new_call_is_seen_without_doing_anything(shown: Shown) -> None:
     with visitor(shown.browser) as page:
         go(page, f"{shown.url}/?range=all")
-        before = page.get_by_text("Without recordings").inner_text()
+        before = page.get_by_text("Without recordings 25 calls").inner_text()
         ask(shown.base_url, **QUESTION | {"seed": 1})
         page.wait_for_function(
             "(before) => [...document.querySelectorAll('p')].some("

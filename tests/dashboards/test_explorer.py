@@ -14,6 +14,8 @@ from support.dashboard import published, said, visit
 from support.log import NOON, answered, logged
 from support.stores import add, genuine
 
+pytestmark = pytest.mark.long
+
 IDS = [str(UUID(int=number)) for number in range(6)]
 STREAM = b"".join(
     b"data: " + json.dumps({"id": "1", "choices": [{"index": 0, "delta": {"content": word}}]}).encode() + b"\n\n"

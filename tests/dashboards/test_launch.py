@@ -1,11 +1,13 @@
 """`chatreel dashboard` as a user starts and ends it."""
 
+import asyncio
 import signal
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
 import httpx
 import pytest
 
@@ -27,6 +29,7 @@ def until(true: Callable[[], bool], limit: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_it_serves_on_loopback_follows_the_store_and_ends_when_interrupted(tmp_path: Path) -> None:
     store = tmp_path / "store.db"
     file = tmp_path / "store.duckdb"
@@ -69,11 +72,9 @@ def test_a_port_that_is_taken_is_said_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_page_under_another_name_gets_no_figures(tmp_path: Path) -> None:
     """A name of somebody else's may lead to 127.0.0.1: the browser would let his page read what comes."""
-    import asyncio
-
-    import aiohttp
 
     async def opened(origin: str, headers: dict[str, str]) -> int:
         async with aiohttp.ClientSession() as session:
