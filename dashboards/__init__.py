@@ -1,7 +1,8 @@
 """The dashboard: pages on a published file, in a browser, by choice. The only package that knows Streamlit.
 
     launch    the web server on loopback, and beside it the export that keeps the file fresh
-    app       the script that runs for each visitor: navigation, filters, the page
+    ports     whether a port can be had
+    app       what runs for each visitor: navigation, filters, the page
     source    the file and the store that the pages are about; answers are remembered until the file is replaced
     controls  period and filters, in the sidebar and in the address
     views     one function for each page

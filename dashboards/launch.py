@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,10 +19,10 @@ import streamlit as st
 from chatreel import talk
 from chatreel.analytics.follow import follow
 from chatreel.dashboards import app as _pages  # noqa: F401 - loaded now, the first page need not wait for it
+from chatreel.dashboards.ports import HOST
 from chatreel.dashboards.source import Source
-from chatreel.errors import ChatreelError, ServeError
+from chatreel.errors import ChatreelError
 
-HOST: Final = "127.0.0.1"
 _HERE: Final = Path(__file__).parent
 _CONFIG: Final = {
     "server.address": HOST,
@@ -71,8 +70,7 @@ def current() -> Source:
 
 
 def run(launch: Launch) -> None:
-    """Serve until interrupted. Raises `ServeError` if the port cannot be had."""
-    _require_port(launch.port)
+    """Serve until interrupted. The port can be had: see `ports`."""
     _current.append(launch.source)
     signal.signal(signal.SIGTERM, _interrupt)  # the server ends first, then this is called
     server = st.App(_HERE / "script.py", lifespan=_announcing(launch))
@@ -82,17 +80,6 @@ def run(launch: Launch) -> None:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _require_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise ServeError(
-                f"port {port} on {HOST} cannot be had: {error.strerror}. Give another one with --port; 0 takes any."
-            ) from error
 
 
 @contextmanager

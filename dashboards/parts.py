@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from chatreel.dashboards.vega import Drawn
-from chatreel.dashboards.wording import NOTHING
+from chatreel.dashboards.wording import NOTHING, plain
 
 NARROW: Final = 160
 """Pixels below which figures go to the next line: two of them fit a telephone."""
@@ -42,14 +42,23 @@ class Figure:
     """What stands below the value in place of a change."""
 
 
-def figures(shown: Sequence[Figure], against: str = "", *, cards: bool = True) -> None:
+def figures(shown: Sequence[Figure], against: str = "") -> None:
     """A row of figures; on a narrow screen, several. `against`: what changes are measured by."""
-    with st.grid(len(shown), min_column_width=NARROW if cards else NARROW // 2, gap="small"):
+    with st.grid(len(shown), min_column_width=NARROW):
         for one in shown:
-            _figure(one, against, cards)
+            _figure(one, against)
 
 
-def _figure(one: Figure, against: str, card: bool) -> None:
+def small_figures(shown: Sequence[Figure]) -> None:
+    """The same where there is less room: label and value."""
+    with st.grid(len(shown), min_column_width=NARROW // 2):
+        for one in shown:
+            with st.container(gap=None):
+                st.caption(one.label, help=one.help or None)
+                st.markdown(f"**{plain(one.value)}**")
+
+
+def _figure(one: Figure, against: str) -> None:
     trend = [value for value in one.trend if value is not None]
     delta = one.change if one.change is not None else one.note or None
     described = against if one.change is not None else None
@@ -61,7 +70,7 @@ def _figure(one: Figure, against: str, card: bool) -> None:
         delta_arrow="auto" if one.change is not None else "off",
         delta_description=described or None,
         help=one.help or None,
-        border=card,
+        border=True,
         height="stretch",
         chart_data=trend if len(trend) > 1 else None,
         chart_type="bar" if one.bars else "area",

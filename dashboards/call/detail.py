@@ -72,7 +72,7 @@ def _head(row: Mapping[str, Any]) -> None:
     st.caption(f"{row['started_at']:%-d %b %Y, %H:%M:%S.%f} UTC · {wording.plain(host)}{session}")
     spared = row["served"]
     money = row["saved_usd"] if spared else row["cost_usd"]
-    parts.figures(
+    parts.small_figures(
         [
             Figure("Latency", wording.ms(row["latency_ms"])),
             Figure("First token", wording.ms(row["ttft_ms"])),
@@ -83,7 +83,6 @@ def _head(row: Mapping[str, Any]) -> None:
                 "Prompt and answer",
             ),
         ],
-        cards=False,
     )
 
 

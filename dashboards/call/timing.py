@@ -20,7 +20,7 @@ _LONGEST: Final = 30.0
 def timing(row: Mapping[str, Any], opened: Opened) -> None:
     """Draw what is known of the times of a call. `row`: of the log."""
     speed = row["tokens_per_second"]
-    parts.figures(
+    parts.small_figures(
         [
             Figure("In all", wording.ms(row["latency_ms"])),
             Figure("Upstream", wording.ms(row["upstream_ms"]), "From the request going upstream to the last byte."),
@@ -29,7 +29,6 @@ def timing(row: Mapping[str, Any], opened: Opened) -> None:
             Figure("The proxy itself", wording.ms(row["overhead_ms"])),
             Figure("Tokens a second", f"{speed:,.0f}" if speed else wording.NOTHING),
         ],
-        cards=False,
     )
     if not opened.shown:
         return

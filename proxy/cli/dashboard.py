@@ -26,14 +26,16 @@ def dashboard(
 ) -> None:
     """Show spend, savings, latency and every call in the browser, kept fresh while proxies write."""
     from chatreel.config import load_settings
+    from chatreel.dashboards.ports import require_port
 
+    settings = load_settings(store=store)
+    require_port(port)
     try:
         from chatreel.analytics.export import default_file
         from chatreel.dashboards.launch import Launch, run
         from chatreel.dashboards.source import Source
     except ImportError as error:
         raise ServeError(f"the dashboard needs its extra: pip install 'chatreel[dashboard]' ({error})") from error
-    settings = load_settings(store=store)
     talk.start_logging(quiet=True)
     if file and not store:
         source = Source(file.expanduser())

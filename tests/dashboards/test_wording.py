@@ -27,6 +27,26 @@ def test_money_says_what_is_not_known(amount: Money, read: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("amounts", "sum_"),
+    [
+        ([], Money(0, 0)),
+        ([Money(1.0, 0), Money(2.0, 3)], Money(3.0, 3)),
+        ([Money(None, 2), Money(1.0, 0)], Money(1.0, 2)),
+        ([Money(None, 2), Money(None, 1)], Money(None, 3)),
+    ],
+)
+def test_a_sum_knows_what_it_lacks(amounts: list[Money], sum_: Money) -> None:
+    assert wording.together(amounts) == sum_
+
+
+@pytest.mark.parametrize(
+    ("amount", "known"), [(Money(0.0, 0), 0.0), (Money(0.0, 1), None), (Money(None, 1), None), (Money(2.0, 1), 2.0)]
+)
+def test_no_more_than_0_is_no_figure_if_something_has_no_price(amount: Money, known: float | None) -> None:
+    assert wording.known(amount) == known
+
+
+@pytest.mark.parametrize(
     ("milliseconds", "read"),
     [
         (None, "–"),
