@@ -20,5 +20,5 @@ def test_the_tour_replays_every_call_to_the_byte(tmp_path: Path) -> None:
     assert f"{len(CALLS)} of {len(CALLS)} replays equal to the byte" in ended.stdout
     assert f"{len(CALLS)} calls reached the model server, {len(CALLS)} were saved" in ended.stdout
     assert "NO" not in ended.stdout
-    [command] = [line for line in ended.stdout.splitlines() if " dashboard --store " in line]
-    assert Path(command.partition("--store ")[2]).is_file(), "what was recorded can be looked at"
+    [shown] = [line for line in ended.stdout.splitlines() if " dashboard --store " in line]
+    assert Path(shown.partition("--store ")[2]).is_file(), "what was recorded can be looked at"
