@@ -6,7 +6,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS := --numprocesses=auto
-SOURCES := $(shell find proxy analytics -name '*.py' 2>/dev/null)
+SOURCES := $(shell find proxy analytics dashboards -name '*.py' 2>/dev/null)
 FRONT_DOOR := $(patsubst %,tests/edges/test_%.py,modes record_replay sessions offline open_proxy single_flight usage log)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
