@@ -34,8 +34,8 @@ OLD = 500
 """Questions that are asked again and again."""
 FIRST = 200
 """Calls before the first look."""
-NEW = 0.01
-"""Share of questions that nobody has asked before. Each is remembered, within the bounds of the caches."""
+NEW = 0.002
+"""Share of questions that nobody has asked before. Few, as each takes some kilobytes of caches until those are full."""
 
 _PROGRAM = """
 import asyncio, os, pathlib, signal
@@ -219,7 +219,7 @@ def _question(rng: random.Random, number: int) -> tuple[str, dict[str, object]]:
     kind = rng.choices(("plain", "fails", "leaves", "no json"), (94, 3, 1, 2))[0]
     text = f"new {number} {'word ' * 40}" if rng.random() < NEW else f"old {rng.randrange(OLD)} {'word ' * 40}"
     if kind == "leaves":
-        text = f"slow {number}"
+        text = f"slow {number % OLD}"
     messages = [{"role": "user", "content": "fail" if kind == "fails" else text}]
     return kind, {"model": "m", "stream": kind == "leaves" or rng.random() < 0.4, "messages": messages}
 
