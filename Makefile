@@ -6,11 +6,11 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS := --numprocesses=auto
-SOURCES := $(shell find proxy analytics -name '*.py' 2>/dev/null)
+SOURCES := $(shell find proxy analytics dashboards -name '*.py' 2>/dev/null)
 FRONT_DOOR := $(patsubst %,tests/edges/test_%.py,modes record_replay sessions offline open_proxy single_flight usage log)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test long serve check lint types audit bench fuzz lock clean
+.PHONY: help demo test long serve check lint types audit bench fuzz soak lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: $(VENV)/linked ## what a hit, the key and the wire cost
 fuzz: $(VENV)/linked ## a minute of mutated streams through every parser, and one of made-up requests at a proxy
 	$(BIN)/python benchmarks/fuzz_wire.py --seconds 60
 	$(BIN)/python benchmarks/fuzz_api.py --seconds 60
+
+soak: $(VENV)/linked ## 200,000 calls of all sorts at one proxy: does its memory stay, are its sockets closed?
+	$(BIN)/python benchmarks/soak.py --calls 200000
 
 lock: $(VENV)/linked ## renew requirements.lock from pyproject.toml
 	$(INSTALL) uv

@@ -17,6 +17,12 @@ class Filter:
     outcomes: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     """Pairs of name and value: of one name any of the values, of different names all."""
+    sessions: tuple[str, ...] = ()
+    """Ids."""
+    text: str = ""
+    """Calls whose id or key begins with it, or whose session is named with it; case set aside."""
+    recordings: tuple[int, ...] = ()
+    """With `text`: also calls that these recordings answered, or that made them."""
 
     @property
     def before(self) -> "Filter | None":
@@ -34,6 +40,8 @@ class Filter:
             *(["model IN (SELECT unnest($models::VARCHAR[]))"] if self.models else []),
             *(["upstream IN (SELECT unnest($upstreams::VARCHAR[]))"] if self.upstreams else []),
             *(["outcome IN (SELECT unnest($outcomes::VARCHAR[]))"] if self.outcomes else []),
+            *(["session IN (SELECT unnest($sessions::VARCHAR[]))"] if self.sessions else []),
+            *([_NAMED] if self.text else []),
             *(_TAGGED.format(number=number) for number, _ in enumerate(self._by_name())),
         ]
         return " AND ".join(parts) or "true"
@@ -42,7 +50,10 @@ class Filter:
     def values(self) -> dict[str, Any]:
         """Of the parameters in `where`, by name."""
         lists = {"models": self.models, "upstreams": self.upstreams, "outcomes": self.outcomes}
+        lists["sessions"] = self.sessions
         found: dict[str, Any] = {name: [*texts] for name, texts in lists.items() if texts}
+        if self.text:
+            found |= {"text": self.text.lower(), "recordings": [*self.recordings]}
         moments = {"since": self.since, "until": self.until}
         found |= {name: moment for name, moment in moments.items() if moment}
         for number, (name, texts) in enumerate(self._by_name().items()):
@@ -56,6 +67,10 @@ class Filter:
         return found
 
 
+_NAMED = (
+    "(starts_with(call_id, $text) OR starts_with(cache_key, $text) OR contains(lower(session_name), $text)"
+    " OR recording_id IN (SELECT unnest($recordings::BIGINT[])))"
+)
 _TAGGED = (
     "tags IN (SELECT tags FROM tags WHERE name = $tag{number} AND value IN (SELECT unnest($tagged{number}::VARCHAR[])))"
 )

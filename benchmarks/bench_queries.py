@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,12 +32,15 @@ DAY = timedelta(days=1)
 QUESTIONS: dict[str, Callable[[LogFile, Filter], object]] = {
     "overview": overview.overview,
     "trend by day": lambda log, about: overview.trend(log, about, DAY),
+    "outcomes by day": lambda log, about: overview.outcomes(log, about, DAY),
+    "by model": overview.by_model,
     "cost by day": lambda log, about: money.cost_by(log, about, money.By.DAY),
     "cost by model": lambda log, about: money.cost_by(log, about, money.By.MODEL),
     "cost by upstream": lambda log, about: money.cost_by(log, about, money.By.UPSTREAM),
     "cost by session": lambda log, about: money.cost_by(log, about, money.By.SESSION),
     "cost by tag": lambda log, about: money.cost_by_tag(log, about, "team"),
-    "cost by day and model": money.cost_by_day_and_model,
+    "cost by model and day": lambda log, about: money.cost_by_model_over_time(log, about, DAY),
+    "tokens by day": lambda log, about: money.tokens_over_time(log, about, DAY),
     "gaps": money.gaps,
     "coverage": money.coverage,
     "forecast": lambda log, about: money.forecast_month(log, about, END.date()),
@@ -57,6 +61,8 @@ QUESTIONS: dict[str, Callable[[LogFile, Filter], object]] = {
     "one call": lambda log, _about: calls.one(log, f"{123:032x}"),
     "sessions": calls.runs,
     "choices": lambda log, _about: calls.choices(log),
+    "in a session": lambda log, about: calls.lines(log, replace(about, sessions=(f"{7:016x}",))),
+    "with a text": lambda log, about: calls.lines(log, replace(about, text="test_7", recordings=(1, 2))),
     "with a tag": lambda log, about: overview.overview(
         log, Filter(about.since, about.until, tags=(("team", "agents"),))
     ),

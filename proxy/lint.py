@@ -44,7 +44,7 @@ def _of_file(
     name: str, content: bytes, keys: Keys, now: float, max_age: float | None, unused: Collection[int]
 ) -> Iterator[Finding]:
     places = Places(content)
-    for found in secret_patterns.find(places.text):
+    for found in secret_patterns.find(places.text, keys.redactor.shapes):
         yield Finding(name, places.line(found.start), Kind.SECRET, f"this looks like a secret: {found.name}")
     try:
         recordings = cassette.load(content, keys).recordings

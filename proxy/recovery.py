@@ -29,7 +29,8 @@ def recover(location: str) -> int:
     """
     written = recovering.recover(location, _completing)
     if written:
-        logger.warning("%d rows of the log that a killed proxy had left behind are in the store now", written)
+        rows = "1 row of the log is" if written == 1 else f"{written:,} rows of the log are"
+        logger.warning("%s in the store now that a killed proxy had left behind", rows)
     return written
 
 

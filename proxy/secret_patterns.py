@@ -6,6 +6,7 @@ it is an example: few different characters, or a word such as EXAMPLE in it.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from dataclasses import replace as replaced
@@ -108,7 +109,8 @@ def find(text: str, shapes: Shapes = KNOWN) -> list[Found]:
     gone = [match.span() for match in PLACEHOLDER.finditer(text)] if " removed" in text else []
     found: list[Found] = []
     for start, place, end in matches:
-        if any(first <= start and end <= last for first, last in gone):
+        before = bisect_right(gone, (start, len(text)))
+        if before and end <= gone[before - 1][1]:
             continue
         if found and start < found[-1].end:
             found[-1] = replaced(found[-1], end=max(end, found[-1].end))

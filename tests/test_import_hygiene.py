@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "proxy"
 
 HEAVY = (
     *("mitmproxy", "openai", "genai_prices", "sqlalchemy", "alembic", "psycopg", "pydantic", "typer", "rich", "httpx"),
-    *("duckdb", "pyarrow", "pandas", "streamlit", "pytest"),
+    *("duckdb", "pyarrow", "pandas", "streamlit", "altair", "pytest"),
 )
 """Top-level packages that cost time or come with an extra."""
 
@@ -67,6 +67,8 @@ def modules(*but: str) -> list[str]:
         ("import chatreel.pytest_plugin", ("pytest",)),
         ("import chatreel.testing.run, chatreel.testing.active, chatreel.testing.shared", ("pytest",)),
         ("import chatreel.cli", ("typer", "rich")),
+        ("import chatreel.analytics.logfile", ("duckdb",)),
+        ("import chatreel.analytics.queries.calls, chatreel.analytics.queries.caching", ("duckdb",)),
     ],
 )
 def test_an_import_brings_only_what_it_needs(tmp_path: Path, statement: str, may_bring: tuple[str, ...]) -> None:
@@ -76,7 +78,8 @@ def test_an_import_brings_only_what_it_needs(tmp_path: Path, statement: str, may
 
 
 @pytest.mark.parametrize(
-    "args", [("--help",), ("serve", "--help"), ("run", "--help"), ("demo", "--help"), ("--version",)]
+    "args",
+    [("--version",), ("--help",), *((name, "--help") for name in ("serve", "run", "demo", "dashboard"))],
 )
 def test_help_and_version_wait_for_nothing_heavy(tmp_path: Path, args: tuple[str, ...]) -> None:
     code = (
@@ -127,6 +130,8 @@ def test_the_engine_is_what_the_extra_is_for(tmp_path: Path, module: str) -> Non
         ("mitmproxy", ("serve", "--port", "0"), "chatreel[proxy]"),
         ("mitmproxy", ("run", "--", "true"), "chatreel[proxy]"),
         ("openai", ("demo",), "chatreel[demo]"),
+        ("streamlit", ("dashboard",), "chatreel[dashboard]"),
+        ("duckdb", ("dashboard",), "chatreel[dashboard]"),
     ],
 )
 def test_a_command_without_its_extra_says_which_one_is_missing(

@@ -55,6 +55,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel: zipfile.Z
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == files_of_the_package()
     assert {"chatreel/py.typed", "chatreel/cli/app.py", "chatreel/analytics/export.py"} <= packed
+    assert {"chatreel/dashboards/script.py", "chatreel/dashboards/theme.toml"} <= packed
 
 
 def test_the_wheel_carries_the_licence(wheel: zipfile.ZipFile) -> None:
@@ -80,7 +81,7 @@ def test_every_folder_with_modules_is_a_package_of_the_project() -> None:
 def test_only_chatreel_can_be_imported(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     assert {name.partition("/")[0] for name in wheel.namelist() if ".dist-info/" not in name} == {"chatreel"}
     assert (distribution("chatreel").read_text("top_level.txt") or "").split() == ["chatreel"]
-    names = ("proxy", "analytics", "support", "tests")
+    names = ("proxy", "analytics", "dashboards", "support", "tests")
     code = f"import chatreel\nfrom importlib.util import find_spec\nprint(*map(find_spec, {names}))"
     ended = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert set(ended.stdout.split()) == {"None"}

@@ -6,6 +6,7 @@ from typing import Final
 
 from chatreel.analytics.filters import Filter
 from chatreel.analytics.logfile import LogFile
+from chatreel.analytics.queries.money import MONEY, Spending, spending
 from chatreel.analytics.queries.overview import LOOKED_UP
 
 _SERVED_TOKENS: Final = "sum(prompt_tokens + completion_tokens) FILTER (served)"
@@ -48,8 +49,7 @@ class Repeated:
     model: str | None
     calls: int
     served: int
-    spent_usd: float | None
-    saved_usd: float | None
+    spending: Spending
     paid_again_usd: float | None
     """What was spent on them after the first time."""
     last_call: str
@@ -72,10 +72,10 @@ def miss_reasons(log: LogFile, about: Filter) -> list[MissReason]:
     """Why no recording answered, the most frequent reason first."""
     query = f"""
     WITH first AS (
-     SELECT prompt_digest, arg_min(cache_key, id) AS cache_key, min(id) AS id FROM calls
+     SELECT prompt_digest, arg_min(cache_key, id) AS first_key, min(id) AS first_id FROM calls
      WHERE prompt_digest IS NOT NULL AND outcome <> 'failed' GROUP BY 1
     ), missed AS (
-     SELECT CASE WHEN miss_reason = 'new' AND first.id < calls.id AND first.cache_key <> calls.cache_key
+     SELECT CASE WHEN miss_reason = 'new' AND first_id < id AND first_key <> cache_key
        THEN 'differs' ELSE miss_reason END AS reason, cost_nusd
      FROM calls LEFT JOIN first USING (prompt_digest) WHERE {about.where} AND miss_reason IS NOT NULL
     )
@@ -87,15 +87,17 @@ def miss_reasons(log: LogFile, about: Filter) -> list[MissReason]:
 def most_repeated(log: LogFile, about: Filter, *, limit: int = 25) -> list[Repeated]:
     """Requests that were made more than once, the most frequent first."""
     query = f"""
-    SELECT cache_key, arg_max(model, id), count(*), count(*) FILTER (served),
-     sum(cost_nusd) / 1e9, sum(saved_nusd) / 1e9,
+    SELECT cache_key, arg_max(model, id), count(*), count(*) FILTER (served), {MONEY},
      (sum(cost_nusd) - arg_min(cost_nusd, id) FILTER (cost_nusd > 0)) / 1e9, arg_max(call_id, id)
     FROM calls SEMI JOIN (
      SELECT cache_key FROM calls WHERE {about.where} AND cache_key IS NOT NULL
      GROUP BY 1 HAVING count(*) > 1 ORDER BY count(*) DESC, 1 LIMIT {limit:d}
     ) USING (cache_key) WHERE {about.where} GROUP BY 1 ORDER BY 3 DESC, 1
     """
-    return [Repeated(*row) for row in log.rows(query, about.values)]
+    return [
+        Repeated(key, model, calls, served, spending(tuple(money)), again, last)
+        for key, model, calls, served, *money, again, last in log.rows(query, about.values)
+    ]
 
 
 def paid_again(log: LogFile, about: Filter) -> tuple[int, float]:

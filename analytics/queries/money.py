@@ -1,7 +1,7 @@
 """What was spent and saved. A price that is not known is counted, and is never 0."""
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -65,6 +65,18 @@ class Gap:
     tokens: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens that upstreams counted, each of them once."""
+
+    prompt: int
+    """Less those that were cached."""
+    cached: int
+    completion: int
+    """Less reasoning."""
+    reasoning: int
+
+
 def spending(columns: tuple[Any, ...]) -> Spending:
     """What the columns of `MONEY` say."""
     spent, spent_unpriced, saved, saved_unpriced = columns
@@ -91,13 +103,25 @@ def cost_by_tag(log: LogFile, about: Filter, name: str) -> list[Share]:
     return [_share(row) for row in log.rows(query, about.values | {"name": name})]
 
 
-def cost_by_day_and_model(log: LogFile, about: Filter) -> list[tuple[date, str | None, float]]:
-    """Day, model and USD spent, as far as it is known; in order of days."""
+def cost_by_model_over_time(log: LogFile, about: Filter, span: timedelta) -> list[tuple[datetime, str | None, float]]:
+    """Beginning of a span of time, model and USD spent, as far as it is known; in order of time."""
     query = f"""
-    SELECT started_at::DATE, model, sum(cost_nusd) / 1e9 FROM calls WHERE {about.where} AND cost_nusd > 0
-    GROUP BY 1, 2 ORDER BY 1, 2
+    SELECT time_bucket($span, started_at), model, sum(cost_nusd) / 1e9 FROM calls
+    WHERE {about.where} AND cost_nusd > 0 GROUP BY 1, 2 ORDER BY 1, 2
     """
-    return [(day, model, usd) for day, model, usd in log.rows(query, about.values)]
+    return [(at, model, usd) for at, model, usd in log.rows(query, about.values | {"span": span})]
+
+
+def tokens_over_time(log: LogFile, about: Filter, span: timedelta) -> list[tuple[datetime, Tokens]]:
+    """What upstreams counted in each span of time with calls that they counted; in order of time."""
+    query = f"""
+    SELECT time_bucket($span, started_at), sum(billed_prompt_tokens - coalesce(cached_tokens, 0))::BIGINT,
+     sum(coalesce(cached_tokens, 0))::BIGINT, sum(billed_completion_tokens - coalesce(reasoning_tokens, 0))::BIGINT,
+     sum(coalesce(reasoning_tokens, 0))::BIGINT
+    FROM calls WHERE {about.where} AND billed_prompt_tokens + billed_completion_tokens IS NOT NULL
+    GROUP BY 1 ORDER BY 1
+    """
+    return [(row[0], Tokens(*row[1:])) for row in log.rows(query, about.values | {"span": span})]
 
 
 def gaps(log: LogFile, about: Filter) -> list[Gap]:
@@ -120,12 +144,11 @@ def coverage(log: LogFile, about: Filter) -> float | None:
 
 def forecast_month(log: LogFile, about: Filter, today: date) -> Forecast:
     """What the month of `today` will have cost. Dates of the filter do not count: the month is the month."""
-    values = about.values | {"today": today}
-    values = {name: value for name, value in values.items() if name not in ("since", "until")}
-    where = Filter(models=about.models, upstreams=about.upstreams, outcomes=about.outcomes, tags=about.tags).where
+    ever = replace(about, since=None, until=None)
+    values = ever.values | {"today": today}
     query = f"""
     SELECT started_at::DATE, sum(cost_nusd) / 1e9 FROM calls
-    WHERE {where} AND started_at < $today::DATE + INTERVAL 1 DAY AND started_at >= $today::DATE - INTERVAL 62 DAY
+    WHERE {ever.where} AND started_at < $today::DATE + INTERVAL 1 DAY AND started_at >= $today::DATE - INTERVAL 62 DAY
     GROUP BY 1
     """
     days = {day: float(usd or 0) for day, usd in log.rows(query, values)}

@@ -1,6 +1,6 @@
 """The headline: what a period came to, against the one before, and how it went from day to day."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -64,7 +64,7 @@ def overview(log: LogFile, about: Filter) -> Overview:
     if about.before is None or about.since is None:
         [row] = log.rows(f"SELECT {_TOTALS} FROM calls WHERE {about.where}", about.values)
         return Overview(_totals(row), None)
-    both = Filter(about.before.since, about.until, about.models, about.upstreams, about.outcomes, about.tags)
+    both = replace(about, since=about.before.since)
     query = f"SELECT started_at >= $now, {_TOTALS} FROM calls WHERE {both.where} GROUP BY 1"
     found = {row[0]: _totals(row[1:]) for row in log.rows(query, both.values | {"now": about.since})}
     return Overview(found.get(True, NOTHING), found.get(False, NOTHING))
@@ -74,6 +74,20 @@ def trend(log: LogFile, about: Filter, span: timedelta) -> list[Moment]:
     """The same for each span of time with calls, in order; spans of a day begin at midnight."""
     query = f"SELECT time_bucket($span, started_at), {_TOTALS} FROM calls WHERE {about.where} GROUP BY 1 ORDER BY 1"
     return [Moment(row[0], _totals(row[1:])) for row in log.rows(query, about.values | {"span": span})]
+
+
+def outcomes(log: LogFile, about: Filter, span: timedelta) -> list[tuple[datetime, str, int]]:
+    """Beginning of a span of time, outcome, and how many calls had it; in order of time."""
+    query = f"""
+    SELECT time_bucket($span, started_at), outcome, count(*) FROM calls WHERE {about.where} GROUP BY 1, 2 ORDER BY 1, 2
+    """
+    return [(at, outcome, calls) for at, outcome, calls in log.rows(query, about.values | {"span": span})]
+
+
+def by_model(log: LogFile, about: Filter) -> list[tuple[str | None, Totals]]:
+    """What the calls of each model came to, the one with the most calls first."""
+    query = f"SELECT model, {_TOTALS} FROM calls WHERE {about.where} GROUP BY 1 ORDER BY 2 DESC, 1"
+    return [(row[0], _totals(row[1:])) for row in log.rows(query, about.values)]
 
 
 def span_for(since: datetime, until: datetime) -> timedelta:

@@ -9,6 +9,7 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
     keeping    ls, show, diff, rm, prune, verify, stats
     cassettes  import, pack, merge, lint
     figures    export, reprice
+    dashboard  dashboard
     money      price
     health     doctor
 """
@@ -16,12 +17,12 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
 import sys
 
 from chatreel import talk
-from chatreel.cli import cassettes, figures, health, identity, keeping, money, serving
+from chatreel.cli import cassettes, dashboard, figures, health, identity, keeping, money, serving
 from chatreel.cli.app import app
 from chatreel.errors import CassetteError, ChatreelError, ConfigError, NotFound, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
 
-__all__ = ["app", "cassettes", "figures", "health", "identity", "keeping", "main", "money", "serving"]
+__all__ = ["app", "cassettes", "dashboard", "figures", "health", "identity", "keeping", "main", "money", "serving"]
 
 _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,

@@ -1,6 +1,7 @@
 """Commands that look after a store: ls, show, diff, rm, prune, verify, stats."""
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -27,6 +28,8 @@ OlderThan = Annotated[str | None, typer.Option(help="Older than this: 30s, 12h, 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
 Named = Annotated[str, typer.Argument(help="A recording's id, the start of its key, or the id of a call.")]
 
+_PAGE = 160
+"""Cells of a line, where there is no screen to ask."""
 _SCREEN = 24
 """Lines, where there is no screen to ask."""
 
@@ -203,7 +206,9 @@ def stats(since: Since = None, store: Store = None, as_json: AsJson = False) -> 
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
-    for number, table in enumerate(counting.as_tables(found)):
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PAGE
+    for number, table in enumerate(counting.as_tables(found, console.width)):
         if number:
             console.print()
         console.print(table)

@@ -1,9 +1,12 @@
 """`chatreel demo`: record a dozen calls against a local model server, switch it off, replay them all."""
 
+import shlex
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,17 @@ from chatreel.demo.calls import CALLS, Call
 from chatreel.demo.model_server import ModelServer
 from chatreel.model import Mode
 from chatreel.server import running_proxy
+
+_PRICES = tuple(
+    {"model": model, "upstream": "http://127.0.0.1:*", "input": ask, "output": say}
+    for model, ask, say in (
+        ("gpt-4o-mini", 0.15, 0.6),
+        ("gpt-4o", 2.5, 10),
+        ("gpt-4.1-mini", 0.4, 1.6),
+        ("deepseek-reasoner", 0.55, 2.19),
+    )
+)
+"""The model server charges nothing; that its calls have the price they have elsewhere shows what that looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +58,12 @@ class Pair:
 
 
 async def tour(*, pace: float) -> bool:
-    """Run the tour and print what it found; whether every replay was equal. `pace`: times faster than a real model."""
-    with tempfile.TemporaryDirectory(prefix="chatreel-demo-") as folder, ModelServer(pace=1 / pace) as server:
-        store = str(Path(folder) / "store.db")
+    """Run the tour and print what it found; whether every replay was equal. `pace`: times faster than a real model.
+
+    What was recorded stays in a temporary folder, to be looked at.
+    """
+    store = str(Path(tempfile.mkdtemp(prefix="chatreel-demo-")) / "store.db")
+    with ModelServer(pace=1 / pace) as server:
         talk.say(f"A model server of our own answers at {server.url}: no key, no network.")
         first = await _ask_all(_settings(server, store, Mode.CACHE), f"Recording {len(CALLS)} calls")
         upstream_calls = server.calls
@@ -55,11 +72,14 @@ async def tour(*, pace: float) -> bool:
         replayed = await _ask_all(_settings(server, store, Mode.REPLAY), f"Replaying {len(CALLS)} calls")
     pairs = [Pair(*triple) for triple in zip(CALLS, first, replayed, strict=True)]
     _report(pairs, upstream_calls)
+    _what_next(store)
     return all(pair.equal for pair in pairs)
 
 
 def _settings(server: ModelServer, store: str, mode: Mode) -> Settings:
-    return load_settings(upstream=(f"{server.url}/v1",), mode=mode, store=store, host="127.0.0.1", port=0)
+    return load_settings(
+        upstream=(f"{server.url}/v1",), mode=mode, store=store, host="127.0.0.1", port=0, price=_PRICES
+    )
 
 
 async def _ask_all(settings: Settings, title: str) -> list[Answer]:
@@ -116,6 +136,22 @@ def _report(pairs: Sequence[Pair], upstream_calls: int) -> None:
         f"{upstream_calls} calls reached the model server, {len(pairs)} were saved: "
         f"{first:.1f} seconds the first time, {replayed:.2f} on replay, {first - replayed:.1f} saved."
     )
+
+
+def _what_next(store: str) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    program = shlex.quote(_program())
+    console.print(f"See it in the browser: {program} dashboard --store {shlex.quote(store)}", markup=False)
     console.print(
         "Next: `chatreel serve` (in a clone: `make serve`), and point your client to http://127.0.0.1:8080/v1"
     )
+
+
+def _program() -> str:
+    """`chatreel` as one can type it here: in a clone it is in no folder that a shell looks into."""
+    beside = Path(sys.executable).with_name("chatreel")
+    if shutil.which("chatreel") or not beside.exists():
+        return "chatreel"
+    with suppress(ValueError):
+        return str(beside.relative_to(Path.cwd()))
+    return str(beside)

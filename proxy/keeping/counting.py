@@ -21,6 +21,10 @@ from chatreel.store.counting import Contents, Paid
 
 _DAYS = 14
 """Days that are printed, the last ones; JSON has all."""
+_WIDE = 100
+"""Cells of a line in which there is room between columns."""
+_NARROW = 10
+"""Cells of a name, at least: a date has so many."""
 _NAMES = 10
 """Models, upstreams and tags that are printed: those with the most calls."""
 
@@ -67,9 +71,15 @@ def stats(archive: Archive, since: float) -> Stats:
     )
 
 
-def as_tables(found: Stats) -> Iterator[RenderableType]:
-    """Yield what a terminal shows."""
+def as_tables(found: Stats, width: int) -> Iterator[RenderableType]:
+    """Yield what a terminal shows whose lines have `width` cells; 80 are enough."""
     yield _headline(found)
+    for table in _tables(found):
+        table.padding = (0, 2 if width >= _WIDE else 1, 0, 0)
+        yield table
+
+
+def _tables(found: Stats) -> Iterator[Table]:
     yield _outcome_table(found)
     for title, groups in (("model", found.models), ("upstream", found.upstreams), ("tag", found.tags)):
         most = sorted(groups.items(), key=lambda entry: -entry[1].figures.calls)[:_NAMES]
@@ -180,7 +190,7 @@ def _headline(found: Stats) -> Table:
 
 
 def _table(title: str, groups: Mapping[str, Group]) -> Table:
-    names = ("CALLS", "HIT RATE", "SPENT", "SAVED", "UNPRICED", "HITS P50", "P95", "UPSTREAM P50", "P95")
+    names = ("CALLS", "HITS", "SPENT", "SAVED", "UNPRICED", "HITS P50", "P95", "UP P50", "P95")
     table = _empty(title, names)
     for name, one in groups.items():
         told = one.figures
@@ -198,7 +208,7 @@ def _outcome_table(found: Stats) -> Table:
 
 def _empty(title: str, names: Iterable[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="")
-    table.add_column(title.upper(), no_wrap=True)
+    table.add_column(title.upper(), overflow="ellipsis", min_width=_NARROW)  # gives way first, as it may be wrapped
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     return table

@@ -60,20 +60,31 @@ def search(archive: Archive, chosen: Selection, text: str, limit: int | None, co
 
     Everything that is chosen is read and decompressed until enough is found; `cost` counts it.
     """
-    return ([entry] for entry in islice(_found(archive, chosen, _needle(text), cost), limit))
+    return ([entry] for entry in islice(_found(archive, chosen, text, cost), limit))
 
 
-def _found(archive: Archive, chosen: Selection, needle: str, cost: Searched) -> Iterator[Entry]:
+def matches(archive: Archive, chosen: Selection, text: str, cost: Searched) -> Iterator[list[Entry]]:
+    """Yield the same in pages, also those without a match, so that whoever has waited long enough can stop."""
+    needle = _needle(text)
+    for page in archive.pages(chosen):
+        contents = archive.contents({digest for listed, _ in page for digest in (listed.request, listed.answer)})
+        found = []
+        for listed, use in page:
+            sides = [contents.get(digest, b"") for digest in (listed.request, listed.answer)]
+            cost.recordings += 1
+            cost.bytes += sum(map(len, sides))
+            if any(needle in _searchable(side) for side in sides):
+                found.append(Entry(listed, use, _text(sides[0])))
+        yield found
+
+
+def _found(archive: Archive, chosen: Selection, text: str, cost: Searched) -> Iterator[Entry]:
     with talk.progress("searching", archive.count(chosen)) as advance:
-        for page in archive.pages(chosen):
-            contents = archive.contents({digest for listed, _ in page for digest in (listed.request, listed.answer)})
-            for listed, use in page:
-                sides = [contents.get(digest, b"") for digest in (listed.request, listed.answer)]
-                cost.recordings += 1
-                cost.bytes += sum(map(len, sides))
-                if any(needle in _searchable(side) for side in sides):
-                    yield Entry(listed, use, _text(sides[0]))
-            advance(len(page))
+        before = 0
+        for page in matches(archive, chosen, text, cost):
+            yield from page
+            advance(cost.recordings - before)
+            before = cost.recordings
 
 
 def as_text(pages: Iterable[list[Entry]], now: float, width: int | None) -> Iterator[str]:

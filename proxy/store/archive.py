@@ -14,10 +14,11 @@ from chatreel.eviction import Candidate
 from chatreel.figures import Kind
 from chatreel.model import Recording
 from chatreel.selection import Selection, Subject
-from chatreel.store import counting, listing, log, recordings, removing, shrinking, verifying
+from chatreel.store import counting, growth, listing, log, neighbours, recordings, removing, shrinking, verifying
 from chatreel.store.database import open_engine, reason_of, require_store, store_url, writing
 from chatreel.store.listing import Listed, Use
 from chatreel.store.log import Call
+from chatreel.store.neighbours import Neighbour
 from chatreel.store.removing import Removed
 from chatreel.store.shrinking import Shrunk
 
@@ -93,6 +94,14 @@ class Archive:
     def totals(self) -> counting.Contents:
         """What there is in the store."""
         return self._look(counting.contents)
+
+    def growth(self) -> list[tuple[float, int, int]]:
+        """See `chatreel.store.growth`."""
+        return self._look(growth.growth)
+
+    def near(self, cassette: str, document: bytes, limit: int) -> list[Neighbour]:
+        """See `chatreel.store.neighbours.near`."""
+        return self._look(neighbours.near, cassette, document, limit)
 
     def recordings(self) -> Iterator[list[tuple[int, Recording | str]]]:
         """Yield all recordings in batches, each as it is or with what is wrong with it."""

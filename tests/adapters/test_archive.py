@@ -50,6 +50,24 @@ def test_lists_and_conditions(filled: str) -> None:
         assert (use.takes, use.hits, use.last_used) == (2, 1, T + 100)
 
 
+def test_growth_counts_recordings_and_what_was_said_by_day(store: str) -> None:
+    made = add(store, *(genuine(text, recorded_at=T + at) for text, at in (("a", 0), ("bb", 1), ("c", 3 * 86_400))))
+    first, second, third = (len(one.request) + len(one.body) for one in made)
+    day = T // 86_400 * 86_400
+    with Archive(store) as archive:
+        assert archive.growth() == [(day, 2, first + second), (day + 3 * 86_400, 1, third)]
+
+
+def test_what_is_like_a_document_is_found_without_a_proxy(store: str) -> None:
+    near, _other, alike = add(
+        store, genuine("What is the capital of Norway?"), genuine("Hi"), genuine("What is the capital of Peru?")
+    )
+    with Archive(store) as archive:
+        found = [one.id for one in archive.near("", near.identity.document, 5)]
+        assert found[:2] == [near.id, alike.id]
+        assert archive.near("another cassette", near.identity.document, 5) == []
+
+
 def test_pages_go_on_where_the_last_one_ended(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatreel.store.listing.PAGE", 2)
     with Archive(filled) as archive:

@@ -303,3 +303,31 @@ def test_a_wrong_price_is_named(folder: Path, text: str, complaint: str) -> None
     (folder / "chatreel.toml").write_text(text)
     with pytest.raises(ConfigError, match=f"setting 'price': .*{complaint}"):
         load_settings()
+
+
+def test_shapes_of_secrets_come_from_a_file_or_from_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "chatreel.toml").write_text("[[redact]]\nname = 'plum'\npattern = 'plum-[0-9]+'\n")
+    assert load_settings().redactor.text("a plum-12") == "a [plum removed]"
+    monkeypatch.setenv("CHATREEL_REDACT", '[{"name": "pear", "pattern": "pear-[0-9]+"}]')
+    monkeypatch.setenv("CHATREEL_REDACT_KNOWN", "no")
+    key = "ghp_" + "1aB2" * 9
+    assert load_settings().redactor.text(f"pear-3 plum-12 {key}") == f"[pear removed] plum-12 {key}"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("redact = 'a'", "'a' is not JSON"),
+        ("redact = ['a']", "give name and pattern"),
+        ("[[redact]]\nname = 'a'", "give name and pattern"),
+        ("[[redact]]\nname = 'a'\npattern = '('", "not a regular expression"),
+        ("[[redact]]\nname = 'a'\npattern = 'x*'", "has to match something"),
+        ("[[redact]]\nname = 'a]'\npattern = 'x'", "is not made of letters"),
+    ],
+)
+def test_a_wrong_shape_is_named(folder: Path, text: str, complaint: str) -> None:
+    (folder / "chatreel.toml").write_text(text)
+    with pytest.raises(ConfigError, match=f"setting 'redact': .*{complaint}"):
+        load_settings()

@@ -22,7 +22,7 @@ def paid(call_id: str, usd: int = 1, **more: Any) -> Any:
     return answered(call_id, charge=Charge(usd * DOLLAR, 0, price_source="override"), **more)
 
 
-def told(store: str, *budgets: str, unpriced: str = "warn", now: float = NOON) -> list[tuple[Decimal, int]]:
+def told(store: str, *budgets: str, unpriced: str = "warn", now: float = NOON) -> list[tuple[Any, ...]]:
     """What is known to be spent of each budget, and how many calls of unknown price."""
     allowances = tuple(Allowance(parse_budget(budget, unpriced), now=now) for budget in budgets)
     use(store, lambda opened_store: Spending(opened_store, allowances).look(now))

@@ -75,6 +75,7 @@ def made_up(number: int, chance: random.Random) -> Call:
         latency=chance.uniform(0.001, 0.01) if served else took + 0.002,
         upstream_time=took if outcome in UPSTREAM else None,
         spared=chance.choice([0.0001, took]) if served else None,
+        recording_id=chance.randrange(20),
         session=session,
         session_name=f"test_{session}" if session else None,
         tags=chance.choice([None, '{"team":"x"}', '{"env":"ci","team":"y"}', '{"env":"ci"}']),
@@ -125,6 +126,18 @@ FILTERS: dict[str, tuple[Filter, Callable[[Call], bool]]] = {
             and has(one, "env", "ci")
             and moment(one.started_at) >= SINCE
         ),
+    ),
+    "sessions": (Filter(sessions=("s1", "s3")), lambda one: one.session in ("s1", "s3")),
+    "a name": (Filter(text="T_S2"), lambda one: one.session == "s2"),
+    "an id": (Filter(text="c12"), lambda one: one.call_id.startswith("c12")),
+    "a key": (Filter(text=f"v1:{7:064}"), lambda one: one.key == f"v1:{7:064}"),
+    "a text, or recordings": (
+        Filter(text="t_s2", recordings=(3, 4)),
+        lambda one: one.session == "s2" or one.recording_id in (3, 4),
+    ),
+    "a text in a week": (
+        Filter(SINCE, UNTIL, text="t_s2", recordings=(3, 4)),
+        lambda one: (one.session == "s2" or one.recording_id in (3, 4)) and SINCE <= moment(one.started_at) < UNTIL,
     ),
     "none": (Filter(models=("'; DROP TABLE calls; --",)), lambda _one: False),
 }
@@ -242,6 +255,48 @@ def test_money_is_shared_out_by_the_values_of_a_tag_and_calls_without_it_are_a_s
     about, calls = asked
     found = money.cost_by_tag(log, about, "team")
     assert {share.label: share for share in found} == shares(calls, team)
+
+
+def test_spending_over_time_is_that_of_each_model(log: LogFile, asked: Asked) -> None:
+    about, calls = asked
+    expected: defaultdict[tuple[date, str], int] = defaultdict(int)
+    for one in calls:
+        expected[moment(one.started_at).date(), one.model] += one.charge.cost or 0
+    found = money.cost_by_model_over_time(log, about, timedelta(days=1))
+    assert {(at.date(), model): usd for at, model, usd in found} == {
+        place: pytest.approx(nano / NANO) for place, nano in expected.items() if nano
+    }
+
+
+def test_tokens_over_time_are_those_that_upstreams_counted_each_once(log: LogFile, asked: Asked) -> None:
+    about, calls = asked
+    expected: defaultdict[date, Counter[str]] = defaultdict(Counter)
+    for one in calls:
+        facts = one.facts
+        if one.outcome in UPSTREAM and facts.prompt_tokens is not None and facts.completion_tokens is not None:
+            thought = facts.reasoning_tokens or 0
+            expected[moment(one.started_at).date()].update(
+                prompt=facts.prompt_tokens, completion=facts.completion_tokens - thought, reasoning=thought
+            )
+    found = money.tokens_over_time(log, about, timedelta(days=1))
+    assert {at.date(): tokens for at, tokens in found} == {
+        day: money.Tokens(some["prompt"], 0, some["completion"], some["reasoning"]) for day, some in expected.items()
+    }
+
+
+def test_outcomes_over_time_count_every_call_once(log: LogFile, asked: Asked) -> None:
+    about, calls = asked
+    expected = Counter((moment(one.started_at).date(), one.outcome.value) for one in calls)
+    found = overview.outcomes(log, about, timedelta(days=1))
+    assert {(at.date(), outcome): number for at, outcome, number in found} == expected
+
+
+def test_models_are_told_with_what_their_calls_came_to(log: LogFile, asked: Asked) -> None:
+    about, calls = asked
+    found = overview.by_model(log, about)
+    assert dict(found) == {name: totals([one for one in calls if one.model == name]) for name, _ in found}
+    assert sum(one.calls for _, one in found) == len(calls)
+    assert [one.calls for _, one in found] == sorted((one.calls for _, one in found), reverse=True)
 
 
 def test_what_has_no_price_is_counted_with_the_reason(log: LogFile, asked: Asked) -> None:
@@ -385,7 +440,7 @@ def test_what_is_asked_most_often_comes_first_and_what_was_paid_again_is_shown(l
         costs = [one.charge.cost for one in some if one.charge.cost is not None]
         paid = [cost for cost in costs if cost]
         assert repeated.served == sum(1 for one in some if one.outcome in SERVED)
-        assert repeated.spent_usd == (sum(costs) / NANO if costs else None)
+        assert repeated.spending == money.Spending(spent(some), saved(some))
         assert repeated.paid_again_usd == (pytest.approx(sum(paid[1:]) / NANO) if paid else None)
         assert repeated.last_call == some[-1].call_id
 
@@ -455,6 +510,10 @@ def test_a_log_without_calls_answers_every_question(tmp_path: Path) -> None:
         assert money.forecast_month(empty, Filter(), date(2026, 1, 1)).expected is None
         assert latency.percentiles(empty, Filter(), latency.Measure.HITS) is None
         assert latency.histogram(empty, Filter()) == []
+        assert money.cost_by_model_over_time(empty, Filter(), timedelta(days=1)) == []
+        assert money.tokens_over_time(empty, Filter(), timedelta(days=1)) == []
+        assert overview.outcomes(empty, Filter(), timedelta(days=1)) == []
+        assert overview.by_model(empty, Filter()) == []
         assert caching.hit_rate(empty, Filter()) == caching.HitRate(0, None, None)
         assert caching.miss_reasons(empty, Filter()) == []
         assert caching.paid_again(empty, Filter()) == (0, 0.0)

@@ -1,5 +1,7 @@
 """Keys are found by the shapes their makers gave them; ordinary text is left alone."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +75,22 @@ def test_there_is_nothing_to_find_in_recordings_that_were_published() -> None:
     for path in traffic(".yaml", ".json", ".txt", ".sse"):
         text = path.read_text(encoding="utf-8", errors="replace")
         assert find(text) == [], path
+
+
+@pytest.mark.parametrize("piece", ["key", "://", "eyJ", "sk-", "api_key=", "Bearer ", "-----BEGIN PRIVATE KEY-----"])
+def test_a_text_that_is_made_of_hints_takes_time_in_proportion_to_its_length(piece: str) -> None:
+    """Sixteen times as long takes sixteen times as long; where it is the square, it is 256 times."""
+    seconds = []
+    for length in (20_000, 320_000):
+        text = (piece * length)[:length]
+        started = time.process_time()
+        find(text)
+        seconds.append(time.process_time() - started)
+    assert seconds[1] < 80 * seconds[0] + 0.1
+
+
+def test_many_secrets_beside_many_placeholders_take_no_longer() -> None:
+    text = f"[OpenAI key removed {'0' * 32}] {KEYS['GitHub token']} " * 4_000
+    started = time.process_time()
+    assert len(find(text)) == 4_000
+    assert time.process_time() - started < 2

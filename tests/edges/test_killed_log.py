@@ -99,7 +99,7 @@ def test_a_kill_takes_no_row_and_nothing_of_any(upstream: Upstream, store: str, 
     with spools[0].open("ab") as file:
         file.write(torn)  # as if it had been killed in the middle of one more
     ended = chatreel("stats", "--json", "--store", store, cwd=tmp_path)
-    assert "10 rows of the log that a killed proxy had left behind are in the store now" in ended.stderr
+    assert "10 rows of the log are in the store now that a killed proxy had left behind" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert json.loads(ended.stdout)["by_tag"]["case=killed"]["calls"] == 10
     assert not [*tmp_path.glob("store.db.spool-*")]

@@ -37,6 +37,9 @@ FORMS = ("whole", "escaped", "stream", "split", "failing")
 
 UNSHAPED = "correct horse battery staple"
 """A password by its place alone."""
+OWN = "plum-acbdfegihkjl"
+"""What only the settings know to be a secret."""
+OWN_SHAPE = json.dumps([{"name": "plum", "pattern": "plum-[a-z]{12}"}])
 
 LOUD = (
     sys.executable,
@@ -104,7 +107,7 @@ def body_of(kind: str, form: str, **more: Any) -> dict[str, Any]:
     key = KEYS[kind]
     calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"key": key})}}]
     told = [
-        {"role": "system", "content": f"The key is {key}."},
+        {"role": "system", "content": f"The key is {key}, and the plum is {OWN}."},
         {"role": "assistant", "content": None, "tool_calls": calls},
         {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": f"found {key}"}]},
         {"role": "user", "content": f"[{form}: {kind}] Use {key}."},
@@ -139,7 +142,7 @@ def plant(folder: Path, kinds: Sequence[str], *, commands: bool = True, **settin
     with Upstream() as upstream, httpx.Client(trust_env=False, timeout=60) as client:
         upstream.reply_by(reply)
         flags = ("--upstream", upstream.url, "--mode", "cache", "--store", str(store), "--record-errors")
-        with running_chatreel(*flags, command=LOUD, env=settings) as proxy:
+        with running_chatreel(*flags, command=LOUD, env={"CHATREEL_REDACT": OWN_SHAPE, **settings}) as proxy:
             sessions = Sessions.of(proxy)
             for kind in kinds:
                 for form in FORMS:
@@ -160,14 +163,18 @@ def plant(folder: Path, kinds: Sequence[str], *, commands: bool = True, **settin
         assert wal, "there is a write-ahead log to look through"
     if commands:
         _run_commands(folder, store)
-    found: dict[str, set[str]] = {kind: set() for kind in kinds}
-    for place, content in [*_written(folder, store), ("control API", told)]:
-        for kind in kinds:
-            if any(fragment in content for fragment in _fragments(kind)):
-                found[kind].add(place)
-        if UNSHAPED.encode() in content:
-            found.setdefault("by its place", set()).add(place)
+    found = _found(kinds, [*_written(folder, store), ("control API", told)])
     return Planted(folder, upstream, live, replayed, told, found)
+
+
+def _found(kinds: Sequence[str], written: Sequence[tuple[str, bytes]]) -> dict[str, set[str]]:
+    """In which places there is anything of which kind."""
+    looked_for = {kind: _fragments(kind) for kind in kinds}
+    looked_for |= {"by its place": {UNSHAPED.encode()}, "of one's own": {OWN.encode()}}
+    return {
+        kind: {place for place, content in written if any(fragment in content for fragment in fragments)}
+        for kind, fragments in looked_for.items()
+    }
 
 
 def _call(client: httpx.Client, base_url: str, kind: str, form: str) -> httpx.Response:

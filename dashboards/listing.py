@@ -1,0 +1,68 @@
+"""Calls as a table, from which one is opened."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import streamlit as st
+
+from chatreel.analytics.queries.calls import Line
+from chatreel.dashboards import palette, parts, wording
+from chatreel.dashboards.page import Page
+
+CALL: Final = "call"
+"""In the address: the call that is open."""
+
+
+def call_table(page: Page, lines: Sequence[Line], key: str, *, height: int) -> None:
+    """Calls in their order; choosing one goes to it."""
+    chosen = selected(lines, key, height=height)
+    if chosen:
+        st.switch_page(page.pages["explorer"], query_params={CALL: chosen})
+
+
+def selected(lines: Sequence[Line], key: str, *, height: int, opened: str = "") -> str:
+    """The same, without going anywhere; the id of the one that is chosen, empty if none is. `opened`: chosen before."""
+    ids = [line.call_id for line in lines]
+    rows = [ids.index(opened)] if opened in ids else []
+    event = st.dataframe(
+        _columns(lines),
+        hide_index=True,
+        column_config=_LOOKS,
+        height=min(height, 37 + 35 * len(lines)),
+        key=f"{key}-{hash((*ids,))}",  # another list is another table: what was chosen has other neighbours now
+        on_select="rerun",
+        selection_mode="single-row",
+        placeholder=wording.NOTHING,
+        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
+        alt="Calls; choose one to open it",
+    )
+    return ids[event.selection.rows[0]] if event.selection.rows else ""
+
+
+def _columns(lines: Sequence[Line]) -> dict[str, list[Any]]:
+    return {
+        "started_at": [line.started_at for line in lines],
+        "outcome": [[line.outcome] for line in lines],
+        "model": [line.model for line in lines],
+        "latency": [line.latency_ms for line in lines],
+        "spent": [line.cost_usd for line in lines],
+        "saved": [line.saved_usd if line.outcome in ("hit", "coalesced") else None for line in lines],
+        "prompt": [line.prompt_tokens for line in lines],
+        "completion": [line.completion_tokens for line in lines],
+        "session": [line.session_name for line in lines],
+    }
+
+
+_LOOKS: Final[dict[str, Any]] = {
+    "started_at": st.column_config.DatetimeColumn("Time, UTC", format="D MMM, HH:mm:ss", pinned=True),
+    "outcome": st.column_config.MultiselectColumn(
+        "Outcome", options=[one.value for one in palette.OUTCOMES], color=[*palette.OUTCOMES.values()]
+    ),
+    "model": "Model",
+    "latency": parts.ms_column("Latency"),
+    "spent": st.column_config.NumberColumn("Spent", format="$%.6f", help="–: not known"),
+    "saved": st.column_config.NumberColumn("Saved", format="$%.6f", help="Of calls that a recording answered"),
+    "prompt": st.column_config.NumberColumn("Prompt", format="compact", help="Tokens"),
+    "completion": st.column_config.NumberColumn("Answer", format="compact", help="Tokens"),
+    "session": "Session",
+}

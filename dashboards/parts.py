@@ -1,0 +1,134 @@
+"""What pages are put together from: cards, figures, tables, and what stands there when there is nothing to show."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import floor, log10
+from typing import Any, Final, Literal
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from chatreel.dashboards.vega import Drawn
+from chatreel.dashboards.wording import NOTHING, plain
+
+NARROW: Final = 160
+"""Pixels below which figures go to the next line: two of them fit a telephone."""
+
+LONGEST: Final = 20_000
+"""Characters of one text that are shown."""
+
+type Columns = Mapping[str, Sequence[Any]]
+type Looks = Mapping[str, Any]
+"""By column: what of `st.column_config` shows it; `None` hides it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that matters, as a card."""
+
+    label: str
+    value: str
+    help: str = ""
+    change: str | int | None = None
+    """Against the period before; `None`: nobody can say."""
+    good: Literal["normal", "inverse", "off"] = "off"
+    """Whether more is better (`normal`), worse (`inverse`), or neither."""
+    trend: Sequence[float | None] = ()
+    """Values in order; those that are not known are left out."""
+    bars: bool = False
+    """Whether the trend is drawn as bars: of what adds up."""
+    note: str = ""
+    """What stands below the value in place of a change."""
+
+
+def figures(shown: Sequence[Figure], against: str = "") -> None:
+    """A row of figures; on a narrow screen, several. `against`: what changes are measured by."""
+    with st.grid(len(shown), min_column_width=NARROW):
+        for one in shown:
+            _figure(one, against)
+
+
+def small_figures(shown: Sequence[Figure]) -> None:
+    """The same where there is less room: label and value."""
+    with st.grid(len(shown), min_column_width=NARROW // 2):
+        for one in shown:
+            with st.container(gap=None):
+                st.caption(one.label, help=one.help or None)
+                st.markdown(f"**{plain(one.value)}**")
+
+
+def _figure(one: Figure, against: str) -> None:
+    trend = [value for value in one.trend if value is not None]
+    delta = one.change if one.change is not None else one.note or None
+    described = against if one.change is not None else None
+    st.metric(
+        one.label,
+        one.value,
+        delta,
+        delta_color=one.good if one.change is not None else "off",
+        delta_arrow="auto" if one.change is not None else "off",
+        delta_description=described or None,
+        help=one.help or None,
+        border=True,
+        height="stretch",
+        chart_data=trend if len(trend) > 1 else None,
+        chart_type="bar" if one.bars else "area",
+    )
+
+
+@contextmanager
+def card(title: str, subtitle: str = "", *, at: DeltaGenerator | None = None) -> Iterator[None]:
+    """A frame with a title, and in small what is to be seen and in which unit."""
+    with (at or st).container(border=True, height="stretch", gap="xsmall"):
+        st.subheader(title, anchor=False)
+        if subtitle:
+            st.caption(subtitle)
+        yield
+
+
+def draw(chart: Drawn, says: str) -> None:
+    """A chart; `says` is what it shows, for who cannot see it."""
+    st.altair_chart(chart, width="stretch", alt=says)
+
+
+def table(columns: Columns, looks: Looks, says: str, *, height: int | None = None) -> None:
+    """A table; columns in order. `says` is what it lists, for who cannot see it."""
+    st.dataframe(
+        dict(columns),
+        hide_index=True,
+        column_config=dict(looks),
+        height=height or "content",
+        placeholder=NOTHING,
+        alt=says,
+    )
+
+
+def verbatim(text: str, place: DeltaGenerator | None = None) -> None:
+    """What models and users wrote: never as Markdown."""
+    (place or st).text(text[:LONGEST] or "(nothing)")
+
+
+def nothing(text: str) -> None:
+    """In a card: why there is nothing to see."""
+    st.caption(f":material/info: {text}")
+
+
+def headline(title: str) -> None:
+    st.title(title, anchor=False)
+
+
+def usd_column(label: str, amounts: Sequence[float | None], help_: str = "–: not known") -> Any:
+    """Amounts in USD, all with so many digits that a small one is no 0."""
+    least = min((amount for amount in amounts if amount), default=1.0)
+    places = min(6, max(2, 1 - floor(log10(least))))
+    return st.column_config.NumberColumn(label, format=f"$%,.{places}f", help=help_)
+
+
+def part_column(label: str, help_: str | None = None) -> Any:
+    """Parts of a whole, as bars."""
+    return st.column_config.ProgressColumn(label, format="percent", min_value=0, max_value=1, help=help_)
+
+
+def ms_column(label: str, help_: str | None = None) -> Any:
+    return st.column_config.NumberColumn(label, format="%,.0f ms", help=help_)

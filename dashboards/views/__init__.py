@@ -1,0 +1,1 @@
+"""The pages: each a function that draws what it is given. What they ask is in `chatreel.analytics.queries`."""
