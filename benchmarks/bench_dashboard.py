@@ -31,7 +31,7 @@ DONE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 @contextmanager
 def served(command: list[str], url: str) -> Iterator[str]:
     """A server, once it answers."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - servers of our own
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # noqa: S603
         try:
             while True:
                 try:
