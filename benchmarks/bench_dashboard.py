@@ -31,7 +31,8 @@ DONE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 @contextmanager
 def served(command: list[str], url: str) -> Iterator[str]:
     """A server, once it answers."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # noqa: S603
+    silent = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=silent, stderr=silent) as process:  # noqa: S603 - commands of our own
         try:
             while True:
                 try:

@@ -79,6 +79,7 @@ The edges do it, each with one library.
     pytest_plugin, testing
                   a session for each test, misses that fail it, a verdict (pytest, and nothing else)
     analytics     the log in DuckDB and Parquet, and what is asked of it
+    dashboards    pages on that, in a browser (streamlit)
 
 Imports run one way, from the bottom of this page to its top; `lint-imports` holds that.
 """

@@ -10,7 +10,7 @@ import pytest
 from chatreel.config import load_settings
 from chatreel.dashboards.source import Source
 from chatreel.model import Outcome, Piece
-from support.dashboard import published, said, visit
+from support.dashboard import figures, published, said, visit
 from support.log import NOON, answered, logged
 from support.stores import add, genuine
 
@@ -157,3 +157,27 @@ def test_a_store_that_is_gone_is_a_message_where_its_texts_would_be(source: Sour
     assert not found.exception
     assert "there is no store at" in said(found).replace("\\", "")
     assert len(found.dataframe) >= 1
+
+
+def test_misses_that_only_a_date_has_caused_are_found_with_the_rule_against_them(tmp_path: Path) -> None:
+    settings = load_settings(store=str(tmp_path / "store.db"))
+    texts = [f"Today is 2026-09-1{day}. What is new?" for day in range(5)]
+    made = add(settings.store, *(genuine(text, recorded_at=NOON + at) for at, text in enumerate(texts)))
+    calls = [
+        answered(IDS[at], started_at=NOON + at - 0.5, key=one.identity.key, recording_id=one.id, path=one.path)
+        for at, one in enumerate(made)
+    ]
+    logged(settings.store, calls)
+    source = Source(published(tmp_path / "store.db"), settings, clock=lambda: datetime.fromtimestamp(NOON + 60, UTC))
+    found = visit(source, "cache")
+    [button] = [button for button in found.button if button.label == "Look through the newest misses"]
+    button.click().run()
+    assert not found.exception
+    assert "4 of 5 misses** would have been hits" in said(found)
+    assert [code.value for code in found.code if "[[normalize]]" in code.value]
+
+
+def test_the_store_is_told_by_what_it_has_grown_to(source: Source) -> None:
+    found = visit(source, "cache")
+    assert figures(found)["Recordings"] == "1"
+    assert figures(found)["On disk"].endswith("kB")

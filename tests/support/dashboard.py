@@ -38,7 +38,7 @@ def _script(source: "Any", landing: "Any") -> None:
     app.main(source, landing)
 
 
-def visit(source: Source, page: str = "overview", **address: str | Sequence[str]) -> AppTest:
+def visit(source: Source, page: str = "overview", /, **address: str | Sequence[str]) -> AppTest:
     """A page, drawn. `address`: what follows the question mark."""
     test = AppTest.from_function(_script, kwargs={"source": source, "landing": page}, default_timeout=120)
     for name, value in address.items():
