@@ -1,7 +1,10 @@
 """Proxies on a PostgreSQL: they share what they record, and say nothing of its password."""
 
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -10,7 +13,7 @@ from support.calls import ask, question
 from support.command import chatreel
 from support.database import rows
 from support.program import running_chatreel
-from support.upstream import Upstream, stream
+from support.upstream import Upstream, echo, stream
 
 
 def is_hit(base_url: str, text: str) -> bool:
@@ -33,6 +36,30 @@ def test_two_proxies_share_their_recordings_within_a_second(upstream: Upstream, 
     assert "cache-status" in answers[1].headers
     assert len(upstream.calls) == 5
     assert rows(postgres_store, "SELECT DISTINCT outcome FROM calls ORDER BY 1") == [("hit",), ("recorded",)]
+
+
+def test_identical_calls_at_two_proxies_cost_one(upstream: Upstream, postgres_store: str) -> None:
+    """Whichever of them leads: the other's clients wait for the recording of the first."""
+    gate = threading.Event()
+    upstream.reply_by(lambda asked: replace(echo(asked), hold=gate))
+    flags = ("--upstream", upstream.url, "--store", postgres_store, "--mode", "cache")
+    with (
+        running_chatreel(*flags) as first,
+        running_chatreel(*flags) as second,
+        ThreadPoolExecutor(16) as clients,
+    ):
+        asking = [
+            clients.submit(ask, proxy.base_url, question("the same", stream=streams))
+            for streams in (False, True)
+            for proxy in (first, second) * 4
+        ]
+        upstream.wait_for_calls(1)
+        time.sleep(0.5)  # for others to come; who comes later has a hit, which costs no more
+        gate.set()
+        answers = [one.result() for one in asking]
+    assert [answer.status_code for answer in answers] == [200] * 16
+    assert all("the same" in answer.text for answer in answers)
+    assert len(upstream.calls) == 1
 
 
 def test_a_proxy_that_is_killed_has_stored_what_its_clients_got(upstream: Upstream, postgres_store: str) -> None:
