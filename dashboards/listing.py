@@ -24,10 +24,11 @@ def selected(lines: Sequence[Line], key: str, *, height: int, opened: str = "") 
     """The same, without going anywhere; the id of the one that is chosen, empty if none is. `opened`: chosen before."""
     ids = [line.call_id for line in lines]
     rows = [ids.index(opened)] if opened in ids else []
+    columns = _columns(lines)
     event = st.dataframe(
-        _columns(lines),
+        columns,
         hide_index=True,
-        column_config=_LOOKS,
+        column_config=_LOOKS | {"latency": parts.ms_column("Latency", columns["latency"])},
         height=min(height, 37 + 35 * len(lines)),
         key=f"{key}-{hash((*ids,))}",  # another list is another table: what was chosen has other neighbours now
         on_select="rerun",
@@ -59,7 +60,6 @@ _LOOKS: Final[dict[str, Any]] = {
         "Outcome", options=[one.value for one in palette.OUTCOMES], color=[*palette.OUTCOMES.values()]
     ),
     "model": "Model",
-    "latency": parts.ms_column("Latency"),
     "spent": st.column_config.NumberColumn("Spent", format="$%.6f", help="–: not known"),
     "saved": st.column_config.NumberColumn("Saved", format="$%.6f", help="Of calls that a recording answered"),
     "prompt": st.column_config.NumberColumn("Prompt", format="compact", help="Tokens"),

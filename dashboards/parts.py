@@ -130,5 +130,7 @@ def part_column(label: str, help_: str | None = None) -> Any:
     return st.column_config.ProgressColumn(label, format="percent", min_value=0, max_value=1, help=help_)
 
 
-def ms_column(label: str, help_: str | None = None) -> Any:
-    return st.column_config.NumberColumn(label, format="%,.0f ms", help=help_)
+def ms_column(label: str, times: Sequence[float | None]) -> Any:
+    """Milliseconds, all with so many digits that a short time is no 0."""
+    least = min((one for one in times if one), default=10.0)
+    return st.column_config.NumberColumn(label, format="%,.1f ms" if least < 10 else "%,.0f ms")

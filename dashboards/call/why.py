@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Mapping
 from difflib import unified_diff
+from html import escape
+from itertools import islice
 from typing import Any, Final
 
 import streamlit as st
@@ -14,8 +16,12 @@ from chatreel.keeping import units
 from chatreel.model import Json
 from chatreel.plaintext import printable
 
-_SHOWN: Final = 20_000
-"""Characters of differences."""
+_SHOWN: Final = 500
+"""Lines of differences."""
+
+_PAGE: Final = "white-space: pre-wrap; overflow-wrap: anywhere; margin: 0"
+_TAGS: Final = {"-": ("del", "#d55e0029"), "+": ("ins", "#12a07a2e")}
+"""By the first character of a line: what it is, and its background. Text keeps its colour: it has to stand out."""
 
 
 def why(row: Mapping[str, Any], opened: Opened) -> None:
@@ -39,7 +45,7 @@ def _nearest(nearest: Nearest) -> None:
         return
     places = wording.plural(len(nearest.differences), "place")
     st.markdown(f"They differ in {places}: `-` was recorded, `+` was asked.")
-    st.code("\n".join(diff(nearest.differences))[:_SHOWN], language="diff", wrap_lines=True)
+    st.html(f'<pre style="{_PAGE}">{"".join(map(_marked, _cut(diff(nearest.differences))))}</pre>')
     st.caption("`chatreel suggest` proposes rules where only volatile text differs.")
 
 
@@ -49,6 +55,18 @@ def diff(found: tuple[Difference, ...]) -> Iterator[str]:
         yield f"@@ {printable(short_pointer(one.pointer))} @@"
         changed = unified_diff(_lines(one.recorded), _lines(one.asked), lineterm="", n=1)
         yield from (printable(line) for line in [*changed][2:] if not line.startswith("@@"))
+
+
+def _cut(lines: Iterator[str]) -> Iterator[str]:
+    yield from islice(lines, _SHOWN)
+    if left := sum(1 for _ in lines):
+        yield f"... and {left:,} more lines"
+
+
+def _marked(line: str) -> str:
+    tag, colour = _TAGS.get(line[:1], ("span", "transparent"))
+    style = f"display: block; text-decoration: none; background: {colour}"
+    return f'<{tag} style="{style}">{escape(line)}</{tag}>'
 
 
 def _lines(side: Json | Missing) -> list[str]:

@@ -135,12 +135,12 @@ def _models(page: Page) -> None:
     looks: parts.Looks = {
         "model": st.column_config.TextColumn("Model", pinned=True),
         "calls": st.column_config.NumberColumn("Calls", format="compact"),
-        "p50": parts.ms_column("p50"),
-        "p90": parts.ms_column("p90"),
-        "p95": parts.ms_column("p95"),
+        "p50": parts.ms_column("p50", columns["p50"]),
+        "p90": parts.ms_column("p90", columns["p90"]),
+        "p95": parts.ms_column("p95", columns["p95"]),
         "p99": st.column_config.ProgressColumn("p99", format="%,.0f ms", min_value=0, max_value=slowest),
-        "first": parts.ms_column("First token p50"),
-        "first95": parts.ms_column("p95"),
+        "first": parts.ms_column("First token p50", columns["first"]),
+        "first95": parts.ms_column("p95", columns["first95"]),
         "speed": st.column_config.NumberColumn("Tokens/s", format="%.0f"),
         "errors": st.column_config.NumberColumn("Errors", format="percent"),
     }

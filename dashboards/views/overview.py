@@ -167,7 +167,7 @@ def _models(page: Page) -> None:
         else None,
         "rate": parts.part_column("Hit rate"),
         "calls": st.column_config.NumberColumn("Calls", format="compact"),
-        "p50": parts.ms_column("p50"),
-        "p95": parts.ms_column("p95"),
+        "p50": parts.ms_column("p50", columns["p50"]),
+        "p95": parts.ms_column("p95", columns["p95"]),
     }
     parts.table(columns, looks, "Calls, money and latency by model")

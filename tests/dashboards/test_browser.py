@@ -170,12 +170,14 @@ def test_a_call_is_opened_from_the_list_and_can_be_linked_to(shown: Shown) -> No
         picture(page, "explorer_call_dark")
 
 
-def test_a_refused_call_shows_what_differs(shown: Shown) -> None:
+def test_a_refused_call_shows_what_differs(shown: Shown, axe: Path) -> None:
     with visitor(shown.browser) as page:
         go(page, f"{shown.url}/explorer?range=all&outcome=refused&tab=Why+no+hit")
         open_first(page)
         page.get_by_text("never asked before").wait_for()
-        page.locator("code", has_text="+What makes a cache hard to get wrong?").wait_for()
+        page.locator("ins", has_text="+What makes a cache hard to get wrong?").wait_for()
+        settle(page)
+        assert faults(page, axe) == []
         picture(page, "explorer_why_light")
 
 

@@ -1,6 +1,7 @@
 """Single calls, found and opened."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -35,7 +36,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
         settings.store, genuine("How deep is the fjord?", answer=body, pieces=pieces, recorded_at=NOON - 9)
     )
     key = recording.identity.key
-    request = recording.request.replace(b"fjord", b"lake")
+    request = recording.request.replace(b"fjord", b"<b>lake</b>")
     logged(
         settings.store,
         [
@@ -137,8 +138,11 @@ def test_a_refused_call_says_what_differs_from_the_nearest_recording(source: Sou
     found = visit(source, "explorer", call=IDS[2], tab="Why no hit")
     assert not found.exception
     assert "never asked before" in said(found)
-    [diff] = [code.value for code in found.code if code.language == "diff"]
-    assert "-How deep is the fjord?\n+How deep is the lake?" in diff
+    [diff] = [page.value for page in found.html]
+    assert re.findall(r"<(del|ins)[^>]*>([^<]*)<", diff) == [
+        ("del", "-How deep is the fjord?"),
+        ("ins", "+How deep is the &lt;b&gt;lake&lt;/b&gt;?"),
+    ]
 
 
 @pytest.mark.parametrize("tab", ["Conversation", "Timing", "Why no hit", "Request", "Raw"])
