@@ -58,6 +58,7 @@ async def near(store: Store, asked: Identity, cassette: str = "", limit: int = C
     return await store.near(cassette, asked.document, limit)
 
 
+@pytest.mark.long
 def test_what_was_changed_a_little_is_found_among_thousands(store: str) -> None:
     size = 500 if "://" in store else 3_000  # the search is the same, the server is slower
     changes = ("a word", "the instructions", "a setting", "a message")

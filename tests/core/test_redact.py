@@ -135,6 +135,7 @@ def test_what_people_may_have_chosen_takes_work_to_try() -> None:
     assert known.hex() in str(clean(KEYS["password in a URL"]))
 
 
+@pytest.mark.long
 def test_more_passwords_than_can_be_told_apart_fast_have_no_key() -> None:
     urls = [f"http://u:{'abcdefghijklmnopq'[n]}-word-{n}@h/" for n in range(17)]
     with pytest.raises(NotKeyable, match="more than 16"):

@@ -100,6 +100,7 @@ def test_a_body_past_the_limit_is_a_413_on_a_connection_that_lives_on(proxy: Pro
     assert len(upstream.calls) == 1
 
 
+@pytest.mark.long
 def test_the_limit_is_64_mib_unless_it_is_set(upstream: Upstream, store: str) -> None:
     more = ("--mode", "cache", "--store", store)
     with running_chatreel("--upstream", upstream.url, *more) as proxy, http_client(proxy.base_url) as client:

@@ -114,6 +114,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             yield World(upstream, proxy, usual | {"OPENAI_BASE_URL": proxy.base_url}, usual | told)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["by_base_url", "intercepted"])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_is_recorded_and_then_replayed(world: World, tools: Tools, client: str, way: str) -> None:

@@ -37,6 +37,7 @@ def test_everybody_gets_the_answer_to_their_own_question(upstream: Upstream, sto
             assert f"{CALLS} calls: {CALLS} hits, 0 recorded, 0 refused" in proxy.log
 
 
+@pytest.mark.long
 def test_two_proxies_record_into_one_store(upstream: Upstream, store: str) -> None:
     flags = ("--upstream", upstream.url, "--mode", "cache", "--store", store)
     with (

@@ -98,6 +98,7 @@ def test_nothing_is_changed_and_nothing_is_made(used: Patient, patient: Patient)
     assert list(patient.folder.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_person_reads_one_line_for_each_finding(patient: Patient) -> None:
     ended = chatreel("doctor", "--store", str(patient.store), "--port", "0", cwd=patient.folder, CI="true")
     lines = ended.stdout.splitlines()
@@ -106,6 +107,7 @@ def test_a_person_reads_one_line_for_each_finding(patient: Patient) -> None:
     assert ended.returncode == 0
 
 
+@pytest.mark.long
 def test_a_port_that_another_program_has_is_wrong_and_our_own_is_not(patient: Patient, upstream: Upstream) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         found = patient.examined("--port", str(other.getsockname()[1]))
@@ -117,6 +119,7 @@ def test_a_port_that_another_program_has_is_wrong_and_our_own_is_not(patient: Pa
     assert found["base URL"][0]["level"] == "ok"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("env", "check", "level", "says"),
     [
@@ -153,6 +156,7 @@ def test_what_the_environment_says_is_compared_with_the_proxy(
     assert any(says in finding["message"] for finding in found[check])
 
 
+@pytest.mark.long
 def test_a_bundle_without_our_certificate_is_wrong_and_one_with_it_is_not(used: Patient, tmp_path: Path) -> None:
     ours = (used.certificates / "mitmproxy-ca-cert.pem").read_text()
     others = trustme.CA().cert_pem.bytes().decode()
@@ -174,6 +178,7 @@ def certificate(days: int) -> bytes:
     return made.public_bytes(serialization.Encoding.PEM)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("content", "mode", "level", "says"),
     [
@@ -200,6 +205,7 @@ def test_the_certificate_authority_is_looked_at(
     assert says in finding["message"]
 
 
+@pytest.mark.long
 def test_a_store_that_others_can_read_is_wrong(used: Patient) -> None:
     used.store.chmod(0o644)
     try:
@@ -210,6 +216,7 @@ def test_a_store_that_others_can_read_is_wrong(used: Patient) -> None:
     assert "chmod 600" in found["store"][0]["mend"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -227,6 +234,7 @@ def test_what_is_no_store_is_wrong(patient: Patient, make: Any, says: str) -> No
     assert says in finding["message"]
 
 
+@pytest.mark.long
 def test_a_store_of_a_newer_version_is_wrong(patient: Patient, upstream: Upstream) -> None:
     with running_chatreel("--upstream", upstream.url, "--store", str(patient.store)):
         pass
@@ -235,6 +243,7 @@ def test_a_store_of_a_newer_version_is_wrong(patient: Patient, upstream: Upstrea
     assert (finding["level"], finding["mend"]) == ("wrong", "upgrade chatreel")
 
 
+@pytest.mark.long
 def test_rows_from_the_future_mean_that_the_clock_is_wrong(patient: Patient, upstream: Upstream) -> None:
     with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", str(patient.store)) as proxy:
         ask(proxy.base_url, question())
@@ -245,6 +254,7 @@ def test_rows_from_the_future_mean_that_the_clock_is_wrong(patient: Patient, ups
     assert "2.0 hours newer" in finding["message"]
 
 
+@pytest.mark.long
 def test_it_works_without_the_proxy_extra_and_says_that_it_is_missing(patient: Patient) -> None:
     code = """
 import importlib.metadata, sys

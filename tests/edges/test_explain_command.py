@@ -74,6 +74,7 @@ def test_the_refusal_its_log_row_and_the_explanation_tell_the_same(explain: Call
     assert all(f"  {place}" in reason for place in places)
 
 
+@pytest.mark.long
 def test_a_body_in_a_file_or_on_standard_input_is_explained_alike(
     explain: Callable[..., Any], recorded: str, tmp_path: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_what_is_recorded_says_so(explain: Callable[..., Any], recorded: str) ->
         assert (explain(call_id)["key"], explain(call_id)["recorded"]) == (key, [1])
 
 
+@pytest.mark.long
 def test_upstream_and_path_are_those_of_a_client(explain: Callable[..., Any]) -> None:
     body = json.dumps(question(CAPITALS[0]))
     elsewhere = explain("-", "--upstream", "https://h/api/v1", said=body)
@@ -104,6 +106,7 @@ def test_upstream_and_path_are_those_of_a_client(explain: Callable[..., Any]) ->
     assert versioned["nearest"][0]["differences"] == [{"pointer": "/query/0", "asked": ["api-version", "1"]}]
 
 
+@pytest.mark.long
 def test_rules_of_today_make_the_key(explain: Callable[..., Any], tmp_path: Path) -> None:
     with (tmp_path / "chatreel.toml").open("a") as settings:
         settings.write('\nnormalize = ["iso-date"]\n')
@@ -112,6 +115,7 @@ def test_rules_of_today_make_the_key(explain: Callable[..., Any], tmp_path: Path
     assert found[0]["document"]["body"]["messages"][0]["content"] == "It is ‹iso-date›."
 
 
+@pytest.mark.long
 def test_a_person_reads_it_line_by_line(recorded: str, upstream: Upstream, tmp_path: Path) -> None:
     [(call_id, key, _)] = calls(recorded, "refused")
     ended = chatreel("explain", call_id, "--store", recorded, cwd=tmp_path)
@@ -127,6 +131,7 @@ def test_a_person_reads_it_line_by_line(recorded: str, upstream: Upstream, tmp_p
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("subject", "said", "code", "complaint"),
     [
@@ -148,6 +153,7 @@ def test_what_cannot_be_explained_is_named(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.long
 def test_the_log_on_the_terminal_names_the_call(upstream: Upstream, store: str) -> None:
     with running_chatreel("--upstream", upstream.url, "--mode", "replay", "--store", store) as proxy:
         ask(proxy.base_url, NEW)
@@ -156,6 +162,7 @@ def test_the_log_on_the_terminal_names_the_call(upstream: Upstream, store: str) 
         assert f"chatreel explain {call_id}" in proxy.log
 
 
+@pytest.mark.long
 def test_a_call_whose_request_was_not_kept_is_named(recorded: str, tmp_path: Path) -> None:
     [(call_id, _, _)] = calls(recorded, "passed")
     ended = chatreel("explain", call_id, "--store", recorded, cwd=tmp_path)
@@ -163,6 +170,7 @@ def test_a_call_whose_request_was_not_kept_is_named(recorded: str, tmp_path: Pat
     assert "was not kept: it was passed" in ended.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/", "/v1/models", "/other/v1/chat"])
 def test_a_path_that_is_not_served_is_named(recorded: str, tmp_path: Path, path: str) -> None:
     ended = chatreel("explain", "-", "--path", path, "--store", recorded, cwd=tmp_path, said=json.dumps(question()))

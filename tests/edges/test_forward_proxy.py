@@ -148,6 +148,7 @@ def test_a_client_that_does_not_trust_us_gets_no_answer(world: World) -> None:
     assert world.upstream.calls == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("http2", [False, True])
 def test_a_replay_through_tls_keeps_its_pace(world: World, http2: bool) -> None:
     """The pieces come one by one: the first is there while the second is not due for a long time yet."""

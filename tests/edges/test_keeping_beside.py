@@ -88,6 +88,7 @@ def size(store: str) -> int:
     return Path(store).stat().st_size
 
 
+@pytest.mark.long
 def test_a_store_is_held_to_its_size_by_what_was_not_used(upstream: Upstream, large: str, tmp_path: Path) -> None:
     limit = size(large) * 7 // 10
     arguments = ("--upstream", upstream.url, "--mode", "cache", "--store", large, "--max-size", f"{limit}B")

@@ -69,6 +69,7 @@ def test_instant_is_the_default_and_comes_in_one_piece(upstream: Upstream, store
     assert pieces == [recorded]
 
 
+@pytest.mark.long
 def test_others_are_served_meanwhile(upstream: Upstream, store: str, recorded: bytes) -> None:
     """A second call comes and goes between the first and the last piece of a slow stream."""
     with (

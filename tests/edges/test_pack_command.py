@@ -85,6 +85,7 @@ def test_a_har_has_what_version_1_2_demands(tmp_path: Path) -> None:
 
 
 class TestCassettes:
+    @pytest.mark.long
     def test_recordings_are_chosen_by_what_is_asked(self, tmp_path: Path) -> None:
         for one in ([said("Old", "x", at=MONDAY)], [said("New", "y", model="o3", at=MONDAY + 86_400)]):
             a_cassette(tmp_path, one)

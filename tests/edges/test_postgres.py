@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from support.calls import ask, question
 from support.command import chatreel
@@ -88,6 +89,7 @@ def test_a_kill_takes_no_row_of_the_log_from_a_server(upstream: Upstream, postgr
     assert chatreel("stats", "--store", postgres_store, cwd=tmp_path).stderr == ""
 
 
+@pytest.mark.long
 def test_the_password_is_never_shown(upstream: Upstream, postgres_store: str, tmp_path: Path) -> None:
     """Neither that before the host nor one among the options."""
     secret = postgres_store.replace("chatreel@", "chatreel:hunter2@") + "&sslpassword=hunter3"

@@ -166,6 +166,7 @@ def test_a_compressed_answer_is_recorded_as_what_it_says(upstream: Upstream, sto
     assert upstream.calls[0].headers["accept-encoding"] == "identity"
 
 
+@pytest.mark.long
 def test_a_request_of_twenty_megabytes_travels_untouched(upstream: Upstream, store: str) -> None:
     """A picture, a sound and a file in one request, as the API takes them inline."""
     data = base64.b64encode(random.Random(1).randbytes(5_000_000)).decode()

@@ -135,6 +135,7 @@ def test_our_own_examples_become_what_they_say(upstream: Upstream, tmp_path: Pat
     replay(upstream, tmp_path / "store.db", [example for example in examples if example.outcome == "recorded"])
 
 
+@pytest.mark.long
 @needs_shared
 def test_every_recording_of_others_is_replayed_to_the_byte_or_has_a_reason_not_to(
     upstream: Upstream, tmp_path: Path, capsys: pytest.CaptureFixture[str]

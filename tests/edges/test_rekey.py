@@ -61,6 +61,7 @@ def test_recordings_are_found_again_after_a_rekey(place: Set) -> None:
     assert REMEDY not in said
 
 
+@pytest.mark.long
 def test_a_store_says_that_it_was_keyed_by_other_rules_and_so_do_its_refusals(place: Set) -> None:
     arguments = ("--upstream", place.upstream.url, "--store", place.store, "--mode")
     place.ask(MONDAY)
@@ -88,12 +89,14 @@ def test_a_store_that_two_sets_of_rules_have_recorded_to_says_so_under_both(plac
     assert REMEDY not in place.ask()[1]
 
 
+@pytest.mark.long
 def test_a_store_without_recordings_was_keyed_by_nothing(place: Set) -> None:
     place.ask()
     place.rules('sampling_defaults = "spec"')
     assert REMEDY not in place.ask()[1]
 
 
+@pytest.mark.long
 def test_keys_merge_and_split(place: Set) -> None:
     place.ask(MONDAY, TUESDAY, "other")
     place.rules('normalize = ["iso-date"]')
@@ -103,6 +106,7 @@ def test_keys_merge_and_split(place: Set) -> None:
     assert place.rekey() == (0, ["3 recordings, 2 have another key", "merged: 0 keys into 0", "split: 1 keys into 2"])
 
 
+@pytest.mark.long
 def test_there_and_back_is_where_it_began(place: Set) -> None:
     """Documents that nobody has any more are gone, too."""
     place.ask(MONDAY, TUESDAY)
@@ -118,6 +122,7 @@ def test_there_and_back_is_where_it_began(place: Set) -> None:
     assert sorted(rows(place.store, everything)) == before
 
 
+@pytest.mark.long
 def test_a_dry_run_reports_and_changes_nothing(place: Set) -> None:
     place.ask(MONDAY, TUESDAY)
     place.rules('normalize = ["iso-date"]')
@@ -128,6 +133,7 @@ def test_a_dry_run_reports_and_changes_nothing(place: Set) -> None:
     assert REMEDY in place.ask()[1]
 
 
+@pytest.mark.long
 def test_the_query_is_part_of_a_key_and_its_credentials_are_not_stored(place: Set) -> None:
     arguments = ("--upstream", place.upstream.url, "--store", place.store, "--mode")
     with running_chatreel(*arguments, "cache", cwd=place.folder) as proxy:
@@ -143,6 +149,7 @@ def test_the_query_is_part_of_a_key_and_its_credentials_are_not_stored(place: Se
     assert b"sk-secret" not in Path(place.store).read_bytes()
 
 
+@pytest.mark.long
 def test_what_has_no_key_by_the_rules_of_today_keeps_the_one_it_had(place: Set) -> None:
     place.ask(MONDAY)
     keys = place.keys()
@@ -155,6 +162,7 @@ def test_what_has_no_key_by_the_rules_of_today_keeps_the_one_it_had(place: Set) 
     assert place.keys() == keys
 
 
+@pytest.mark.long
 def test_a_rekey_that_fails_changes_nothing(place: Set) -> None:
     place.ask(MONDAY, TUESDAY)
     keys = place.keys()

@@ -71,6 +71,7 @@ def test_no_credential_is_stored_or_logged(proxy: Program, store: str) -> None:
     assert [len(tenant) for tenant in tenants] == [64] * 4
 
 
+@pytest.mark.long
 def test_a_refusal_does_not_quote_what_others_recorded(proxy: Program) -> None:
     post(proxy, {**SENT["Ann"], "json": question("The launch is on Friday the 13th, tell nobody.")})
     asked = {"json": question("The launch is on Friday the 14th, tell nobody.")}
@@ -79,6 +80,7 @@ def test_a_refusal_does_not_quote_what_others_recorded(proxy: Program) -> None:
         assert ("13th" in refused["message"]) is quoted, who
 
 
+@pytest.mark.long
 def test_the_secret_lies_beside_the_store_for_its_owner_alone(proxy: Program, store: str) -> None:
     secret = Path(f"{store}.secret")
     assert len(secret.read_bytes()) == 32
@@ -87,6 +89,7 @@ def test_the_secret_lies_beside_the_store_for_its_owner_alone(proxy: Program, st
     assert proxy.returncode is None
 
 
+@pytest.mark.long
 def test_a_recording_outlives_the_proxy_with_its_tenant(upstream: Upstream, store: str) -> None:
     arguments = ("--upstream", upstream.url, "--store", store, "--mode")
     with running_chatreel(*arguments, "cache", env=SCOPE) as proxy:
@@ -96,6 +99,7 @@ def test_a_recording_outlives_the_proxy_with_its_tenant(upstream: Upstream, stor
         assert post(proxy, SENT["Bob"]).status_code == 504
 
 
+@pytest.mark.long
 def test_what_was_recorded_for_all_answers_nobody_in_particular_and_the_other_way_round(
     upstream: Upstream, store: str
 ) -> None:
@@ -112,6 +116,7 @@ def test_what_was_recorded_for_all_answers_nobody_in_particular_and_the_other_wa
         assert post(proxy, {**SENT["Bob"], "json": question("secret")}, **only).status_code == 504
 
 
+@pytest.mark.long
 def test_two_stores_hash_a_credential_differently(upstream: Upstream, tmp_path: Path) -> None:
     documents = []
     for name in ("a.db", "b.db"):
@@ -121,6 +126,7 @@ def test_two_stores_hash_a_credential_differently(upstream: Upstream, tmp_path: 
     assert documents[0] != documents[1]
 
 
+@pytest.mark.long
 def test_a_secret_that_others_can_read_is_refused(upstream: Upstream, store: str) -> None:
     Path(f"{store}.secret").write_bytes(bytes(32))
     Path(f"{store}.secret").chmod(0o644)

@@ -36,6 +36,7 @@ def suggest(folder: Path, store: str, *options: str) -> Any:
     return json.loads(ended.stdout)
 
 
+@pytest.mark.long
 def test_what_is_proposed_makes_the_misses_hits(arguments: list[str], store: str, tmp_path: Path) -> None:
     with running_chatreel(*arguments, cwd=tmp_path) as proxy:
         assert not any(ask_all(proxy, DAYS + TICKETS + WORDS))
@@ -54,6 +55,7 @@ def test_what_is_proposed_makes_the_misses_hits(arguments: list[str], store: str
     assert suggest(tmp_path, store)["rules"] == [], "by the rules of today they are hits"
 
 
+@pytest.mark.long
 def test_a_program_reads_how_much_would_have_been_saved(arguments: list[str], store: str, tmp_path: Path) -> None:
     with running_chatreel(*arguments, cwd=tmp_path) as proxy:
         ask_all(proxy, DAYS)
@@ -80,6 +82,7 @@ def saved(folder: Path, store: str) -> tuple[float | None, int]:
     return rule["usd"], rule["unpriced"]
 
 
+@pytest.mark.long
 def test_money_that_would_have_been_saved_is_that_of_the_calls_recorded_anew(
     upstream: Upstream, arguments: list[str], store: str, tmp_path: Path
 ) -> None:
@@ -102,6 +105,7 @@ def test_a_refused_call_has_cost_nothing(arguments: list[str], store: str, tmp_p
     assert saved(tmp_path, store) == (0, 0)
 
 
+@pytest.mark.long
 def test_the_model_that_served_is_what_was_paid(
     upstream: Upstream, arguments: list[str], store: str, tmp_path: Path
 ) -> None:
@@ -112,6 +116,7 @@ def test_the_model_that_served_is_what_was_paid(
     assert saved(tmp_path, store) == (0.025, 0)
 
 
+@pytest.mark.long
 def test_recordings_of_another_model_are_no_proof(arguments: list[str], store: str, tmp_path: Path) -> None:
     with running_chatreel(*arguments, cwd=tmp_path) as proxy:
         for text, model in zip(DAYS, "abc", strict=True):
@@ -119,6 +124,7 @@ def test_recordings_of_another_model_are_no_proof(arguments: list[str], store: s
     assert suggest(tmp_path, store)["rules"] == []
 
 
+@pytest.mark.long
 def test_a_pattern_is_made_up_only_for_what_happens_often(arguments: list[str], store: str, tmp_path: Path) -> None:
     with running_chatreel(*arguments, cwd=tmp_path) as proxy:
         ask_all(proxy, TICKETS[:3])

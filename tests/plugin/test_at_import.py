@@ -30,7 +30,8 @@ def test_without_a_session():
 """
 
 
-@pytest.mark.parametrize("workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_they_find_each_test_in_turn_and_nothing_goes_around_it(
     project: Project, upstream: Upstream, workers: tuple[str, ...]
 ) -> None:
@@ -46,6 +47,7 @@ def test_they_find_each_test_in_turn_and_nothing_goes_around_it(
     assert "The largest town of Chad?" in text_of(missed)
 
 
+@pytest.mark.long
 def test_without_it_they_are_blocked_and_the_setting_is_named(project: Project) -> None:
     project.write({"app.py": APP, "test_app.py": SUITE})
     ended = project.run("-k", "Norway")

@@ -144,6 +144,7 @@ def test_whatever_a_test_makes_of_a_miss_it_fails_once(project: Project, upstrea
     assert len(bypassed) == 6
 
 
+@pytest.mark.long
 def test_the_network_can_be_blocked_for_all_tests_or_for_none(project: Project) -> None:
     """No proxy is needed for that."""
     unmarked = "import socket\n\ndef test_live():\n    socket.getaddrinfo('api.openai.com', 443)\n"
