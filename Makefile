@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 PYTEST_FLAGS := --numprocesses=auto
 SOURCES := $(shell find proxy analytics dashboards -name '*.py' 2>/dev/null)
 FRONT_DOOR := $(patsubst %,tests/edges/test_%.py,modes record_replay sessions offline open_proxy single_flight usage log)
+LONG := tests
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test long serve check lint types audit bench fuzz soak lock clean
+.PHONY: help demo test long engine serve check lint types audit bench fuzz soak lock clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +22,10 @@ demo: $(VENV)/linked ## set up, then record and replay a dozen calls: no key, no
 test: $(VENV)/linked ## set up, then the test suite
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not long"
 
-long: $(VENV)/linked ## the tests that take their time: kills, load, suites without the fast path
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m long
+long: $(VENV)/linked ## the tests that take their time: kills, load, a browser; on a machine with nothing else to do
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m long $(LONG)
+
+engine: $(VENV)/linked ## suites of the front door without the fast path
 	TEST_WITHOUT_FAST_PATH=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not long" $(FRONT_DOOR)
 
 serve: $(VENV)/linked ## set up, then the proxy on 127.0.0.1:8080 (ARGS="--mode replay ...")
