@@ -27,7 +27,7 @@ LEAKY = re.compile(r"CI|OPENAI_.*|(.*_)?PROXY|CHATREEL_.*", re.IGNORECASE)
 
 
 SLOW = "TEST_WITHOUT_FAST_PATH"
-"""Variable of the environment: set, all calls take the ordinary way. `make long` runs some suites so."""
+"""Variable of the environment: set, all calls take the ordinary way. `make engine` runs some suites so."""
 
 
 class NotStarted(Exception):  # noqa: N818 - says what happened
