@@ -23,12 +23,12 @@ def serving(upstream: Upstream, store: str, drain: str) -> Iterator[Program]:
 
 
 def leave(proxy: Program, body: dict[str, Any]) -> None:
-    """Read the beginning of a stream, and close the connection."""
-    with (
-        httpx.Client(trust_env=False, timeout=30) as client,
-        client.stream("POST", f"{proxy.base_url}/chat/completions", json=body) as response,
-    ):
-        next(response.iter_raw())
+    """Read the beginning of a stream, and close the connection. The proxy knows when this returns."""
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        with client.stream("POST", f"{proxy.base_url}/chat/completions", json=body) as response:
+            next(response.iter_raw())
+        # Asked after the other connection was closed, and answered after the event loop has heard of that.
+        assert client.get(f"{proxy.base_url.removesuffix('/v1')}/_chatreel/health").is_success
 
 
 def logged(proxy: Program, store: str) -> list[tuple[Any, ...]]:

@@ -146,7 +146,6 @@ def test_an_intercepted_host_is_an_upstream_of_its_own(
 
 
 def test_what_is_no_chat_completion_passes_untouched(world: World, recording: Program) -> None:
-    before = rows(world.store, "SELECT count(*) FROM calls")
     with world.client(recording) as client:
         response = client.get(f"https://{OPENAI}/v1/models", params={"a": "b c"}, headers={"authorization": "Bearer k"})
     call = world.upstream.calls[-1]
@@ -154,7 +153,7 @@ def test_what_is_no_chat_completion_passes_untouched(world: World, recording: Pr
     assert (call.method, call.path, call.query) == ("GET", "/v1/models", "a=b+c")
     assert call.headers["authorization"] == "Bearer k"
     assert "cache-status" not in response.headers
-    assert rows(world.store, "SELECT count(*) FROM calls") == before
+    assert rows(world.store, "SELECT path FROM calls WHERE path LIKE '%models%'") == []
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/embeddings", "/v1/messages"])

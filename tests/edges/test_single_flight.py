@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -153,7 +154,9 @@ def test_a_leader_that_is_refused_is_followed_by_one_and_the_rest_wait_for_that(
     assert all("200 OK" in answer and "time" in answer for answer in answers)
     assert sum("fwd=miss; stored; collapsed=?0;" in answer or "detail=recording" in answer for answer in answers) == 1
     assert asked(upstream, text) == 2
-    assert outcomes(proxy, session) == {"passed": 1, "recorded": 2, "coalesced": 15}
+    found = Counter(outcomes(proxy, session))
+    assert (found["passed"], found["recorded"]) == (1, 2)
+    assert found["coalesced"] + found["hit"] == 15, "who comes to wait when the answer is there has a hit"
 
 
 def test_where_the_upstream_fails_everybody_gets_an_error_of_their_own(
