@@ -207,7 +207,6 @@ ODD = {
     "bytes that are no text": request(BODY, b"x: \xff\xfe"),
     "no host": request().replace(b"host: h\r\n", b""),
     "two hosts": request(BODY, b"host: other"),
-    "an empty line before": b"\r\n" + request(),
     "HTTP/1.0": request(line=b"POST /v1/chat/completions HTTP/1.0"),
     "HTTP/1.0 that stays": request(BODY, b"connection: keep-alive", line=b"POST /v1/chat/completions HTTP/1.0"),
     "HTTP/1.2": request(line=b"POST /v1/chat/completions HTTP/1.2"),
@@ -235,6 +234,7 @@ ODD = {
 """Requests in all manners, by what is odd about them."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ODD)
 def test_a_request_is_answered_as_the_engine_answers_it(two: Two, what: str) -> None:
     """Between two hits on one connection, so that what is left of it would be seen."""
