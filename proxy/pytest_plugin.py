@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    if options.at_import(early_config):
+    if options.early(early_config, "at_import"):
         from chatreel.testing import run
 
         run.begin_early(early_config)

@@ -7,7 +7,8 @@ run. In each process of a run all tests are reached by one name, so that such a 
 import re
 import socket
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping
+from typing import Self
 
 from chatreel import clients
 from chatreel.model import Mode
@@ -19,14 +20,12 @@ _OURS = re.compile(rf"(http://{re.escape(clients.LOOPBACK)}:(\d+)/_chatreel/s/){
 
 
 class EarlyAddress:
-    """Where the proxy of this run is going to be."""
+    """Where the proxy of this run is going to be; its port is kept from others to the end of a `with` block."""
 
-    def __init__(self, environ: MutableMapping[str, str], *, replays: bool) -> None:
-        """Change the environment until `restore`. `replays`: clients that insist on a key get one that is made up."""
-        self._environ = environ
-        self._before = dict(environ)
+    def __init__(self, environ: Mapping[str, str], *, replays: bool) -> None:
+        """`replays`: clients that insist on a key get one that is made up."""
         self.upstream = clients.configured_upstream(environ)
-        """The API that clients were pointed at; empty if none, and in the workers of xdist, which are told."""
+        """The API that clients are pointed at; empty if none, and in the workers of xdist, which are told."""
         self._reserved: socket.socket | None = None
         worker = environ.get("PYTEST_XDIST_WORKER", "")
         inherited = _OURS.fullmatch(environ.get(clients.BASE_URL_VARIABLE, "")) if worker else None
@@ -36,13 +35,13 @@ class EarlyAddress:
         else:
             self._reserved, self.port = _reserve()
             base_url = f"http://{clients.LOOPBACK}:{self.port}/_chatreel/s/{ALONE}/v1"
-        environ.update(clients.client_variables(base_url, Mode.REPLAY if replays else Mode.RECORD, environ))
+        self.variables = clients.client_variables(base_url, Mode.REPLAY if replays else Mode.RECORD, environ)
+        """Of the environment, by which clients find it."""
 
-    def restore(self) -> None:
-        """The environment as it was; the port is free."""
-        for name in self._environ.keys() - self._before.keys():
-            del self._environ[name]
-        self._environ.update(self._before)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self._reserved:
             self._reserved.close()
 

@@ -149,14 +149,14 @@ def anything_said(config: pytest.Config) -> bool:
     return any(config.getoption(option.ini) or config.getini(option.ini) for option in OPTIONS)
 
 
-def at_import(config: pytest.Config) -> bool:
-    """Whether clients have to find the proxy before any conftest is loaded, when no option is read yet."""
-    option = BY_NAME["at_import"]
-    said = getattr(config.known_args_namespace, option.ini, None) or config.getini(option.ini) or "false"
+def early(config: pytest.Config, name: str) -> Any:
+    """What an option says before any conftest is loaded; the default if it cannot be read, as will be said later."""
+    option = BY_NAME[name]
+    said = getattr(config.known_args_namespace, option.ini, None) or config.getini(option.ini)
     try:
-        return _truth(str(said))
+        return option.read(str(said)) if said else option.default
     except ValueError:
-        return False  # whoever reads the options says so
+        return option.default
 
 
 class RunOptions:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from chatreel.errors import ChatreelError
 from chatreel.model import Mode
 from chatreel.testing import reporting, verdicts
 from chatreel.testing.cassettes import Cassettes
-from chatreel.testing.options import REWRITE, RunOptions, marker_arguments
+from chatreel.testing.options import REWRITE, RunOptions, early, marker_arguments
 from chatreel.testing.verdicts import Record
 from chatreel.testing.watching import Watching
 
@@ -205,8 +205,6 @@ class TestRun:
 
     def stop(self) -> None:
         """This process has nothing more to do with the proxy; the leader ends it."""
-        if self._early:
-            self._early.restore()
         if self._proxy:
             self._proxy[1].close()
         address = self._proxy[0] if self._proxy else self._elsewhere
@@ -224,8 +222,11 @@ def begin_early(config: pytest.Config) -> None:
     """Clients find the run's proxy from now on, though it is not there yet."""
     from chatreel.testing.early import EarlyAddress
 
-    mode = str(config.known_args_namespace.chatreel_mode or config.getini("chatreel_mode") or Mode.REPLAY)
-    config.stash[EARLY] = EarlyAddress(os.environ, replays=mode in {Mode.REPLAY, "none"})
+    address = config.stash[EARLY] = EarlyAddress(os.environ, replays=early(config, "mode") == Mode.REPLAY)
+    until_the_end = ExitStack()
+    until_the_end.enter_context(address)
+    until_the_end.enter_context(changed_environment(address.variables))
+    config.add_cleanup(until_the_end.close)
 
 
 @contextmanager
