@@ -6,7 +6,7 @@ from typing import Any, Final
 import streamlit as st
 
 from chatreel.analytics.queries.calls import Line
-from chatreel.dashboards import palette, parts, wording
+from chatreel.dashboards import palette, parts
 from chatreel.dashboards.page import Page
 
 CALL: Final = "call"
@@ -23,21 +23,9 @@ def call_table(page: Page, lines: Sequence[Line], key: str, *, height: int) -> N
 def selected(lines: Sequence[Line], key: str, *, height: int, opened: str = "") -> str:
     """The same, without going anywhere; the id of the one that is chosen, empty if none is. `opened`: chosen before."""
     ids = [line.call_id for line in lines]
-    rows = [ids.index(opened)] if opened in ids else []
     columns = _columns(lines)
-    event = st.dataframe(
-        columns,
-        hide_index=True,
-        column_config=_LOOKS | {"latency": parts.ms_column("Latency", columns["latency"])},
-        height=min(height, 37 + 35 * len(lines)),
-        key=f"{key}-{hash((*ids,))}",  # another list is another table: what was chosen has other neighbours now
-        on_select="rerun",
-        selection_mode="single-row",
-        placeholder=wording.NOTHING,
-        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
-        alt="Calls; choose one to open it",
-    )
-    return ids[event.selection.rows[0]] if event.selection.rows else ""
+    looks = _LOOKS | {"latency": parts.ms_column("Latency", columns["latency"])}
+    return parts.picked(columns, looks, "Calls; choose one to open it", key=key, ids=ids, height=height, opened=opened)
 
 
 def _columns(lines: Sequence[Line]) -> dict[str, list[Any]]:

@@ -104,6 +104,29 @@ def table(columns: Columns, looks: Looks, says: str, *, height: int | None = Non
     )
 
 
+def picked(
+    columns: Columns, looks: Looks, says: str, *, key: str, ids: Sequence[str], height: int, opened: str = ""
+) -> str:
+    """A table of which a row can be chosen; the id of that row, empty if none is. `opened`: the one chosen before.
+
+    `key` is its name among the tables there are, and `height` the most pixels that it takes.
+    """
+    rows = [ids.index(opened)] if opened in ids else []
+    event = st.dataframe(
+        dict(columns),
+        hide_index=True,
+        column_config=dict(looks),
+        height=min(height, 37 + 35 * len(ids)),
+        key=f"{key}-{hash((*ids,))}",  # another list is another table: what was chosen has other neighbours now
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
+        placeholder=NOTHING,
+        alt=says,
+    )
+    return ids[event.selection.rows[0]] if event.selection.rows else ""
+
+
 def verbatim(text: str, place: DeltaGenerator | None = None) -> None:
     """What models and users wrote: never as Markdown."""
     (place or st).text(text[:LONGEST] or "(nothing)")

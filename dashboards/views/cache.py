@@ -126,19 +126,9 @@ def _repeated(page: Page) -> None:
         "spent": parts.usd_column("Spent", columns["spent"]),
         "again": parts.usd_column("Paid again", columns["again"], "After the first time"),
     }
-    event = st.dataframe(
-        columns,
-        hide_index=True,
-        column_config=looks,
-        height=min(388, 37 + 35 * len(found)),
-        key=f"repeated-{hash(tuple(one.cache_key for one in found))}",
-        on_select="rerun",
-        selection_mode="single-row",
-        placeholder=wording.NOTHING,
-        alt="Requests that were made most often; choose one to see its calls",
-    )
-    if event.selection.rows:
-        st.switch_page(page.pages["explorer"], query_params={"q": found[event.selection.rows[0]].cache_key})
+    says = "Requests that were made most often; choose one to see its calls"
+    if chosen := parts.picked(columns, looks, says, key="repeated", ids=[one.cache_key for one in found], height=388):
+        st.switch_page(page.pages["explorer"], query_params={"q": chosen})
 
 
 def _suggestions(page: Page) -> None:

@@ -87,16 +87,6 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         "spent": parts.usd_column("Spent", columns["spent"]),
         "saved": parts.usd_column("Saved", columns["saved"]),
     }
-    event = st.dataframe(
-        columns,
-        hide_index=True,
-        column_config=looks,
-        height=min(700, 37 + 35 * len(found)),
-        key=f"sessions-{hash(tuple(run.session for run in found))}",
-        on_select="rerun",
-        selection_mode="single-row",
-        placeholder=wording.NOTHING,
-        alt="Tests and runs with their verdicts; choose one to see its calls",
-    )
-    if event.selection.rows:
-        st.switch_page(page.pages["explorer"], query_params={SESSION: found[event.selection.rows[0]].session})
+    says = "Tests and runs with their verdicts; choose one to see its calls"
+    if chosen := parts.picked(columns, looks, says, key="sessions", ids=[run.session for run in found], height=700):
+        st.switch_page(page.pages["explorer"], query_params={SESSION: chosen})
