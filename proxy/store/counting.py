@@ -76,15 +76,21 @@ class Paid:
     """And those with one whose price is not."""
 
 
-_DAY = {
-    "sqlite": cast(calls.c.started_at / DAY, Integer),  # truncates
-    "postgresql": cast(func.floor(calls.c.started_at / DAY), Integer),
-}
+def day_of(moment: ColumnElement[float], engine: str) -> ColumnElement[int]:
+    """Days since the epoch, UTC, of a column of seconds."""
+    days = moment / DAY
+    return cast(days if engine == "sqlite" else func.floor(days), Integer)  # SQLite truncates, PostgreSQL rounds
 
 
 def paid(connection: Connection, since: float) -> list[Paid]:
     """What the calls since then came to."""
-    alike = (calls.c.outcome, calls.c.model, calls.c.upstream, calls.c.tags, _DAY[connection.dialect.name].label("day"))
+    alike = (
+        calls.c.outcome,
+        calls.c.model,
+        calls.c.upstream,
+        calls.c.tags,
+        day_of(calls.c.started_at, connection.dialect.name).label("day"),
+    )
     known = _worth()
     sums = (func.count(), func.coalesce(func.sum(known), 0))
     counts = (func.count(calls.c.price_source), _unpriced())

@@ -1,15 +1,12 @@
 """How a store came to be as large as it is."""
 
-from typing import Final
+from sqlalchemy import Connection, func, select
 
-from sqlalchemy import Connection, text
+from chatreel.figures import DAY
+from chatreel.store.counting import day_of
+from chatreel.store.schema import payloads, recordings
 
-_DAY: Final = {"sqlite": "CAST(r.recorded_at / 86400 AS INTEGER)", "postgresql": "floor(r.recorded_at / 86400)::BIGINT"}
-_GROWTH: Final = """
-SELECT {day}, count(*), sum(asked.size + answered.size) FROM recordings AS r
-JOIN payloads AS asked ON asked.digest = r.request JOIN payloads AS answered ON answered.digest = r.body
-GROUP BY 1 ORDER BY 1
-"""
+_ASKED, _ANSWERED = payloads.alias("asked"), payloads.alias("answered")
 
 
 def growth(connection: Connection) -> list[tuple[float, int, int]]:
@@ -17,5 +14,12 @@ def growth(connection: Connection) -> list[tuple[float, int, int]]:
 
     Of those that are still there, as they travelled.
     """
-    rows = connection.execute(text(_GROWTH.format(day=_DAY[connection.dialect.name])))
-    return [(float(day) * 86_400, int(number), int(size)) for day, number, size in rows]
+    day = day_of(recordings.c.recorded_at, connection.dialect.name).label("day")
+    query = (
+        select(day, func.count(), func.sum(_ASKED.c.size + _ANSWERED.c.size))
+        .join(_ASKED, _ASKED.c.digest == recordings.c.request)
+        .join(_ANSWERED, _ANSWERED.c.digest == recordings.c.body)
+        .group_by(day)
+        .order_by(day)
+    )
+    return [(float(number) * DAY, int(count), int(size)) for number, count, size in connection.execute(query)]
