@@ -84,13 +84,8 @@ def day_of(moment: ColumnElement[float], engine: str) -> ColumnElement[int]:
 
 def paid(connection: Connection, since: float) -> list[Paid]:
     """What the calls since then came to."""
-    alike = (
-        calls.c.outcome,
-        calls.c.model,
-        calls.c.upstream,
-        calls.c.tags,
-        day_of(calls.c.started_at, connection.dialect.name).label("day"),
-    )
+    day = day_of(calls.c.started_at, connection.dialect.name).label("day")
+    alike = (calls.c.outcome, calls.c.model, calls.c.upstream, calls.c.tags, day)
     known = _worth()
     sums = (func.count(), func.coalesce(func.sum(known), 0))
     counts = (func.count(calls.c.price_source), _unpriced())
