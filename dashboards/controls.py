@@ -33,6 +33,9 @@ class Chosen:
 
 def choose(source: Source, choices: Choices) -> Chosen:
     """Draw the controls in the sidebar; what they say."""
+    for name in (RANGE, *FILTERS):  # set anew, or the address of another page loses what was chosen on this one
+        if name in st.session_state:
+            st.session_state[name] = st.session_state[name]
     with st.sidebar:
         chosen = _period(source)
         models = st.multiselect("Model", choices.models, key="model", bind="query-params", placeholder="All models")
