@@ -1,10 +1,11 @@
 """Bytes on disk per call of an agent's conversation: in a store, as VCR.py writes it, and as plain JSON rows in SQLite.
 
-Run as `python benchmarks/bench_size.py [--turns 50]`. Each turn asks with all that was said before, ten tools and a
-system prompt; the model calls a tool, every other time as a stream, whose result of 0.5 to 3 KB ends the next request.
-What is said is real text: sentences of Python's manual, and as results its sources, lists of records, logs. The store
-is what `chatreel serve` makes of it, everything in it: log, indexes, marks, and the usage asked for of each stream. An
-empty store has some twenty tables and indexes of a page each, which a short conversation has to itself.
+Run as `python benchmarks/bench_size.py [--turns 50] [--results 3000]`. Each turn asks with all that was said before,
+ten tools and a system prompt; the model calls a tool, every other time as a stream, whose result of 0.5 to 3 KB ends
+the next request: how much tools bring differs, so the most can be said. What is said is real text: sentences of
+Python's manual, and as results its sources, lists of records, logs. The store is what `chatreel serve` makes of it,
+everything in it: log, indexes, marks, and the usage asked for of each stream. An empty store has some twenty tables and
+indexes of a page each, which a short conversation has to itself.
 """
 
 import argparse
@@ -99,13 +100,13 @@ def tool(number: int) -> dict[str, Any]:
     return {"type": "function", "function": {"name": f"tool_{number}", "description": prose(2), "parameters": schema}}
 
 
-def result() -> str:
-    """What a tool has found: part of a file, records, or lines of a log."""
-    size = RNG.randint(500, 3_000)
+def result(most: int) -> str:
+    """What a tool has found, 500 to `most` bytes: part of a file, records, or lines of a log."""
+    size = RNG.randint(500, most)
     kind = RNG.randrange(3)
     if kind == 0:
         source = RNG.choice(SOURCES)
-        start = RNG.randrange(len(source) - size)
+        start = RNG.randrange(max(1, len(source) - size))
         return source[start : start + size]
     found: list[Any] = []
     while len(json.dumps(found)) < size:
@@ -120,8 +121,8 @@ def result() -> str:
     return json.dumps(found) if kind == 1 else "\n".join(found)
 
 
-def conversation(turns: int) -> Iterator[Call]:
-    """The calls of an agent, in order."""
+def conversation(turns: int, most: int) -> Iterator[Call]:
+    """The calls of an agent, in order. `most`: bytes that a tool brings."""
     tools = [tool(number) for number in range(10)]
     messages: list[dict[str, Any]] = [
         {"role": "system", "content": prose(25)},
@@ -141,7 +142,7 @@ def conversation(turns: int) -> Iterator[Call]:
         messages = [
             *messages,
             {"role": "assistant", "content": said, "tool_calls": [called]},
-            {"role": "tool", "tool_call_id": called["id"], "content": result()},
+            {"role": "tool", "tool_call_id": called["id"], "content": result(most)},
         ]
 
 
@@ -268,8 +269,10 @@ WAYS = {"chatreel": in_a_store, "JSON rows in SQLite": as_rows, "VCR.py, YAML": 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=50)
-    turns = parser.parse_args().turns
-    calls = list(conversation(turns))
+    parser.add_argument("--results", type=int, default=3_000, help="bytes that a tool brings, at most")
+    arguments = parser.parse_args()
+    turns = arguments.turns
+    calls = list(conversation(turns, arguments.results))
     sys.stdout.write(f"{turns} turns         bytes per call   of VCR.py   without what is empty   ms per call\n")
     found: dict[str, tuple[float, float, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
