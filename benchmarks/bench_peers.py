@@ -34,7 +34,7 @@ PACKAGES = {
     "aimock": (),
     "chatreel": ("./checkout[proxy]",),
 }
-COPIED = ("proxy", "analytics", "pyproject.toml", "README.md", "LICENSE")
+COPIED = ("proxy", "analytics", "dashboards", "pyproject.toml", "README.md", "LICENSE")
 AIMOCK = "node_modules/@copilotkit/aimock"
 
 if __name__ == "__main__":
