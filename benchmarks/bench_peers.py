@@ -132,13 +132,15 @@ class Bench:
         """Make an environment for each tool."""
         for name, packages in PACKAGES.items():
             where = self.folder / name
-            if where.exists():
+            done = where / "installed"
+            if done.exists():
                 continue
             if name == "chatreel":
                 self.copy_checkout()
-            venv.create(where, with_pip=True)
+            venv.create(where, with_pip=True, clear=True)
             wanted = ["openai", "pytest", "pytest-xdist", *packages]
             check([str(where / "bin/python"), "-m", "pip", "install", "-q", *wanted], self.folder)
+            done.touch()
         if not (self.folder / AIMOCK).exists():
             check(["npm", "install", "--silent", "--prefix", ".", "@copilotkit/aimock"], self.folder)
 
@@ -148,7 +150,7 @@ class Bench:
             source, target = ROOT / name, self.folder / "checkout" / name
             target.parent.mkdir(exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
             else:
                 shutil.copy(source, target)
 
