@@ -16,11 +16,10 @@ from chatreel.explain import CANDIDATES, rank
 from chatreel.model import Recording
 from chatreel.money import Total, dollars
 from chatreel.prices import Price, Prices
-from chatreel.recovery import recover
+from chatreel.recovery import require_recovered
 from chatreel.request import Keys, read_request
 from chatreel.server import keys_for, open_store
 from chatreel.store import Call, Store
-from chatreel.store.database import require_store
 from chatreel.suggest import EVIDENCE, Proposal, proposals
 from chatreel.wire.codec import loads_object
 
@@ -75,8 +74,7 @@ class Advice:
 
 async def advise(settings: Settings, limit: int) -> Advice:
     """Look through the newest misses of the log, `limit` of them at most. Raises `StoreError`."""
-    require_store(settings.store)
-    recover(settings.store)
+    require_recovered(settings.store)
     keys = keys_for(settings)
     prices = Prices(settings.price)
     found: list[_Miss] = []

@@ -14,11 +14,10 @@ from chatreel.config import Settings
 from chatreel.errors import ConfigError
 from chatreel.explain import CANDIDATES, Difference, Missing, difference_line, differences, rank
 from chatreel.model import Identity
-from chatreel.recovery import recover
+from chatreel.recovery import require_recovered
 from chatreel.request import Keys, Route, read_request
 from chatreel.server import keys_for, open_store
 from chatreel.store import Call, Neighbour, Store
-from chatreel.store.database import require_store
 from chatreel.textdiff import changed_words
 from chatreel.upstreams import Upstreams
 
@@ -56,8 +55,7 @@ async def explain(settings: Settings, subject: str, path: str) -> Explanation:
 
     Raises `ConfigError` if there is no such thing, `StoreError`, and `Malformed` or `NotKeyable` as the proxy would.
     """
-    require_store(settings.store)
-    recover(settings.store)
+    require_recovered(settings.store)
     keys = keys_for(settings)
     with closing(open_store(settings)) as store:
         if call_id := _call_id(subject):

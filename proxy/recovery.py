@@ -15,6 +15,7 @@ from chatreel.prices import Prices
 from chatreel.rates import PriceOverride
 from chatreel.request import DEFAULT_KEYS
 from chatreel.store import Call, recovering
+from chatreel.store.database import require_store
 from chatreel.store.lines import Left
 
 _MICROSECOND: Final = 1e-6
@@ -32,6 +33,12 @@ def recover(location: str) -> int:
         rows = "1 row of the log is" if written == 1 else f"{written:,} rows of the log are"
         logger.warning("%s in the store now that a killed proxy had left behind", rows)
     return written
+
+
+def require_recovered(location: str) -> None:
+    """Have a store whose log is up to date. Raises `StoreError`, also if there is no store."""
+    require_store(location)
+    recover(location)
 
 
 def _completing(rates: tuple[PriceOverride, ...]) -> Callable[[Left, Recording | None], Call]:

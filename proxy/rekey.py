@@ -5,10 +5,9 @@ from rich.progress import Progress
 from chatreel import talk
 from chatreel.canonical import keyed_by
 from chatreel.config import Settings
-from chatreel.recovery import recover
+from chatreel.recovery import require_recovered
 from chatreel.request import read_request
 from chatreel.server import keys_for
-from chatreel.store.database import require_store
 from chatreel.store.rekeying import Rekeyed, rekey
 
 MOST_NAMED = 20
@@ -17,8 +16,7 @@ MOST_NAMED = 20
 
 def rekey_store(settings: Settings, *, dry_run: bool) -> Rekeyed:
     """Rekey the store of `settings`, or only find out what that would change. Raises `StoreError`."""
-    require_store(settings.store)
-    recover(settings.store)
+    require_recovered(settings.store)
     keys = keys_for(settings)
     with Progress(console=talk.console, transient=True) as bar:
         task = bar.add_task("rekeying", total=None)

@@ -13,8 +13,7 @@ from chatreel.model import SERVED
 from chatreel.money import Account, dollars
 from chatreel.prices import Prices, Unpriced
 from chatreel.rates import Price
-from chatreel.recovery import recover
-from chatreel.store.database import require_store
+from chatreel.recovery import require_recovered
 from chatreel.store.repricing import Period, Repriced, read, reprice
 
 _MOST_NAMED = 10
@@ -36,8 +35,7 @@ class Supposed:
 def reprice_store(settings: Settings, period: Period) -> Repriced:
     """Price the log of a store anew. Raises `StoreError`."""
     annotator = Annotator(Prices(settings.price))
-    require_store(settings.store)
-    recover(settings.store)
+    require_recovered(settings.store)
     with Progress(console=talk.console, transient=True) as bar:
         task = bar.add_task("pricing", total=None)
         return reprice(settings.store, period, annotator.reprice, lambda done: bar.update(task, completed=done))
@@ -49,8 +47,7 @@ def suppose(settings: Settings, period: Period, model: str, upstream: str | None
     The same tokens: another model would count and write others, so this is an estimate. Raises `StoreError`.
     """
     prices = Prices(settings.price)
-    require_store(settings.store)
-    recover(settings.store)
+    require_recovered(settings.store)
     found = Supposed(model)
     for call in read(settings.store, period):
         if not call.facts.answered:
