@@ -21,7 +21,8 @@ from synthetic_log import DAYS, START, make_store
 from chatreel.analytics.export import export
 from chatreel.analytics.filters import Filter
 from chatreel.analytics.logfile import LogFile
-from chatreel.analytics.queries import caching, calls, latency, money, overview
+from chatreel.analytics.queries import budgets, caching, calls, latency, money, overview
+from chatreel.budget import parse_budget
 
 ROUNDS = 5
 LIMIT_MS = 100
@@ -43,6 +44,8 @@ QUESTIONS: dict[str, Callable[[LogFile, Filter], object]] = {
     "tokens by day": lambda log, about: money.tokens_over_time(log, about, DAY),
     "gaps": money.gaps,
     "coverage": money.coverage,
+    "reported": money.reported,
+    "budget": lambda log, _about: budgets.outlook(log, parse_budget("team=search:5/month"), END),
     "forecast": lambda log, about: money.forecast_month(log, about, END.date()),
     "percentiles": lambda log, about: latency.percentiles(log, about, latency.Measure.UPSTREAM),
     "percentiles by day": lambda log, about: latency.percentiles_over_time(log, about, latency.Measure.HITS, DAY),

@@ -34,6 +34,8 @@ from chatreel.dashboards.vega import (
 _IN_TIME: Final = tooltip(when="When", name="What", shown="Value")
 _LOW: Final = 150
 """Pixels of a chart beside which others matter more."""
+_FAR: Final = 4
+"""Times as high as all else: a limit up to there is drawn."""
 
 
 def stacked(moments: Sequence[datetime], span: timedelta, series: Sequence[Series], unit: Unit) -> Drawn:
@@ -150,6 +152,15 @@ def spreads(rows: Sequence[tuple[str, float, float, float]], colour: str, unit: 
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that may have been spent by the end of each day of a month."""
+
+    name: str
+    days: Sequence[tuple[datetime, float]]
+    """Not none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     """What has been spent up to the end of each day of a month, and what is to come."""
 
@@ -158,17 +169,22 @@ class Course:
     expected: float | None
     low: float | None
     high: float | None
+    limits: Sequence[Limit] = ()
 
 
-def forecast(course: Course, colour: str) -> Drawn:
-    """Spending so far as a line, and from today to the end of the month where it leads, with a band around it."""
+def forecast(course: Course, colour: str, limit: str) -> Drawn:
+    """Spending so far as a line, and from today to the end of the month where it leads, with a band around it.
+
+    Limits are lines in the colour `limit`; those that are so far above that the rest could not be read are left out.
+    """
     spent: Rows = [_day(at, usd, "Spent so far") for at, usd in course.days]
     domain = [utc(course.days[0][0]), utc(course.end)] if course.days else []
+    lines = _limits(course, limit)
     x, y = time_axis(domain), amount_axis(Unit.USD)
     line = chart(spent).mark_line(color=colour, strokeWidth=2.5, point=alt.OverlayMarkDef(size=20, color=colour))
     so_far = line.encode(x=x, y=y, tooltip=_IN_TIME)
     if course.expected is None or course.low is None or course.high is None or not spent:
-        return high(alt.layer(so_far))
+        return high(alt.layer(*lines, so_far))
     last, usd = course.days[-1]
     ahead = [_day(last, usd, "Spent so far"), _day(course.end, course.expected, "Expected")]
     band: Rows = [
@@ -177,7 +193,23 @@ def forecast(course: Course, colour: str) -> Drawn:
     ]
     area = chart(band).mark_area(color=colour, opacity=0.16).encode(x=time_axis(), y="low:Q", y2="high:Q")
     dashes = chart(ahead).mark_line(color=colour, strokeDash=[5, 4], point=alt.OverlayMarkDef(size=30, color=colour))
-    return high(alt.layer(area, dashes.encode(x=time_axis(), y=y, tooltip=_IN_TIME), so_far))
+    return high(alt.layer(area, *lines, dashes.encode(x=time_axis(), y=y, tooltip=_IN_TIME), so_far))
+
+
+def _limits(course: Course, colour: str) -> list[alt.Chart | alt.LayerChart]:
+    top = max([usd for _, usd in course.days] + [course.high or 0.0])
+    drawn: list[alt.Chart | alt.LayerChart] = []
+    for limit in course.limits:
+        if limit.days[-1][1] <= _FAR * top:
+            base = chart([_day(at, usd, limit.name) for at, usd in limit.days])
+            x, y = time_axis(), amount_axis(Unit.USD)
+            line = base.mark_line(color=colour, strokeWidth=1.5).encode(x=x, y=y)
+            touch = base.mark_point(opacity=0, size=220).encode(x=x, y=y, tooltip=_IN_TIME)
+            name = chart([_day(*limit.days[0], limit.name)]).mark_text(
+                align="left", baseline="bottom", dx=4, dy=-4, color=colour
+            )
+            drawn += [line, touch, name.encode(x=x, y=y, text="name:N")]
+    return drawn
 
 
 def accumulated(points: Sequence[tuple[datetime, int, str]], colour: str) -> Drawn:

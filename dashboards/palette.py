@@ -24,6 +24,7 @@ OUTCOMES: Final = {
 
 SPENT: Final = BLUE
 SAVED: Final = GREEN
+LIMIT: Final = VERMILION
 
 SERIES: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, "#8c6d31", GREY)
 """For what has no colour of its own, in this order; the last is for all others."""

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Final
 from cachetools import LRUCache
 
 from chatreel.analytics.logfile import LogFile, generation
+from chatreel.budget import Budget
 from chatreel.config import Settings
 from chatreel.errors import StoreError
 from chatreel.store.database import require_store, store_name
@@ -56,15 +57,17 @@ class Source:
         settings: Settings | None = None,
         *,
         follows: bool = False,
+        budgets: tuple[Budget, ...] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`settings`: of the store that the file comes from; `None` if it is not at hand.
 
-        `follows`: whether somebody keeps the file fresh.
+        `follows`: whether somebody keeps the file fresh. `budgets`: those of the proxies that write.
         """
         self.file = file
         self.settings = settings
         self.follows = follows
+        self.budgets = budgets
         self.trouble = ""
         """Why the file is no longer kept fresh; empty if it is."""
         self._clock = clock

@@ -66,6 +66,17 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """Calls of which the server says itself what it has charged."""
+
+    calls: int
+    usd: float
+    """As the servers say."""
+    ours: Money
+    """As they are priced here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     """Tokens that upstreams counted, each of them once."""
 
@@ -142,8 +153,23 @@ def coverage(log: LogFile, about: Filter) -> float | None:
     return None if part is None else float(part)
 
 
+def reported(log: LogFile, about: Filter) -> Reported:
+    """What servers say of their own prices, beside what is said of them here."""
+    query = f"""
+    SELECT count(*), coalesce(sum(reported_cost_nusd), 0), sum(cost_nusd), count(unpriced) FROM calls
+    WHERE {about.where} AND NOT served AND reported_cost_nusd IS NOT NULL
+    """
+    [(calls, theirs, ours, unpriced)] = log.rows(query, about.values)
+    return Reported(calls, theirs / _NANO, _money(ours, unpriced))
+
+
 def forecast_month(log: LogFile, about: Filter, today: date) -> Forecast:
     """What the month of `today` will have cost. Dates of the filter do not count: the month is the month."""
+    return forecast(spent_by_day(log, about, today), today)
+
+
+def spent_by_day(log: LogFile, about: Filter, today: date) -> dict[date, float]:
+    """USD spent on each day with calls, as far as it is known, two months back from `today` at most; dates as above."""
     ever = replace(about, since=None, until=None)
     values = ever.values | {"today": today}
     query = f"""
@@ -151,8 +177,7 @@ def forecast_month(log: LogFile, about: Filter, today: date) -> Forecast:
     WHERE {ever.where} AND started_at < $today::DATE + INTERVAL 1 DAY AND started_at >= $today::DATE - INTERVAL 62 DAY
     GROUP BY 1
     """
-    days = {day: float(usd or 0) for day, usd in log.rows(query, values)}
-    return forecast(days, today)
+    return {day: float(usd or 0) for day, usd in log.rows(query, values)}
 
 
 def _money(nanodollars: int | None, unpriced: int) -> Money:

@@ -33,7 +33,7 @@ def draw(page: Page) -> None:
     with parts.card("Spent by model", "USD paid upstream over time", at=left):
         _by_model(page)
     with parts.card(f"Where {month.name} leads", "USD spent since its first day; dashed: what is to come", at=right):
-        draw_forecast(month)
+        draw_forecast(page, month)
     left, right = st.columns([2, 3])
     with parts.card("What it is spent on", "USD: the most expensive first", at=left):
         _shares(page)
@@ -138,6 +138,7 @@ def _tokens(page: Page) -> None:
 
 
 def _gaps(page: Page) -> None:
+    _reported(page)
     found = page.ask(money.gaps)
     if not found:
         parts.nothing("The price of every answer is known.")
@@ -160,3 +161,14 @@ def _gaps(page: Page) -> None:
     st.caption(
         "A `[[price]]` table in chatreel.toml says what they cost; `chatreel reprice` prices what is in the log."
     )
+
+
+def _reported(page: Page) -> None:
+    """What servers say of their own prices: whoever sees that they differ can look into it."""
+    found = page.ask(money.reported)
+    if found.calls:
+        theirs, ours = (wording.plain(text) for text in (wording.usd(found.usd), wording.money(found.ours)))
+        st.markdown(
+            f"Servers themselves say what they charged for **{wording.plural(found.calls, 'call')}**: **{theirs}**. "
+            f"By the prices here it is **{ours}**."
+        )

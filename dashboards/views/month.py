@@ -14,6 +14,7 @@ from chatreel.dashboards import charts, palette, parts, wording
 from chatreel.dashboards.charts import Course
 from chatreel.dashboards.page import Page
 from chatreel.dashboards.parts import Figure
+from chatreel.dashboards.views import budgets
 
 _DAY = timedelta(days=1)
 
@@ -66,8 +67,8 @@ def month_figures(month: Month) -> list[Figure]:
     ]
 
 
-def draw_forecast(month: Month) -> None:
-    """Spending day by day, and to the end of the month."""
+def draw_forecast(page: Page, month: Month) -> None:
+    """Spending day by day, and to the end of the month; budgets as lines, and in words."""
     ahead, first = month.forecast, month.today.replace(day=1)
     spent = {share.label: share.spending.spent.usd or 0 for share in month.days}
     days, total = [], 0.0
@@ -76,7 +77,10 @@ def draw_forecast(month: Month) -> None:
         total += spent.get(f"{at:%Y-%m-%d}", 0)
         days.append((at, total))
     end = (first + 32 * _DAY).replace(day=1) - _DAY
-    course = Course(days, end, ahead.expected, ahead.low, ahead.high)
-    parts.draw(charts.forecast(course, palette.SPENT), f"USD spent in {month.name}, and what is expected to its end")
+    whole = [first + number * _DAY for number in range((end - first).days + 1)]
+    course = Course(days, end, ahead.expected, ahead.low, ahead.high, budgets.limits(page, whole))
+    drawn = charts.forecast(course, palette.SPENT, palette.LIMIT)
+    parts.draw(drawn, f"USD spent in {month.name}, and what is expected to its end")
     if ahead.expected is None:
         parts.nothing("There are not two weeks of calls yet to judge by.")
+    budgets.draw(page)

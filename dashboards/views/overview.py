@@ -9,12 +9,14 @@ from chatreel.dashboards import charts, palette, parts, wording
 from chatreel.dashboards.page import Page
 from chatreel.dashboards.parts import Figure
 from chatreel.dashboards.vega import Series, Unit
+from chatreel.dashboards.views import budgets
 
 
 def draw(page: Page) -> None:
     parts.headline("Overview")
     if not page.has_calls():
         return
+    budgets.warn(page)
     found = page.ask(overview.overview)
     course = page.along({moment.at: moment for moment in page.ask(overview.trend, page.span)})
     parts.figures(_headline(found, course), page.chosen.before)

@@ -7,7 +7,7 @@ import typer
 
 from chatreel import talk
 from chatreel.cli.app import app
-from chatreel.cli.options import Store
+from chatreel.cli.options import Budget, Store, Unpriced
 from chatreel.errors import ServeError
 
 PORT = 8501
@@ -20,6 +20,8 @@ def dashboard(
         Path | None, typer.Option(help="DuckDB file; beside the store if not given. Without --store it is only read.")
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free one.")] = PORT,
+    budget: Budget = None,
+    unpriced: Unpriced = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Show it in a browser.")] = True,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the store.")] = 2.0,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it answers: url and pid, as JSON.")] = None,
@@ -28,7 +30,7 @@ def dashboard(
     from chatreel.config import load_settings
     from chatreel.dashboards.ports import require_port
 
-    settings = load_settings(store=store)
+    settings = load_settings(store=store, budget=tuple(budget or ()), unpriced=unpriced)
     require_port(port)
     try:
         from chatreel.analytics.export import default_file
@@ -38,7 +40,8 @@ def dashboard(
         raise ServeError(f"the dashboard needs its extra: pip install 'chatreel[dashboard]' ({error})") from error
     talk.start_logging(quiet=True)
     if file and not store:
-        source = Source(file.expanduser())
+        source = Source(file.expanduser(), budgets=settings.budgets)
     else:
-        source = Source((file or default_file(settings.store)).expanduser(), settings, follows=True)
+        out = (file or default_file(settings.store)).expanduser()
+        source = Source(out, settings, follows=True, budgets=settings.budgets)
     run(Launch(source, port, every, browser, ready_file))

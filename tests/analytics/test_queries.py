@@ -51,6 +51,7 @@ def made_up(number: int, chance: random.Random) -> Call:
         completion_tokens=tokens // 3 + 1 if reported else None,
         reasoning_tokens=chance.choice([None, 1]) if reported else None,
         usage="{}",
+        reported_cost=chance.choice([None, None, 2_000_000_003]),
         answered=True,
     )
     unpriced = "nobody knows" if answered and price is None else None
@@ -309,6 +310,16 @@ def test_what_has_no_price_is_counted_with_the_reason(log: LogFile, asked: Asked
     assert money.coverage(log, about) == rate(priced, priced + expected.total())
 
 
+def test_what_servers_say_of_their_prices_stands_beside_ours(log: LogFile, asked: Asked) -> None:
+    about, calls = asked
+    told = [one for one in calls if one.outcome in UPSTREAM and one.facts.reported_cost is not None]
+    found = money.reported(log, about)
+    assert (found.calls, found.usd) == (len(told), pytest.approx(2.000000003 * len(told)))
+    assert found.ours.unpriced == sum(1 for one in told if one.charge.unpriced)
+    ours = [one.charge.cost for one in told if one.charge.cost is not None]
+    assert found.ours.usd == (pytest.approx(sum(ours) / NANO) if ours or not told else None)
+
+
 def test_the_dearest_calls_come_first(log: LogFile, asked: Asked) -> None:
     about, calls = asked
     found = single.lines(log, about, order=single.Order.DEAREST, limit=20)
@@ -507,6 +518,7 @@ def test_a_log_without_calls_answers_every_question(tmp_path: Path) -> None:
         assert overview.trend(empty, Filter(), timedelta(days=1)) == []
         assert all(money.cost_by(empty, Filter(), by) == [] for by in money.By)
         assert money.coverage(empty, Filter()) is None
+        assert money.reported(empty, Filter()) == money.Reported(0, 0.0, money.Money(0.0, 0))
         assert money.forecast_month(empty, Filter(), date(2026, 1, 1)).expected is None
         assert latency.percentiles(empty, Filter(), latency.Measure.HITS) is None
         assert latency.histogram(empty, Filter()) == []
