@@ -76,7 +76,7 @@ def _head(row: Mapping[str, Any]) -> None:
         [
             Figure("Latency", wording.ms(row["latency_ms"])),
             Figure("First token", wording.ms(row["ttft_ms"])),
-            Figure("Saved" if spared else "Spent", wording.usd(money), row["unpriced"] or ""),
+            Figure("Saved" if spared else "Spent", wording.usd(money), _priced(row)),
             Figure(
                 "Tokens",
                 f"{wording.count(row['prompt_tokens'])} + {wording.count(row['completion_tokens'])}",
@@ -86,12 +86,19 @@ def _head(row: Mapping[str, Any]) -> None:
     )
 
 
+def _priced(row: Mapping[str, Any]) -> str:
+    """Where a price is from, or why there is none; and what the server says itself."""
+    source = " ".join(str(row[name]) for name in ("price_source", "price_version", "price_model") if row[name])
+    reported = row["reported_cost_usd"]
+    said = [row["unpriced"] or "", source, "" if reported is None else f"The server says {wording.usd(reported)}"]
+    return wording.plain(". ".join(filter(None, said)))
+
+
 def _conversation(opened: Opened) -> None:
     if opened.missing:
         st.info(wording.plain(opened.missing), icon=":material/info:")
     turns = conversation.turns(opened.request) if opened.request else []
-    if opened.shown:
-        recording = opened.shown.recording
+    if recording := opened.recording:
         turns += conversation.answers(recording.completion)
         if not recording.completion:
             turns.append(Turn("assistant", _decoded(recording.body), note="an error"))
@@ -136,8 +143,7 @@ def _request(opened: Opened) -> None:
 def _raw(row: Mapping[str, Any], opened: Opened) -> None:
     if opened.request:
         _json("Request", opened.request, f"request-{row['call_id']}.json")
-    if opened.shown:
-        recording = opened.shown.recording
+    if recording := opened.recording:
         if recording.completion:
             _json("Completion", recording.completion, f"completion-{row['call_id']}.json")
         _bytes("Response, byte for byte", recording.body, f"response-{row['call_id']}.{recording.form}")

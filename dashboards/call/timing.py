@@ -30,9 +30,9 @@ def timing(row: Mapping[str, Any], opened: Opened) -> None:
             Figure("Tokens a second", f"{speed:,.0f}" if speed else wording.NOTHING),
         ],
     )
-    if not opened.shown:
+    if not opened.recording:
         return
-    stream = playback(opened.shown.recording)
+    stream = playback(opened.recording)
     if not stream.duration:
         parts.nothing("The answer was recorded in one piece.")
         return

@@ -131,4 +131,7 @@ def _searched(settings: Settings, text: str) -> Found:
         if cost.recordings < total
         else wording.plural(total, "recording")
     )
-    return Found(tuple(ids), f"Searched what was said in {far}; of refused calls, only ids and names.")
+    return Found(
+        tuple(ids),
+        f"Searched what was said in {far}; of calls that were refused or are in cassettes, only ids and names.",
+    )

@@ -2,16 +2,23 @@
 
 import json
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.config import Settings, load_settings
 from chatreel.dashboards.call.reading import open_call
-from chatreel.model import Outcome
+from chatreel.formats import cassette
+from chatreel.model import Outcome, Recording
 from chatreel.store.archive import Archive
+from support.calls import ask, question
+from support.database import rows
 from support.log import NOON, answered, logged
+from support.program import running_chatreel
 from support.stores import add, genuine
+from support.upstream import Upstream
 
 CALL = str(UUID(int=1))
 
@@ -25,8 +32,7 @@ def test_a_call_that_was_recorded_has_its_recording(settings: Settings) -> None:
     [recording] = add(settings.store, genuine("Hi", recorded_at=NOON))
     logged(settings.store, [answered(CALL, key=recording.identity.key, recording_id=recording.id)])
     found = open_call(settings, CALL)
-    assert found.shown
-    assert found.shown.recording == recording
+    assert found.recording == recording
     assert (found.request, found.missing) == (recording.request, "")
 
 
@@ -55,7 +61,7 @@ def test_a_refused_call_has_the_request_that_was_kept_and_what_is_nearest(settin
     refused = answered(CALL, Outcome.REFUSED, recording_id=None, request=request, reason="There is no recording.")
     logged(settings.store, [refused])
     found = open_call(settings, CALL)
-    assert (found.shown, found.request, found.missing) == (None, request, "There is no recording.")
+    assert (found.recording, found.request, found.missing) == (None, request, "There is no recording.")
     assert found.nearest
     assert found.nearest.recording.id == recorded.id
 
@@ -72,14 +78,72 @@ def test_a_recording_that_was_removed_is_missed(settings: Settings) -> None:
     with Archive(settings.store) as archive:
         archive.remove([recording.id])
     found = open_call(settings, CALL)
-    assert found.shown is None
+    assert found.recording is None
     assert "no longer in this store" in found.missing
 
 
-def test_a_call_of_a_cassette_says_which(settings: Settings) -> None:
-    add(settings.store, genuine("Hi"))
-    logged(settings.store, [answered(CALL, cassette="/c/test_a.json", recording_id=None)])
-    assert "cassette /c/test_a.json" in open_call(settings, CALL).missing
+@pytest.mark.long
+def test_what_was_said_is_read_from_the_cassette_of_a_call(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "a" / "test_a.json"
+    with (
+        Upstream() as upstream,
+        running_chatreel(
+            *("--upstream", upstream.url, "--mode", "cache", "--store", settings.store, "--cassette", str(path))
+        ) as proxy,
+    ):
+        for directive in ("", "no-cache", "", "only-if-cached"):
+            text = "How deep is the lake?" if directive == "only-if-cached" else "How deep is the fjord?"
+            ask(proxy.base_url, question(text), cache_control=directive)
+    ids = [str(row[0]) for row in rows(settings.store, "SELECT call_id FROM calls ORDER BY id")]
+    before = path.read_bytes()
+    first, again, hit, refused = (open_call(settings, call_id) for call_id in ids)
+    assert first.recording
+    assert again.recording
+    assert hit.recording
+    assert b"fjord" in (first.request or b"")
+    assert (first.recording.recorded_at < again.recording.recorded_at, first.missing, again.missing) == (True, "", "")
+    assert hit.recording in (first.recording, again.recording)
+    assert (refused.recording, b"lake" in (refused.request or b"")) == (None, True)
+    assert refused.nearest
+    assert refused.nearest.differences[0].recorded == "How deep is the fjord?"
+    assert path.read_bytes() == before
+
+
+def kept(path: Path, *some: Recording) -> None:
+    path.write_bytes(cassette.dump(some, keyed_by(KeyOptions())))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "more", "place"),
+    [
+        (Outcome.RECORDED, {"started_at": NOON + 1}, 1),
+        (Outcome.HIT, {"take": 3}, 2),
+        (Outcome.HIT, {"take": 4}, None),
+        (Outcome.COALESCED, {"started_at": NOON + 1.5}, 1),
+        (Outcome.RECORDED, {"started_at": NOON + 9}, None),
+    ],
+)
+def test_of_several_takes_in_a_cassette_the_one_is_shown_that_is_meant(
+    settings: Settings, tmp_path: Path, outcome: Outcome, more: dict[str, Any], place: int | None
+) -> None:
+    path = tmp_path / "test_a.json"
+    takes = [genuine("Hi", recorded_at=NOON + number) for number in range(3)]
+    kept(path, *takes)
+    key = takes[0].identity.key
+    logged(settings.store, [answered(CALL, outcome, cassette=str(path), recording_id=None, key=key, **more)])
+    found = open_call(settings, CALL)
+    shown = found.recording.recorded_at if found.recording else None
+    assert shown == (None if place is None else takes[place].recorded_at)
+    assert ("no longer has what was said" in found.missing) is (place is None)
+
+
+def test_a_cassette_that_is_gone_or_is_none_is_named(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "test_a.json"
+    logged(settings.store, [answered(CALL, cassette=str(path), recording_id=None, key="v1:1")])
+    missing = open_call(settings, CALL).missing
+    assert (str(path) in missing, "not there any more" in missing) == (True, True)
+    path.write_text("{}")
+    assert str(path) in open_call(settings, CALL).missing
 
 
 def test_a_call_that_is_not_in_the_log_of_the_store_says_so(settings: Settings) -> None:
