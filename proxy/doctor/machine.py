@@ -17,6 +17,7 @@ import chatreel
 from chatreel.descriptors import OTHERS
 from chatreel.doctor.findings import Finding, ok, warning, wrong
 from chatreel.errors import StoreError
+from chatreel.store.leavings import abandoned
 from chatreel.store.look import Look, look
 
 _TIGHT = 500 * 1024 * 1024
@@ -112,6 +113,7 @@ def store(location: str, now: float) -> Iterator[Finding]:
         yield wrong("store", str(error), "name another one with --store")
         return
     yield _store(seen)
+    yield from _left_behind(location, seen)
     if seen.file:
         yield _disk(seen.file)
     yield clock(seen.newest, now)
@@ -129,6 +131,20 @@ def _store(seen: Look) -> Finding:
     if not seen.is_current:
         return wrong("store", f"{seen.name} is of a newer chatreel, revision {seen.revision}", "upgrade chatreel")
     return ok("store", f"{seen.name}, revision {seen.revision}")
+
+
+def _left_behind(location: str, seen: Look) -> Iterator[Finding]:
+    """Rows of the log that only somebody who writes to the store puts there; silent if there are none."""
+    files = abandoned(location)
+    if not files:
+        return
+    proxies = "a proxy that was killed" if len(files) == 1 else f"{len(files)} proxies that were killed"
+    said = f"{proxies} left rows of the log behind, in {', '.join(map(str, files))}"
+    if not seen.exists:
+        yield warning("log", f"{said}, but the store they belong to is gone", "put the store back, or remove them")
+    else:
+        mend = "any command that reads the log puts them into the store, as chatreel stats"
+        yield warning("log", said, mend)
 
 
 def _disk(file: Path) -> Finding:

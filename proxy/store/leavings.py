@@ -42,6 +42,20 @@ def left_behind(location: str) -> list[Path]:
         return []
 
 
+def abandoned(location: str) -> list[Path]:
+    """Those of them whose processes have ended and that have rows in them. They are left as they are."""
+    return [path for path in left_behind(location) if _is_abandoned(path)]
+
+
+def _is_abandoned(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # its process has it to itself as long as it lives
+            return len(file.readlines()) > 1  # the first line says how to read the others
+    except OSError:
+        return False
+
+
 @contextmanager
 def taken(path: Path) -> Iterator[Leavings | None]:
     """What is in a file whose process has ended, ours alone until the end of the block, after which it is gone.

@@ -21,7 +21,7 @@ from chatreel.doctor import machine
 from chatreel.interception import CA_VARIABLES
 from support.calls import ask, question
 from support.command import chatreel
-from support.database import rows
+from support.database import locked, rows
 from support.program import clean_environment, running_chatreel
 from support.upstream import Upstream
 
@@ -252,6 +252,28 @@ def test_rows_from_the_future_mean_that_the_clock_is_wrong(patient: Patient, ups
     [finding] = patient.examined()["clock"]
     assert finding["level"] == "warning"
     assert "2.0 hours newer" in finding["message"]
+
+
+@pytest.mark.long
+def test_rows_that_a_killed_proxy_left_behind_are_found_and_left_where_they_are(
+    patient: Patient, upstream: Upstream
+) -> None:
+    flags = ("--upstream", upstream.url, "--mode", "cache", "--store", str(patient.store))
+    with running_chatreel(*flags) as proxy:
+        ask(proxy.base_url, question("once"))
+        assert "log" not in patient.examined(), "its proxy lives"
+        with locked(str(patient.store)):
+            ask(proxy.base_url, question("once"))
+            proxy.kill()
+    before = patient.snapshot()
+    [finding] = patient.examined()["log"]
+    assert finding["level"] == "warning"
+    assert "a proxy that was killed left rows of the log behind" in finding["message"]
+    assert str(patient.store) in finding["message"]
+    assert "chatreel stats" in finding["mend"]
+    assert patient.snapshot() == before
+    assert chatreel("stats", "--store", str(patient.store), cwd=patient.folder).returncode == 0
+    assert "log" not in patient.examined()
 
 
 @pytest.mark.long

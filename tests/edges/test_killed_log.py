@@ -1,17 +1,14 @@
 """Rows of the log that a killed proxy had not written yet are written by whoever comes next, as it would have done."""
 
 import json
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from chatreel.analytics.export import export
 from support.calls import ask, question
 from support.command import chatreel
-from support.database import rows
+from support.database import locked, rows
 from support.log import ask as asked
 from support.program import Program, running_chatreel
 from support.replies import USAGE
@@ -39,15 +36,6 @@ OWN = (
     "tags",
 )
 """Columns that differ from call to call, however alike calls are: compared by whether there is anything."""
-
-
-@contextmanager
-def locked(store: str) -> Iterator[None]:
-    """Nobody can write to the store."""
-    with closing(sqlite3.connect(store, isolation_level=None)) as database:
-        database.execute("BEGIN IMMEDIATE")
-        yield
-        database.execute("ROLLBACK")
 
 
 def calls_of_every_kind(proxy: Program, cassette: Path, case: str) -> list[int]:

@@ -1,7 +1,8 @@
 """A look into a store from outside, without what is being tested."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,15 @@ def rows(store: Path | str, statement: str, *values: Any) -> list[tuple[Any, ...
             return found.fetchall() if found.description else []
     with closing(sqlite3.connect(store)) as database, database:
         return database.execute(statement, values).fetchall()
+
+
+@contextmanager
+def locked(store: str) -> Iterator[None]:
+    """Nobody can write to a store in a file."""
+    with closing(sqlite3.connect(store, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("ROLLBACK")
 
 
 def fill_up(store: str) -> None:
