@@ -1,6 +1,7 @@
 """How long the first page of the dashboard takes in a browser, against a page of Streamlit that shows one figure.
 
-Run as `python benchmarks/bench_dashboard.py [--calls 1000000] [--file calls.duckdb]`; it needs Chromium. Both servers
+Run as `python benchmarks/bench_dashboard.py [--calls 1000000] [--file calls.duckdb]`; it needs Chromium. A file that is
+named needs calls of the last 30 days. Both servers
 have answered before (warm), and take turns; each visit is a new tab of a new profile. Milliseconds from asking for the
 address to the first figure on the screen, and to the last chart: medians. Read the ratios.
 """
@@ -18,7 +19,7 @@ from statistics import median
 
 import httpx
 from playwright.sync_api import Browser, sync_playwright
-from synthetic_log import make_store
+from synthetic_log import DAYS, make_store
 
 from chatreel.analytics.export import export
 
@@ -71,7 +72,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         file: Path = given.file or Path(folder) / "calls.duckdb"
         if not given.file:
-            make_store(Path(folder) / "store.db", given.calls)
+            make_store(Path(folder) / "store.db", given.calls, time.time() - DAYS * 86_400)
             export(str(Path(folder) / "store.db"), file)
         (Path(folder) / "plain.py").write_text(PLAIN)
         compare(Path(folder), file, program)

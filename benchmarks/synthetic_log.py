@@ -73,8 +73,8 @@ class Row:
     unpriced: str | None
 
 
-def synthetic_rows(count: int, seed: int = 8) -> Iterator[Row]:
-    """Calls in order of time, the same for the same seed."""
+def synthetic_rows(count: int, seed: int = 8, start: float = START) -> Iterator[Row]:
+    """Calls in order of time, the same for the same seed; `start`: seconds since the epoch."""
     chance = random.Random(seed)  # noqa: S311 - figures to play with
     models = [*MODELS]
     for number in range(count):
@@ -92,7 +92,7 @@ def synthetic_rows(count: int, seed: int = 8) -> Iterator[Row]:
         team = chance.choice(TEAMS)
         yield Row(
             call_id=f"{number:032x}",
-            started_at=START + DAYS * 86_400 * number / count + chance.random() / 1e3,
+            started_at=start + DAYS * 86_400 * number / count + chance.random() / 1e3,
             outcome=outcome,
             reason="" if answered else "There is no recording of this request.",
             mode="cache",
@@ -133,10 +133,10 @@ def synthetic_rows(count: int, seed: int = 8) -> Iterator[Row]:
         )
 
 
-def make_store(path: Path, count: int) -> None:
-    """A new store with so many rows in its log."""
+def make_store(path: Path, count: int, start: float = START) -> None:
+    """A new store with so many rows in its log, the first of them then."""
     Store(str(path), memory_limit=0).close()
-    add_rows(path, synthetic_rows(count))
+    add_rows(path, synthetic_rows(count, start=start))
 
 
 def add_rows(path: Path, rows: Iterator[Row]) -> None:
