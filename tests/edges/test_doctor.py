@@ -254,6 +254,11 @@ def test_rows_from_the_future_mean_that_the_clock_is_wrong(patient: Patient, ups
     assert "2.0 hours newer" in finding["message"]
 
 
+def left(patient: Patient) -> dict[str, tuple[str, int]]:
+    """Its files without the index of a write-ahead log, which SQLite makes anew for whoever reads after a kill."""
+    return {name: seen for name, seen in patient.snapshot().items() if not name.endswith("-shm")}
+
+
 @pytest.mark.long
 def test_rows_that_a_killed_proxy_left_behind_are_found_and_left_where_they_are(
     patient: Patient, upstream: Upstream
@@ -265,13 +270,13 @@ def test_rows_that_a_killed_proxy_left_behind_are_found_and_left_where_they_are(
         with locked(str(patient.store)):
             ask(proxy.base_url, question("once"))
             proxy.kill()
-    before = patient.snapshot()
+    before = left(patient)
     [finding] = patient.examined()["log"]
     assert finding["level"] == "warning"
     assert "a proxy that was killed left rows of the log behind" in finding["message"]
     assert str(patient.store) in finding["message"]
     assert "chatreel stats" in finding["mend"]
-    assert patient.snapshot() == before
+    assert left(patient) == before
     assert chatreel("stats", "--store", str(patient.store), cwd=patient.folder).returncode == 0
     assert "log" not in patient.examined()
 
