@@ -3,7 +3,7 @@
 Latencies of hits and of calls that went upstream are never mixed: a percentile over both says nothing about either.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -15,19 +15,6 @@ DAY = 86_400
 _FREE = frozenset({Outcome.HIT, Outcome.COALESCED})
 _LOOKED_UP = _FREE | {Outcome.RECORDED, Outcome.REFUSED}
 _UPSTREAM = frozenset({Outcome.RECORDED, Outcome.PASSED})
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Calls that have these in common."""
-
-    outcome: Outcome
-    model: str
-    upstream: str
-
-
-type Timed = tuple[float, float]
-"""Moment and latency of a call: seconds since the epoch, and seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +63,6 @@ def figures(times: Iterable[tuple[Outcome, Sequence[float]]]) -> Figures:
         elif outcome in _UPSTREAM:
             upstream += latencies
     return Figures(dict(counts), spread(hits), spread(upstream))
-
-
-def by_day(calls: Mapping[Kind, Sequence[Timed]]) -> dict[float, Figures]:
-    """Figures of each day (UTC) with calls, by the moment it began, in order."""
-    days: defaultdict[int, defaultdict[Outcome, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for kind, timed in calls.items():
-        outcome = kind.outcome
-        for at, latency in timed:
-            days[int(at // DAY)][outcome].append(latency)
-    return {float(day * DAY): figures(days[day].items()) for day in sorted(days)}
 
 
 def spread(latencies: list[float]) -> Spread | None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Self
 
 from chatreel.model import SERVED, UPSTREAM, Outcome
 from chatreel.rates import Price
@@ -29,11 +30,10 @@ class Total:
             self.priced += 1
             self.known += usd
 
-    def sum(self, nanodollars: int, priced: int, unpriced: int) -> None:
-        """The same of several calls at once, whose known prices come to so many billionths of a USD."""
-        self.known += Decimal(nanodollars).scaleb(-9)
-        self.priced += priced
-        self.unpriced += unpriced
+    @classmethod
+    def of(cls, nanodollars: int, priced: int, unpriced: int) -> Self:
+        """Of so many calls, whose known prices come to so many billionths of a USD."""
+        return cls(Decimal(nanodollars).scaleb(-9), priced, unpriced)
 
     def merge(self, other: "Total") -> None:
         self.known += other.known

@@ -1,23 +1,24 @@
 """`chatreel stats`: what the calls of a store came to, in money and in time, and what the store has grown to."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import orjson
 from rich.console import RenderableType
 from rich.table import Table
 
-from chatreel.figures import DAY, Figures, Kind, Spread, by_day, figures, spread
+from chatreel.figures import DAY, Figures, Spread, figures, spread
 from chatreel.keeping import units
 from chatreel.model import SERVED, Outcome
 from chatreel.money import Account, Total, dollars
 from chatreel.plaintext import printable
 from chatreel.spans import utc
 from chatreel.store.archive import Archive
-from chatreel.store.counting import Contents, Paid
+from chatreel.store.counting import Alike, Contents
 
 _DAYS = 14
 """Days that are printed, the last ones; JSON has all."""
@@ -55,17 +56,14 @@ class Stats:
 
 def stats(archive: Archive, since: float) -> Stats:
     """Figures of the calls since then (seconds since the epoch), and of the store."""
-    calls = archive.latencies(since)
-    paid = archive.paid(since)
-    ordered = {kind: sorted(latency for _, latency in timed) for kind, timed in calls.items()}
-    days = _accounts(paid, lambda one: [float(one.day * DAY)])
+    calls = archive.alike(since)
     return Stats(
-        all=Group(figures((kind.outcome, latencies) for kind, latencies in ordered.items()), _account(paid)),
-        outcomes=_by_outcome(ordered, _accounts(paid, lambda one: [one.outcome])),
-        models=_by(ordered, lambda kind: kind.model, _accounts(paid, lambda one: [one.model])),
-        upstreams=_by(ordered, lambda kind: kind.upstream, _accounts(paid, lambda one: [one.upstream])),
-        tags=_by_tag(archive.tagged(since), _accounts(paid, lambda one: _tags(one.tags))),
-        days={at: Group(one, days[at]) for at, one in by_day(calls).items()},
+        all=_grouped(calls, lambda _: [""]).get("", Group(figures([]))),
+        outcomes=_by_outcome(calls),
+        models=_grouped(calls, lambda one: [one.model]),
+        upstreams=_grouped(calls, lambda one: [one.upstream]),
+        tags=_grouped(calls, lambda one: _tags(one.tags)),
+        days=_grouped(calls, lambda one: [float(one.day * DAY)]),
         seconds_saved=archive.seconds_saved(since),
         contents=archive.totals(),
     )
@@ -112,62 +110,34 @@ def as_json(found: Stats) -> dict[str, Any]:
     }
 
 
-def _by(
-    ordered: Mapping[Kind, list[float]], name: Callable[[Kind], str], paid: Mapping[str, Account]
-) -> dict[str, Group]:
-    names = sorted({name(kind) for kind in ordered})
+def _grouped[Name: (str, float)](calls: Iterable[Alike], names: Callable[[Alike], Iterable[Name]]) -> dict[Name, Group]:
+    """The calls by names that they have, in the order of these."""
+    times: defaultdict[Name, defaultdict[Outcome, list[float]]] = defaultdict(lambda: defaultdict(list))
+    sums: defaultdict[tuple[Name, bool], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for one in calls:
+        for name in names(one):
+            times[name][one.outcome] += one.latencies
+            side = sums[name, one.outcome in SERVED]
+            side[0] += one.known
+            side[1] += one.priced
+            side[2] += one.unpriced
     return {
-        one: Group(
-            figures((kind.outcome, latencies) for kind, latencies in ordered.items() if name(kind) == one), paid[one]
-        )
-        for one in names
+        name: Group(figures(times[name].items()), Account(Total.of(*sums[name, False]), Total.of(*sums[name, True])))
+        for name in sorted(times)
     }
 
 
-def _by_outcome(
-    ordered: Mapping[Kind, list[float]], paid: Mapping[Outcome, Account]
-) -> dict[Outcome, tuple[Group, Spread | None]]:
-    found = {}
-    for outcome in Outcome:
-        latencies = [one for kind, some in ordered.items() if kind.outcome is outcome for one in some]
-        if latencies:
-            found[outcome] = Group(figures([(outcome, latencies)]), paid[outcome]), spread(latencies)
-    return found
+def _by_outcome(calls: Sequence[Alike]) -> dict[Outcome, tuple[Group, Spread | None]]:
+    found = _grouped(calls, lambda one: [one.outcome.value])
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for one in calls:
+        times[one.outcome] += one.latencies
+    return {one: (found[one], spread(times[one])) for one in Outcome if one in found}
 
 
-def _by_tag(tagged: Iterable[tuple[str, str, float]], paid: Mapping[str, Account]) -> dict[str, Group]:
-    by_text: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-    for text, outcome, latency in tagged:
-        by_text[text, outcome].append(latency)
-    by_tag: defaultdict[str, list[tuple[Outcome, list[float]]]] = defaultdict(list)
-    for (text, outcome), latencies in by_text.items():
-        for tag in _tags(text):
-            by_tag[tag].append((Outcome(outcome), latencies))
-    return {tag: Group(figures(by_tag[tag]), paid[tag]) for tag in sorted(by_tag)}
-
-
-def _tags(text: str | None) -> list[str]:
-    return [f"{name}={value}" for name, value in orjson.loads(text).items()] if text else []
-
-
-def _accounts[Name](paid: Iterable[Paid], names: Callable[[Paid], list[Name]]) -> Mapping[Name, Account]:
-    found: defaultdict[Name, Account] = defaultdict(Account)
-    for one in paid:
-        for name in names(one):
-            _count(found[name], one)
-    return found
-
-
-def _account(paid: Iterable[Paid]) -> Account:
-    account = Account()
-    for one in paid:
-        _count(account, one)
-    return account
-
-
-def _count(account: Account, one: Paid) -> None:
-    side = account.saved if one.outcome in SERVED else account.spent
-    side.sum(one.known, one.priced, one.unpriced)
+@cache
+def _tags(text: str | None) -> tuple[str, ...]:
+    return tuple(f"{name}={value}" for name, value in orjson.loads(text).items()) if text else ()
 
 
 def _headline(found: Stats) -> Table:

@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 
 from chatreel.errors import StoreError
 from chatreel.eviction import Candidate
-from chatreel.figures import Kind
 from chatreel.model import Recording
 from chatreel.selection import Selection, Subject
 from chatreel.store import counting, growth, listing, log, neighbours, recordings, removing, shrinking, verifying
@@ -75,17 +74,9 @@ class Archive:
         """The row of the log with that id."""
         return self._look(log.find, call_id)
 
-    def latencies(self, since: float) -> dict[Kind, list[tuple[float, float]]]:
-        """Moment and latency of every call since then, in seconds, by kind."""
-        return self._look(counting.latencies, since)
-
-    def paid(self, since: float) -> list[counting.Paid]:
-        """See `chatreel.store.counting.paid`."""
-        return self._look(counting.paid, since)
-
-    def tagged(self, since: float) -> list[tuple[str, str, float]]:
-        """See `chatreel.store.counting.tagged`."""
-        return self._look(counting.tagged, since)
+    def alike(self, since: float) -> list[counting.Alike]:
+        """See `chatreel.store.counting.alike`."""
+        return self._look(counting.alike, since)
 
     def seconds_saved(self, since: float) -> float:
         """See `chatreel.store.counting.seconds_saved`."""

@@ -1,10 +1,11 @@
 """What the log and the tables amount to, in numbers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, select, text
 
-from chatreel.figures import DAY, Kind
+from chatreel.figures import DAY
 from chatreel.model import SERVED, UPSTREAM, Outcome
 from chatreel.store.schema import calls, payloads, recordings
 
@@ -57,8 +58,8 @@ def used(connection: Connection) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
-    """What calls cost that have all of this in common."""
+class Alike:
+    """Calls that have all of this in common, and what they came to."""
 
     outcome: Outcome
     model: str
@@ -67,7 +68,8 @@ class Paid:
     """As in the log."""
     day: int
     """Since the epoch, UTC."""
-    calls: int
+    latencies: list[float]
+    """Seconds, of each call."""
     known: int
     """Billionths of a USD, as far as it is known: paid upstream, or spared where a recording answered."""
     priced: int
@@ -82,17 +84,30 @@ def day_of(moment: ColumnElement[float], engine: str) -> ColumnElement[int]:
     return cast(days if engine == "sqlite" else func.floor(days), Integer)  # SQLite truncates, PostgreSQL rounds
 
 
-def paid(connection: Connection, since: float) -> list[Paid]:
-    """What the calls since then came to."""
-    day = day_of(calls.c.started_at, connection.dialect.name).label("day")
-    alike = (calls.c.outcome, calls.c.model, calls.c.upstream, calls.c.tags, day)
-    known = _worth()
-    sums = (func.count(), func.coalesce(func.sum(known), 0))
-    counts = (func.count(calls.c.price_source), _unpriced())
-    query = select(*alike, *sums, *counts).where(calls.c.started_at >= since).group_by(*alike)
+def alike(connection: Connection, since: float) -> list[Alike]:
+    """The calls since then, put together."""
+    day = day_of(calls.c.started_at, connection.dialect.name)
+    same = (calls.c.outcome, calls.c.model, calls.c.upstream, calls.c.tags, day)
+    priced, unpriced = (case((which, 1), else_=0) for which in (calls.c.price_source.is_not(None), _is_unpriced()))
+    query = select(*same, calls.c.latency, func.coalesce(_worth(), 0), priced, unpriced)
+    if since > 0:
+        query = query.where(calls.c.started_at >= since)
+    found: dict[tuple[Any, ...], tuple[list[float], list[int]]] = {}
+    # Straight from the driver, and put together here: there may be hundreds of thousands, and nothing is as fast.
+    for outcome, model, upstream, tags, at, latency, known, is_priced, is_unpriced in connection.execute(
+        query
+    ).cursor.fetchall():
+        key = (outcome, model, upstream, tags, at)
+        if (group := found.get(key)) is None:
+            group = found[key] = ([], [0, 0, 0])
+        latencies, sums = group
+        latencies.append(latency)
+        sums[0] += known
+        sums[1] += is_priced
+        sums[2] += is_unpriced
     return [
-        Paid(Outcome(outcome), *(model, upstream, tags, int(day)), *map(int, numbers))
-        for outcome, model, upstream, tags, day, *numbers in connection.execute(query)
+        Alike(Outcome(outcome), model, upstream, tags, at, latencies, *sums)
+        for (outcome, model, upstream, tags, at), (latencies, sums) in found.items()
     ]
 
 
@@ -101,18 +116,10 @@ def _worth() -> ColumnElement[int]:
     return case((calls.c.outcome.in_(sorted(SERVED)), calls.c.saved), else_=calls.c.cost)
 
 
-def _unpriced() -> ColumnElement[int]:
-    """Calls that cost something nobody knows. Rows of an older version may not say why."""
+def _is_unpriced() -> ColumnElement[bool]:
+    """Whether a call cost something nobody knows. Rows of an older version may not say why."""
     silent = _worth().is_(None) & calls.c.outcome.not_in([Outcome.FAILED, Outcome.REFUSED])
-    return func.count(case((calls.c.unpriced.is_not(None) | silent, 1)))
-
-
-def tagged(connection: Connection, since: float) -> list[tuple[str, str, float]]:
-    """Tags, outcome and latency in seconds of every call since then that has tags."""
-    query = select(calls.c.tags, calls.c.outcome, calls.c.latency).where(
-        calls.c.started_at >= since, calls.c.tags.is_not(None)
-    )
-    return list(connection.execute(query).cursor.fetchall())  # as in `latencies`
+    return calls.c.unpriced.is_not(None) | silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ def spent(connection: Connection, since: float, after: int, upto: int) -> list[S
     """
     known = func.coalesce(func.sum(calls.c.cost), 0)
     query = (
-        select(calls.c.tags, known, _unpriced())
+        select(calls.c.tags, known, func.count(case((_is_unpriced(), 1))))
         .where(calls.c.id > after, calls.c.id <= upto, calls.c.started_at + calls.c.latency >= since)
         .where(calls.c.started_at >= since - DAY, calls.c.outcome.in_(sorted(UPSTREAM)))
         .group_by(calls.c.tags)
@@ -145,21 +152,6 @@ def spent(connection: Connection, since: float, after: int, upto: int) -> list[S
 def last_call(connection: Connection) -> int:
     """Number of the newest row of the log; 0 if there is none."""
     return int(connection.execute(select(func.max(calls.c.id))).scalar() or 0)
-
-
-def latencies(connection: Connection, since: float) -> dict[Kind, list[tuple[float, float]]]:
-    """Moment and latency of every call since then, in seconds, by kind."""
-    kinds = select(calls.c.outcome, calls.c.model, calls.c.upstream).distinct()
-    found = {}
-    for row in connection.execute(kinds).all():
-        same = (calls.c.outcome == row.outcome, calls.c.model == row.model, calls.c.upstream == row.upstream)
-        result = connection.execute(
-            select(calls.c.started_at, calls.c.latency).where(*same, calls.c.started_at >= since)
-        )
-        # Straight from the driver: there may be hundreds of thousands, and two floats need no conversion.
-        if times := list(result.cursor.fetchall()):
-            found[Kind(Outcome(row.outcome), row.model, row.upstream)] = times
-    return found
 
 
 def seconds_saved(connection: Connection, since: float) -> float:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from chatreel.figures import Kind
 from chatreel.keeping.verifying import verify
 from chatreel.model import Outcome, Recording
 from chatreel.request import DEFAULT_KEYS
@@ -84,8 +83,12 @@ def test_a_recording_is_found_by_the_start_of_its_key(filled: str) -> None:
 
 def test_what_the_log_came_to(filled: str) -> None:
     with Archive(filled) as archive:
-        assert archive.latencies(0.0)[Kind(Outcome.HIT, "m", "https://h")] == [(T + 100, 0.5)]
-        assert Kind(Outcome.RECORDED, "m", "https://h") not in archive.latencies(T + 1)
+        hits = [one for one in archive.alike(0.0) if one.outcome is Outcome.HIT]
+        assert [(one.model, one.upstream, one.day, one.latencies) for one in hits] == [
+            ("m", "https://h", int((T + 100) // 86_400), [0.5])
+        ]
+        assert Outcome.RECORDED in {one.outcome for one in archive.alike(0.0)}
+        assert Outcome.RECORDED not in {one.outcome for one in archive.alike(T + 1)}
         assert archive.seconds_saved(0.0) == archive.seconds_saved(T + 50) == 1.5
         totals = archive.totals()
         assert totals.recordings == 5

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatreel.figures import Kind, Spread, by_day, figures, percentile
+from chatreel.figures import Spread, figures, percentile
 from chatreel.model import Outcome
 
 VALUES = st.lists(st.floats(0, 100), min_size=1)
@@ -50,12 +50,3 @@ def test_the_hit_rate_is_of_the_calls_that_were_looked_up(outcomes: dict[Outcome
 
 def test_an_outcome_may_come_in_several_runs() -> None:
     assert figures([(Outcome.HIT, [3.0]), (Outcome.HIT, [1.0, 2.0])]) == figures([(Outcome.HIT, [1.0, 2.0, 3.0])])
-
-
-def test_days_are_those_of_utc_and_in_order() -> None:
-    calls = {
-        Kind(Outcome.HIT, "m", "u"): [(86_400.0 * 3 - 0.001, 0.1), (86_400.0 * 3, 0.2)],
-        Kind(Outcome.RECORDED, "m", "u"): [(86_400.0 * 3 + 5, 2.0)],
-    }
-    days = by_day(calls)
-    assert [(at, day.calls, day.hit_rate) for at, day in days.items()] == [(172_800.0, 1, 1.0), (259_200.0, 2, 0.5)]
