@@ -1,5 +1,6 @@
 """How far budgets are spent, as the proxy counts it, and when they will be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -56,7 +57,7 @@ def outlook(log: LogFile, budget: Budget, now: datetime) -> Outlook | None:
     return Outlook(budget, verdict.spent, verdict.unpriced, not verdict.allowed, ends, coming is not None, reached)
 
 
-def allowed_by(budget: Budget, days: list[datetime]) -> list[Decimal] | None:
+def allowed_by(budget: Budget, days: Sequence[datetime]) -> list[Decimal] | None:
     """The most that could be spent from the first of these days, UTC, to the end of each; `None` for one of a run."""
     if budget.period is Period.RUN:
         return None

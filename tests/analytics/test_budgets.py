@@ -99,7 +99,7 @@ def test_the_day_on_which_it_will_be_spent_follows_from_the_days_before(
 
 def test_two_weeks_are_needed_to_say_when(tmp_path: Path) -> None:
     found = look(tmp_path, a_dollar_a_day(13), "14/month")
-    assert (found.foreseen, found.reached, found.spent) == (False, None, 13)
+    assert (found.foreseen, found.reached, found.spent) == (False, None, Decimal(13))
 
 
 def test_what_is_spent_is_spent_from_the_last_cent_on(tmp_path: Path) -> None:
