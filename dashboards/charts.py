@@ -205,8 +205,10 @@ def _limits(course: Course, colour: str) -> list[alt.Chart | alt.LayerChart]:
             x, y = time_axis(), amount_axis(Unit.USD)
             line = base.mark_line(color=colour, strokeWidth=1.5).encode(x=x, y=y)
             touch = base.mark_point(opacity=0, size=220).encode(x=x, y=y, tooltip=_IN_TIME)
-            name = chart([_day(*limit.days[0], limit.name)]).mark_text(
-                align="left", baseline="bottom", dx=4, dy=-4, color=colour
+            level = limit.days[0][1] == limit.days[-1][1]  # its name stands at its start, clear of one that rises
+            place, align, away = (limit.days[0], "left", 4) if level else (limit.days[-1], "right", -8)
+            name = chart([_day(*place, limit.name)]).mark_text(
+                align=align, baseline="bottom", dx=away, dy=-4, color=colour
             )
             drawn += [line, touch, name.encode(x=x, y=y, text="name:N")]
     return drawn

@@ -8,6 +8,10 @@ import streamlit as st
 from chatreel.analytics.queries.calls import Line
 from chatreel.dashboards import palette, parts
 from chatreel.dashboards.page import Page
+from chatreel.model import Outcome
+
+_FREE: Final = (Outcome.HIT, Outcome.COALESCED, Outcome.REFUSED)
+"""Outcomes that cost nothing, whatever was asked: a column of zeros hides what cost something."""
 
 CALL: Final = "call"
 """In the address: the call that is open."""
@@ -24,7 +28,11 @@ def selected(lines: Sequence[Line], key: str, *, height: int, opened: str = "") 
     """The same, without going anywhere; the id of the one that is chosen, empty if none is. `opened`: chosen before."""
     ids = [line.call_id for line in lines]
     columns = _columns(lines)
-    looks = _LOOKS | {"latency": parts.ms_column("Latency", columns["latency"])}
+    looks = _LOOKS | {
+        "latency": parts.ms_column("Latency", columns["latency"]),
+        "spent": parts.usd_column("Spent", columns["spent"], "–: not known, or nothing was asked of an upstream"),
+        "saved": parts.usd_column("Saved", columns["saved"], "Of calls that a recording answered"),
+    }
     return parts.picked(columns, looks, "Calls; choose one to open it", key=key, ids=ids, height=height, opened=opened)
 
 
@@ -34,7 +42,7 @@ def _columns(lines: Sequence[Line]) -> dict[str, list[Any]]:
         "outcome": [[line.outcome] for line in lines],
         "model": [line.model for line in lines],
         "latency": [line.latency_ms for line in lines],
-        "spent": [line.cost_usd for line in lines],
+        "spent": [None if line.outcome in _FREE else line.cost_usd for line in lines],
         "saved": [line.saved_usd if line.outcome in ("hit", "coalesced") else None for line in lines],
         "prompt": [line.prompt_tokens for line in lines],
         "completion": [line.completion_tokens for line in lines],
@@ -48,8 +56,6 @@ _LOOKS: Final[dict[str, Any]] = {
         "Outcome", options=[one.value for one in palette.OUTCOMES], color=[*palette.OUTCOMES.values()]
     ),
     "model": "Model",
-    "spent": st.column_config.NumberColumn("Spent", format="$%.6f", help="–: not known"),
-    "saved": st.column_config.NumberColumn("Saved", format="$%.6f", help="Of calls that a recording answered"),
     "prompt": st.column_config.NumberColumn("Prompt", format="compact", help="Tokens"),
     "completion": st.column_config.NumberColumn("Answer", format="compact", help="Tokens"),
     "session": "Session",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
@@ -69,7 +70,8 @@ def _head(row: Mapping[str, Any]) -> None:
             st.badge(wording.plain(row["finish_reason"]), color="gray")
     host = row["upstream"].partition("://")[2]  # what begins with a scheme would become a link
     session = f" · {wording.plain(row['session_name'])}" if row["session_name"] else ""
-    st.caption(f"{row['started_at']:%-d %b %Y, %H:%M:%S.%f} UTC · {wording.plain(host)}{session}")
+    cassette = f" · cassette {wording.plain(Path(row['cassette']).name)}" if row["cassette"] else ""
+    st.caption(f"{row['started_at']:%-d %b %Y, %H:%M:%S.%f} UTC · {wording.plain(host)}{session}{cassette}")
     spared = row["served"]
     money = row["saved_usd"] if spared else row["cost_usd"]
     parts.small_figures(
@@ -79,11 +81,18 @@ def _head(row: Mapping[str, Any]) -> None:
             Figure("Saved" if spared else "Spent", wording.usd(money), _priced(row)),
             Figure(
                 "Tokens",
-                f"{wording.count(row['prompt_tokens'])} + {wording.count(row['completion_tokens'])}",
+                _tokens(row),
                 "Prompt and answer",
             ),
         ],
     )
+
+
+def _tokens(row: Mapping[str, Any]) -> str:
+    prompt, completion = row["prompt_tokens"], row["completion_tokens"]
+    if prompt is None and completion is None:
+        return wording.NOTHING
+    return f"{wording.count(prompt)} + {wording.count(completion)}"
 
 
 def _priced(row: Mapping[str, Any]) -> str:

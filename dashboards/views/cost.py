@@ -15,6 +15,7 @@ from chatreel.dashboards.listing import call_table
 from chatreel.dashboards.page import Page
 from chatreel.dashboards.parts import Figure
 from chatreel.dashboards.vega import Series, Unit
+from chatreel.dashboards.views import budgets
 from chatreel.dashboards.views.month import Month, draw_forecast, look_at, month_figures
 
 _SHARES: Final = 10
@@ -34,6 +35,9 @@ def draw(page: Page) -> None:
         _by_model(page)
     with parts.card(f"Where {month.name} leads", "USD spent since its first day; dashed: what is to come", at=right):
         draw_forecast(page, month)
+    if page.source.budgets:
+        with parts.card("Budgets", "what is spent of them, and when they will be reached; whatever is looked at"):
+            budgets.draw(page)
     left, right = st.columns([2, 3])
     with parts.card("What it is spent on", "USD: the most expensive first", at=left):
         _shares(page)

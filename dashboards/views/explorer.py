@@ -47,16 +47,16 @@ def draw(page: Page) -> None:
         _session(page, session)
     total = page.snapshot.ask(calls.count, about)
     opened = st.query_params.get(CALL, "")
-    left, right = st.columns([5, 4])
+    left, right = st.columns([5, 4] if opened else [1, 0.001])
     with left:
         chosen = _list(page, about, order, total, found, opened)
     if chosen and chosen != opened:
         st.query_params[CALL] = chosen
-    with right, st.container(border=True, key="call"):
-        if chosen or opened:
+        if not opened:
+            st.rerun()  # the list makes room for it
+    if opened:
+        with right, st.container(border=True, key="call"):
             detail.draw(page, chosen or opened)
-        else:
-            parts.nothing("Choose a call to see what was said.")
 
 
 def _asked() -> tuple[str, Order]:
@@ -100,6 +100,8 @@ def _list(page: Page, about: Filter, order: Order, total: int, found: Found, ope
     sheet = st.empty()
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption(wording.plural(total, "call"))
+        if not opened:
+            st.caption("Choose one to see what was said.")
         number = st.pagination(-(-total // _ROWS), key="page", bind="query-params") if total > _ROWS else 1
     lines = page.snapshot.ask(calls.lines, about, order=order, limit=_ROWS, offset=(number - 1) * _ROWS)
     with sheet.container():

@@ -68,7 +68,7 @@ def month_figures(month: Month) -> list[Figure]:
 
 
 def draw_forecast(page: Page, month: Month) -> None:
-    """Spending day by day, and to the end of the month; budgets as lines, and in words."""
+    """Spending day by day, and to the end of the month; budgets as lines."""
     ahead, first = month.forecast, month.today.replace(day=1)
     spent = {share.label: share.spending.spent.usd or 0 for share in month.days}
     days, total = [], 0.0
@@ -83,4 +83,3 @@ def draw_forecast(page: Page, month: Month) -> None:
     parts.draw(drawn, f"USD spent in {month.name}, and what is expected to its end")
     if ahead.expected is None:
         parts.nothing("There are not two weeks of calls yet to judge by.")
-    budgets.draw(page)
