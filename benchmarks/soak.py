@@ -34,8 +34,8 @@ OLD = 500
 """Questions that are asked again and again."""
 FIRST = 200
 """Calls before the first look."""
-NEW = 0.002
-"""Share of questions that nobody has asked before. Few, as each takes some kilobytes of caches until those are full."""
+NEW = 0.05
+"""Share of questions that nobody has asked before."""
 
 _PROGRAM = """
 import asyncio, os, pathlib, signal

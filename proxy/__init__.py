@@ -44,7 +44,7 @@ The pure core is told what happened and answers what to do; it knows no clock, s
     rates, money, budget
                   what a call costs by rates of one's own; totals; a limit on them
     model, errors, exit_codes
-                  the values, and what can go wrong
+                  the values, and what can go wrong; exact: bytes that are kept
 
 The edges do it, each with one library.
 

@@ -52,10 +52,13 @@ class Repeats:
 
     def served(self, key: str, form: WireForm) -> None:
         """A client that asked for `form` has an answer to `key` that was recorded for it."""
-        self._turns[key, form] += 1
-        self._turns[key, None] += 1
+        self._count(key, form, 1)
 
     def give_back(self, key: str, form: WireForm) -> None:
         """A take that was chosen could not be served: it keeps its turn."""
-        self._turns[key, form] -= 1
-        self._turns[key, None] -= 1
+        self._count(key, form, -1)
+
+    def _count(self, key: str, form: WireForm, turns: int) -> None:
+        if self._in_order:  # else nobody asks, and a session that records for months would remember every key
+            self._turns[key, form] += turns
+            self._turns[key, None] += turns

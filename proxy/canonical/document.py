@@ -14,6 +14,7 @@ from chatreel.canonical.pointers import Pointer, remove, without
 from chatreel.canonical.rules import KeyOptions
 from chatreel.canonical.values import Tree, canonical_member, canonical_value
 from chatreel.errors import NotKeyable
+from chatreel.exact import exact
 from chatreel.model import Identity, Json, JsonObject
 
 SCHEME = "v1"
@@ -77,7 +78,7 @@ def _document(upstream: str, path: str, query: str, body: JsonObject, options: K
         **traces,
         "body": canonical,
     }
-    return orjson.dumps(members)
+    return exact(orjson.dumps(members))
 
 
 def _canonical_body(body: JsonObject, options: KeyOptions) -> Tree:
@@ -108,14 +109,14 @@ def _member(name: str, value: Json, removed: tuple[Pointer, ...]) -> Tree:
 def _repeated_member(name: str, value: Json, removed: tuple[Pointer, ...]) -> Tree:
     """The same, remembered: it is likely to come again with the next request."""
     try:
-        return _spelled_member(name, orjson.dumps(value), removed)
+        return _spelled_member(name, exact(orjson.dumps(value)), removed)
     except orjson.JSONEncodeError:  # integers beyond 64 bits
         return _member(name, value, removed)
 
 
 @lru_cache(maxsize=64)
 def _spelled_member(name: str, spelled: bytes, removed: tuple[Pointer, ...]) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps(_member(name, orjson.loads(spelled), removed)))
+    return orjson.Fragment(exact(orjson.dumps(_member(name, orjson.loads(spelled), removed))))
 
 
 forget_schemas = _spelled_member.cache_clear

@@ -15,6 +15,7 @@ from chatreel.engine.fast_layer import FastLayer
 from chatreel.engine.fast_path import FastPath
 from chatreel.engine.firewall import Firewall
 from chatreel.engine.gate import Gate
+from chatreel.engine.interim import pass_over
 from chatreel.engine.master import Listen, ProxyMaster
 from chatreel.engine.messages import response_of
 from chatreel.engine.route import is_over, parts_of
@@ -46,6 +47,7 @@ def assemble(
     fast_path: bool = True,
 ) -> ProxyMaster:
     """A proxy that does not listen yet. `fast_path`: whether hits are answered without the engine where they can be."""
+    pass_over()
     server = Proxyserver()
     gate = Gate(listen.policy, upstreams)
     firewall = Firewall(sessions, upstreams)

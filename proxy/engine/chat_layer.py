@@ -6,7 +6,7 @@
   instead of a reset, and memory stays flat.
 - An upstream that refuses a request because of what we added to it is asked again without.
 - A replayed stream goes out at a pace, piece by piece, instead of in one write.
-- An interim response (1xx) is not taken for the answer, which would leave the real one to the next request.
+- An interim response (1xx) is not taken for the answer (`chatreel.engine.interim`).
 - A stream that has said `[DONE]` is over, also if its upstream keeps the connection open.
 - A body that ends with trailers is a body, not the end of the connection.
 - A request gets a connection, new or reused, only if it was admitted to its upstream (`chatreel.engine.firewall`).

@@ -27,7 +27,7 @@ from mitmproxy.proxy.layers.http import (
 from chatreel.api_errors import ApiError
 from chatreel.engine.answers import BoundedHttpStream
 from chatreel.engine.draining import MAX_BYTES, Drains
-from chatreel.engine.upstream_errors import interim_error, is_interim, upstream_error
+from chatreel.engine.upstream_errors import upstream_error
 from chatreel.pace import Part
 
 _LINGER = 0.05
@@ -111,10 +111,6 @@ class ChatHttpStream(BoundedHttpStream):
 
     def _go_on(self, event: events.Event) -> Commands:
         """What the engine does, but for failures that a client can be told of in the API's shape."""
-        if isinstance(event, ResponseHeaders) and is_interim(event.response):
-            # The engine thinks it has the answer: on this connection the real one would be the next request's.
-            yield commands.CloseConnection(self.flow.server_conn)
-            event = interim_error(event)
         inner = super()._handle_event(event)
         result: object = None
         with suppress(StopIteration):

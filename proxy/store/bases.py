@@ -22,8 +22,14 @@ from chatreel.store import payloads
 from chatreel.store.payloads import New
 from chatreel.store.series import Base, Series
 
-_MEMORY = 32_000_000
+_MEMORY = 16_000_000
 """Bytes of contents that are remembered, of conversations and as much again of what they began with."""
+
+_LARGEST = 8_000_000
+"""Bytes of a request that is looked through for where it belongs."""
+
+_LEAST = 2_000_000
+"""The same, however little memory there shall be: without it the store would grow all the faster."""
 
 type Route = tuple[str, str, str | None]
 """Upstream, path and tenant."""
@@ -43,6 +49,7 @@ class Bases:
     """Used by one thread at a time."""
 
     def __init__(self, memory: int = _MEMORY) -> None:
+        memory = max(memory, _LEAST)
         self._series: LRUCache[bytes, Series] = LRUCache(memory, getsizeof=lambda series: series.size)
         self._roots: LRUCache[bytes, Base] = LRUCache(
             memory, getsizeof=lambda base: 500 + len(base.content) + len(base.below.content if base.below else b"")
@@ -107,7 +114,7 @@ def _base_made_of(content: bytes) -> Base:
 
 def _place_of(route: tuple[str | None, ...], request: bytes) -> _Place:
     """Where a request belongs, by what it begins with; one that is too large to be remembered belongs nowhere."""
-    if len(request) > _MEMORY // 4:
+    if len(request) > _LARGEST:
         alone = sha256(request).digest()
         return _Place(alone, alone)
     try:

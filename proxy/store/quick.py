@@ -36,6 +36,9 @@ _PAYLOADS = "SELECT digest, codec, data, base, size FROM payloads WHERE digest I
 _BASES = 256
 """Payloads that others are differences to, which are remembered as they lie in the store."""
 
+_SHORT = 65_536
+"""Bytes of those that are, at most."""
+
 
 _FORMS = {form.value: form for form in WireForm}
 
@@ -143,9 +146,11 @@ class Quick:
         while missing:
             base = missing.pop()
             row = self._bases.get(base) or self._read(base, base)[base]
-            if len(self._bases) >= _BASES:
-                self._bases.clear()
-            rows[base] = self._bases[base] = row
+            rows[base] = row
+            if len(row.data) <= _SHORT:
+                if len(self._bases) >= _BASES:
+                    self._bases.clear()
+                self._bases[base] = row
             if row.base and row.base not in rows:
                 missing.add(row.base)
         return rows

@@ -21,6 +21,7 @@ from chatreel.rates import PriceOverride
 from chatreel.selection import Selection
 from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
 from chatreel.store.backlog import Backlog
+from chatreel.store.bases import Bases
 from chatreel.store.breaker import Breaker
 from chatreel.store.clerk import Clerk
 from chatreel.store.counting import Spent
@@ -34,13 +35,18 @@ from chatreel.store.watch import Watch
 from chatreel.store.writer import Writer, said
 
 _READERS = 2
-_KEYS_IN_MEMORY = 100_000
+
+_SHARE = 10
+"""Of the memory, a tenth is for the takes of keys, and two for what the next recordings are differences to."""
+
+_SIZE_OF_TAKES = 400
+"""Bytes that the takes of a key take; most have one."""
 
 _TRUST = 0.5
 """Seconds for which what is known of a key is believed without asking whether others have written."""
 
 _IN_USE = 10.0
-"""Seconds for which a recording is spared after it was asked for or made: somebody may be about to serve it."""
+"""Seconds for which a recording is spared at least that was asked for or made: somebody may be about to serve it."""
 
 _EVICTED_AT_ONCE = 100
 """Recordings that go in one transaction to hold a store to a size: whoever wants to record waits for it."""
@@ -57,7 +63,7 @@ class Store:
     def __init__(
         self, location: str, *, memory_limit: int, keyed_by: str = DEFAULT_KEYS, rates: tuple[PriceOverride, ...] = ()
     ) -> None:
-        """`memory_limit`: bytes of recordings kept in memory. `keyed_by`: how the keys are made that come in.
+        """`memory_limit`: bytes of what is kept in memory. `keyed_by`: how the keys are made that come in.
 
         `rates`: by which the calls are priced that are logged, for whoever has to do it in our place.
         """
@@ -68,13 +74,15 @@ class Store:
         self.shared = self._engine.dialect.name != "sqlite"
         """Whether proxies on other machines may write here, too."""
         self._writer = Writer(self._engine)
-        self._memory = recordings.Memory()
+        share = memory_limit // _SHARE
+        self._memory = recordings.Memory(Bases(share))
         self._backlog = Backlog(self._writer, self._memory.bases)
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._clerk = Clerk(self._backlog)
         self._takes: dict[tuple[str, str], tuple[int, tuple[Take, ...]]] = {}
         """With the era that they are of: those of an earlier one are not believed."""
+        self._most_takes = share // _SIZE_OF_TAKES
         self._era = 0
         self.additions = 0
         """Recordings that were added through this object."""
@@ -90,9 +98,12 @@ class Store:
         self._watching = False
         with self._engine.connect() as connection:
             self._removals = removing.removals(connection)
-        self._in_use: dict[int, float] = {}
-        """When a recording was last asked for or made."""
-        self._hot = _hot(memory_limit)
+        self._in_use: set[int] = set()
+        """Recordings that were asked for or made lately."""
+        self._used_before: set[int] = set()
+        """And those of the time before that."""
+        self._in_use_since = time.monotonic()
+        self._hot = _hot(memory_limit - 3 * share)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
         """All takes of a key, in the order of recording, as they were less than a second ago or are now.
@@ -217,7 +228,7 @@ class Store:
         working = Selection(cassette="")
         found = await self._read(lambda connection: removing.candidates(connection, working, by_use=True))
         self._forget_uses()
-        doomed = evicted(found, used=used, limit=limit, spared=frozenset(self._in_use))
+        doomed = evicted(found, used=used, limit=limit, spared=frozenset(self._in_use | self._used_before))
         removed = Removed()
         for ids in batched(doomed, _EVICTED_AT_ONCE):
             removed += await self._change(partial(removing.remove, ids=ids))
@@ -306,19 +317,21 @@ class Store:
         return True
 
     def _remember(self, cassette: str, key: str, found: tuple[Take, ...]) -> None:
-        if len(self._takes) >= _KEYS_IN_MEMORY:
+        if len(self._takes) >= self._most_takes:
             self._readers.submit(self._takes.clear)  # which takes a while
             self._takes = {}
         self._takes[cassette, key] = (self._era, found)
 
     def _use(self, recording_id: int) -> None:
-        if len(self._in_use) >= _KEYS_IN_MEMORY:
-            self._forget_uses()
-        self._in_use[recording_id] = time.monotonic()
+        self._forget_uses()
+        self._in_use.add(recording_id)
 
     def _forget_uses(self) -> None:
-        since = time.monotonic() - _IN_USE
-        self._in_use = {recording_id: at for recording_id, at in self._in_use.items() if at > since}
+        now = time.monotonic()
+        passed = now - self._in_use_since
+        if passed > _IN_USE:
+            self._used_before = self._in_use if passed < 2 * _IN_USE else set()
+            self._in_use, self._in_use_since = set(), now
 
     def _forget_takes(self) -> None:
         self._forgotten += 1
@@ -377,4 +390,5 @@ def _hot(limit: int) -> LRUCache[int, Replayable]:
 
 
 def _memory_size(recording: Replayable) -> int:
-    return 1_000 + 120 * len(recording.pieces) + len(recording.body) + len(recording.completion)
+    apart = 200 * len(recording.headers) + 120 * len(recording.pieces)
+    return 1_000 + apart + len(recording.body) + len(recording.completion)

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 import orjson
 
+from chatreel.exact import exact
 from chatreel.model import Json, JsonObject
 
 MAX_DEPTH: Final = 1024
@@ -57,7 +58,7 @@ def has_too_many_values(text: bytes) -> bool:
 def dumps(value: Json) -> bytes:
     """Compact UTF-8 JSON on one line, members in the order of the dict, safe as the data of one event (Q23, K6)."""
     try:
-        text = orjson.dumps(value)
+        text = exact(orjson.dumps(value))
     except TypeError:  # an integer beyond 64 bits, a lone surrogate, or deeper than orjson writes
         return json.dumps(value, separators=(",", ":")).encode()
     for character, escape in _LINE_END_LOOKALIKES:

@@ -1,9 +1,10 @@
 """Upstreams that fail: the client gets a clear 502 or what it would have got directly, and nothing is stored."""
 
 import ssl
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,7 @@ from support.calls import ask, error_of, http_client, question
 from support.database import rows
 from support.faults import BODY, CONTENT, Fault, Faulty, refusing
 from support.program import Program, running_chatreel
-from support.upstream import Reply, Request, Upstream, echo
+from support.upstream import Reply, Upstream, echo
 from support.waiting import eventually
 
 BEFORE_ANY_ANSWER = [
@@ -26,7 +27,6 @@ BEFORE_ANY_ANSWER = [
     Fault.CLOSE_IN_BODY,
     Fault.GARBAGE,
     Fault.BAD_LENGTH,
-    Fault.INTERIM,
 ]
 """Nothing of the answer has reached the client yet: a JSON body is passed on when it is whole."""
 
@@ -101,25 +101,21 @@ def test_a_stream_that_breaks_off_breaks_off_for_the_client_too(proxy: Program, 
     assert recordings(store) == 0
 
 
-def test_no_question_is_given_the_answer_to_the_one_before(tmp_path: Path) -> None:
-    """What an upstream sends after an interim response belongs to nobody: the next question is asked anew."""
-    late = threading.Event()
-
-    def reply(asked: Request) -> Reply:
-        first = b"first" in asked.body
-        return Reply(status=103) if first and not late.is_set() else echo(asked)
-
+@pytest.mark.parametrize("gap", [0.0, 0.1])
+def test_interim_responses_are_passed_over(tmp_path: Path, gap: float) -> None:
+    """Each question is given its own answer, and that is recorded; the client sees nothing else."""
     with Upstream() as upstream:
-        upstream.reply_by(reply)
-        store = str(tmp_path / "store.db")
-        with (
-            running_chatreel("--upstream", upstream.url, "--store", store) as proxy,
-            http_client(proxy.base_url) as client,
-        ):
-            assert client.post("chat/completions", json=question("first")).status_code == 502
-            late.set()
-            assert client.post("chat/completions", json=question("second")).status_code == 200
-        assert len({call.connection for call in upstream.calls}) == 2
+        interim = (100, 102, 103, 103)
+        upstream.reply_by(lambda asked: replace(echo(asked), interim=interim, hold=lambda: time.sleep(gap)))
+        flags = ("--upstream", upstream.url, "--store", str(tmp_path / "store.db"), "--mode", "cache")
+        with running_chatreel(*flags) as proxy, http_client(proxy.base_url) as client:
+            for number in range(3):
+                answer = client.post("chat/completions", json=question(f"number {number}"))
+                assert (answer.status_code, answer.headers.get("link")) == (200, None)
+                assert f"number {number}" in answer.text
+            assert client.post("chat/completions", json=question("number 0")).headers["age"]
+            assert client.post("chat/completions", json=question("all", stream=True)).text.endswith("[DONE]\n\n")
+        assert len({call.connection for call in upstream.calls}) == 1
 
 
 def test_trailers_cost_nobody_the_answer(proxy: Program) -> None:

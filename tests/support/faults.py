@@ -45,8 +45,6 @@ class Fault(StrEnum):
     BODY_TOO_LONG = "body too long"
     """More is sent than the content-length says."""
     BAD_LENGTH = "bad content-length"
-    INTERIM = "interim response"
-    """A 103, which HTTP allows, and then the answer."""
     TRAILERS = "trailers"
     """A whole JSON body in chunks, and a trailer, which HTTP allows."""
     BAD_CHUNK_SIZE = "bad chunk size"
@@ -106,7 +104,6 @@ SCRIPTS = {
     Fault.CLOSE_IN_CHUNK: Script(STREAM + _delta({"content": "lo"})[:20], End.CLOSE),
     Fault.GARBAGE: Script(b"\x15\x03\x01\x00\x02\x02\x50 this is no HTTP\r\n\r\n", End.CLOSE),
     Fault.BODY_TOO_LONG: Script(_json(len(BODY), BODY + b'{"more": true}'), End.CLOSE),
-    Fault.INTERIM: Script(b"HTTP/1.1 103 Early Hints\r\n\r\n" + _json(len(BODY), BODY), End.CLOSE),
     Fault.BAD_LENGTH: Script(_json("many", BODY), End.CLOSE),
     Fault.TRAILERS: Script(
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -56,8 +56,10 @@ class Reply:
     """Seconds between two pieces."""
     gates: Sequence[Gate | None] = ()
     """`gates[k]` is waited for before `pieces[k]` goes out; one gate more holds back the end of the body."""
+    interim: Sequence[int] = ()
+    """Statuses of responses that come before this one, as in 103."""
     hold: Gate | None = None
-    """Waited for before the status line goes out."""
+    """Waited for before the status line goes out, but after what is interim."""
     cut: bool = False
     """Reset the connection after the last piece instead of ending the body."""
 

@@ -165,6 +165,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Read one request and send what the script says. Raises `OSError` if the client leaves in between."""
         body = _read_body(self.rfile, self.headers)
         reply = self.server.upstream.arrived(self._request(body))
+        for status in reply.interim:
+            self.send_response_only(status)
+            self.send_header("link", "</style.css>; rel=preload")
+            self.end_headers()
         self._wait_at(reply.hold)
         self.send_response_only(reply.status)
         for name, value in reply.headers.items():
