@@ -121,11 +121,9 @@ def recording(form: Form, number: int) -> Recording:
     )
 
 
-async def fill(store: str, cold: int) -> None:
-    """Make a store that has the hot calls and `cold` others."""
+async def fill(store: str, wanted: Sequence[tuple[Form, int]]) -> None:
+    """Make a store that has these calls."""
     recordings = Store(store, memory_limit=0)
-    wanted = [(form, number) for form in Form for number in range(HOT)]
-    wanted += [(Form.JSON, number) for number in range(HOT, HOT + cold)]
     try:
         for start in range(0, len(wanted), 200):
             await asyncio.gather(*(recordings.add(recording(*one)) for one in wanted[start : start + 200]))
@@ -188,7 +186,9 @@ def run(plan: Plan, folder: Path) -> tuple[list[Row], dict[str, float]]:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         here = Path(name)
         store = str(here / "store.db")
-        asyncio.run(fill(store, plan.cold * plan.rounds))
+        hot = [(form, number) for form in Form for number in range(HOT)]
+        cold = [(Form.JSON, number) for number in range(HOT, HOT + plan.cold * plan.rounds)]
+        asyncio.run(fill(store, hot + cold))
         flags = ["--store", store, "--mode", "replay", "--port", str(ports[0]), "--proxy-port", str(ports[1])]
         serve = [sys.executable, "-m", "chatreel", "serve", *flags]
         ours = stack.enter_context(started("chatreel", serve, here, *ports[:2], says="cache-status: chatreel; hit"))
