@@ -12,21 +12,19 @@ import contextlib
 import dataclasses
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hits.chart import chart
 from hits.corpus import Form, call
 from hits.load import Measured, Spec
+from hits.servers import Server, free_port, installed, machine, settle, started
 
 from chatreel.model import Piece, Recording, WireForm
 from chatreel.request import DEFAULT_KEYS, read_request
@@ -38,9 +36,6 @@ PATH = "/v1/chat/completions"
 HOT = 400
 """Calls that come again and again."""
 PACKAGES = ("uvicorn", "httptools", "uvloop")
-NO_INDEX = "the bare server cannot be installed"
-STARTED = 60.0
-"""Seconds for a server to listen."""
 TYPES = {Form.JSON: "application/json", Form.STREAM: "text/event-stream; charset=utf-8"}
 
 
@@ -68,26 +63,6 @@ SCENARIOS = (
     Scenario("JSON, 64 clients, p99", Form.JSON, 64, "p99", 3.0),
     Scenario("JSON through TLS, 16 clients", Form.JSON, 16, "rps", 3.0, tls=True),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One that is running."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    port: int
-    says: str = ""
-    proxy_port: int = 0
-
-    def processor(self) -> float:
-        """Seconds it has worked, all threads."""
-        times = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
-
-    def memory(self) -> int:
-        """Bytes resident."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,58 +121,14 @@ def recording(form: Form, number: int) -> Recording:
     )
 
 
-async def fill(store: str, cold: int) -> None:
-    """Make a store that has the hot calls and `cold` others."""
+async def fill(store: str, wanted: Sequence[tuple[Form, int]]) -> None:
+    """Make a store that has these calls."""
     recordings = Store(store, memory_limit=0)
-    wanted = [(form, number) for form in Form for number in range(HOT)]
-    wanted += [(Form.JSON, number) for number in range(HOT, HOT + cold)]
     try:
         for start in range(0, len(wanted), 200):
             await asyncio.gather(*(recordings.add(recording(*one)) for one in wanted[start : start + 200]))
     finally:
         recordings.close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-@contextlib.contextmanager
-def started(name: str, command: Sequence[str], folder: Path, *ports: int, says: str = "") -> Iterator[Server]:
-    """A server that listens, until the end of the block."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("CHATREEL_")}
-    environment |= {"PYTHONPATH": str(HERE), "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)  # noqa: S603
-    try:
-        for port in ports:
-            await_port(process, port, folder / f"{name}.log")
-        yield Server(name, process, ports[0], says, ports[-1])
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    ends = time.monotonic() + STARTED
-    while time.monotonic() < ends and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.02)
-    raise SystemExit(f"it does not listen: {process.args!r}\n{log.read_text()}")
-
-
-def installed(folder: Path) -> Path:
-    """The environment of the bare server."""
-    where = folder / "bare"
-    if not (where / "bin/uvicorn").exists():
-        venv.create(where, with_pip=True)
-        command = [str(where / "bin/python"), "-m", "pip", "install", "-q", *PACKAGES]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        if ended.returncode:
-            raise SystemExit(f"{NO_INDEX}: {ended.stderr}")
-    return where
 
 
 def generate(spec: Spec) -> Measured:
@@ -208,11 +139,6 @@ def generate(spec: Spec) -> Measured:
     if ended.returncode:
         raise SystemExit(f"{spec}: {ended.stderr}")
     return Measured(**json.loads(ended.stdout))
-
-
-def settle(server: Server) -> None:
-    """Have chatreel complete what it has to say about earlier calls: that is not the cost of those that follow."""
-    urllib.request.urlopen(f"http://127.0.0.1:{server.port}/_chatreel/sessions", timeout=STARTED).close()
 
 
 def measure(server: Server, spec: Spec) -> Figure:
@@ -255,12 +181,14 @@ class Plan:
 
 def run(plan: Plan, folder: Path) -> tuple[list[Row], dict[str, float]]:
     """All rounds; the rows, and the megabytes that each server has come to take."""
-    bare = installed(folder)
+    bare = installed(folder / "bare", *PACKAGES)
     ports = [free_port() for _ in range(4)]
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         here = Path(name)
         store = str(here / "store.db")
-        asyncio.run(fill(store, plan.cold * plan.rounds))
+        hot = [(form, number) for form in Form for number in range(HOT)]
+        cold = [(Form.JSON, number) for number in range(HOT, HOT + plan.cold * plan.rounds)]
+        asyncio.run(fill(store, hot + cold))
         flags = ["--store", store, "--mode", "replay", "--port", str(ports[0]), "--proxy-port", str(ports[1])]
         serve = [sys.executable, "-m", "chatreel", "serve", *flags]
         ours = stack.enter_context(started("chatreel", serve, here, *ports[:2], says="cache-status: chatreel; hit"))
@@ -309,12 +237,6 @@ def middle(figures: Sequence[Figure], measure: str) -> str:
 def cost_of(figures: Sequence[Figure]) -> float:
     """Microseconds of the server's processor for a request, the log that it writes on the side included."""
     return statistics.median(figure.server / figure.measured.requests for figure in figures) * 1e6
-
-
-def machine() -> str:
-    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    python = sys.version.partition(" ")[0]
-    return f"{os.cpu_count()} cores, {model[0].partition(': ')[2] if model else 'unknown'}, Python {python}"
 
 
 def main() -> None:

@@ -30,6 +30,9 @@ _POLL = 0.1
 _LARGE = 2**20
 """Bytes of a request whose messages are let go of once they have been read: an upstream may take minutes."""
 
+_SHORT = 8_192
+"""Bytes of a request in which secrets are looked for at once, which takes less than a thread does to begin."""
+
 _COMMON = 2**18
 """Bytes of a request that is remembered as it was read."""
 
@@ -155,7 +158,8 @@ class Opening:
         """Find out what may be stored of a request. Raises `NotKeyable`."""
         if exchange.kept is None:
             keep, raw = self._habits.keys.keep, exchange.asked.body
-            exchange.kept = await asyncio.to_thread(keep, exchange, exchange.body, raw, exchange.identity)
+            asked = exchange, exchange.body, raw, exchange.identity
+            exchange.kept = keep(*asked) if len(raw) <= _SHORT else await asyncio.to_thread(keep, *asked)
             exchange.identity = exchange.kept.identity
             if len(raw) > _LARGE and "stream_options" not in exchange.body:  # which the body may be written anew for
                 exchange.body = {name: child for name, child in exchange.body.items() if not isinstance(child, list)}

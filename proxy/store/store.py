@@ -115,7 +115,9 @@ class Store:
         if era == self._era:
             return known
         forgotten = self._forgotten
-        found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
+        found = self._quick.takes(cassette, key) if self._quick else None
+        if found is None:
+            found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
         if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
             self._remember(cassette, key, found)
         return found
@@ -127,7 +129,7 @@ class Store:
         era, known = self._takes.get((cassette, key), (-1, ()))
         if era == self._era:
             return known
-        found = self._quick.takes(cassette, key)
+        found = self._quick.takes(cassette, key) or ()
         if found:
             self._remember(cassette, key, found)
         return found
