@@ -73,8 +73,8 @@ def install_axe(folder: Path) -> Path:
 _EMPTY: Final = '[class*="highlighted_points_marks"]'
 """Of Streamlit's figures: a group without anything in it, for the point under the mouse, which axe wants named.
 
-`st.metric` draws its own line and takes neither a name for its parts nor another drawing. Nobody misses anything: what
-the line shows stands above it, in words. A figure of our own would need a chart more for each, and pages are slower for it.
+`st.metric` draws its own line, and takes no name for the parts of it. Nobody misses anything: what the line shows
+stands above it, in words.
 """
 
 
