@@ -10,6 +10,8 @@ from chatreel.dashboards import palette, parts
 from chatreel.dashboards.page import Page
 from chatreel.model import Outcome
 
+_NUMBER: Final = 84
+"""Pixels of a column of times or amounts."""
 _FREE: Final = (Outcome.HIT, Outcome.COALESCED, Outcome.REFUSED)
 """Outcomes that cost nothing, whatever was asked: a column of zeros hides what cost something."""
 
@@ -28,10 +30,11 @@ def selected(lines: Sequence[Line], key: str, *, height: int, opened: str = "") 
     """The same, without going anywhere; the id of the one that is chosen, empty if none is. `opened`: chosen before."""
     ids = [line.call_id for line in lines]
     columns = _columns(lines)
-    looks = _LOOKS | {
-        "latency": parts.ms_column("Latency", columns["latency"]),
-        "spent": parts.usd_column("Spent", columns["spent"], "–: not known, or nothing was asked of an upstream"),
-        "saved": parts.usd_column("Saved", columns["saved"], "Of calls that a recording answered"),
+    spent, saved = "–: not known, or no upstream was asked", "Of calls that a recording answered"
+    looks = _LOOKS | {  # hits and others have widths of their own, and which come first is chance
+        "latency": parts.ms_column("Latency", columns["latency"], width=_NUMBER),
+        "spent": parts.usd_column("Spent", columns["spent"], spent, width=_NUMBER),
+        "saved": parts.usd_column("Saved", columns["saved"], saved, width=_NUMBER),
     }
     return parts.picked(columns, looks, "Calls; choose one to open it", key=key, ids=ids, height=height, opened=opened)
 

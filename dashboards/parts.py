@@ -141,11 +141,16 @@ def headline(title: str) -> None:
     st.title(title, anchor=False)
 
 
-def usd_column(label: str, amounts: Sequence[float | None], help_: str = "–: not known") -> Any:
-    """Amounts in USD, all with so many digits that a small one is no 0."""
+def usd_column(
+    label: str, amounts: Sequence[float | None], help_: str = "–: not known", *, width: int | None = None
+) -> Any:
+    """Amounts in USD, all with so many digits that a small one is no 0.
+
+    `width`: in pixels; if not given, that of what the first rows hold.
+    """
     least = min((amount for amount in amounts if amount), default=1.0)
     places = min(6, max(2, 1 - floor(log10(least))))
-    return st.column_config.NumberColumn(label, format=f"$%,.{places}f", help=help_)
+    return st.column_config.NumberColumn(label, format=f"$%,.{places}f", help=help_, width=width)
 
 
 def part_column(label: str, help_: str | None = None) -> Any:
@@ -153,7 +158,7 @@ def part_column(label: str, help_: str | None = None) -> Any:
     return st.column_config.ProgressColumn(label, format="percent", min_value=0, max_value=1, help=help_)
 
 
-def ms_column(label: str, times: Sequence[float | None]) -> Any:
-    """Milliseconds, all with so many digits that a short time is no 0."""
+def ms_column(label: str, times: Sequence[float | None], *, width: int | None = None) -> Any:
+    """Milliseconds, all with so many digits that a short time is no 0. `width`: as above."""
     least = min((one for one in times if one), default=10.0)
-    return st.column_config.NumberColumn(label, format="%,.1f ms" if least < 10 else "%,.0f ms")
+    return st.column_config.NumberColumn(label, format="%,.1f ms" if least < 10 else "%,.0f ms", width=width)
