@@ -198,20 +198,22 @@ def forecast(course: Course, colour: str, limit: str) -> Drawn:
 
 def _limits(course: Course, colour: str) -> list[alt.Chart | alt.LayerChart]:
     top = max([usd for _, usd in course.days] + [course.high or 0.0])
-    drawn: list[alt.Chart | alt.LayerChart] = []
-    for limit in course.limits:
-        if limit.days[-1][1] <= _FAR * top:
-            base = chart([_day(at, usd, limit.name) for at, usd in limit.days])
-            x, y = time_axis(), amount_axis(Unit.USD)
-            line = base.mark_line(color=colour, strokeWidth=1.5).encode(x=x, y=y)
-            touch = base.mark_point(opacity=0, size=220).encode(x=x, y=y, tooltip=_IN_TIME)
-            level = limit.days[0][1] == limit.days[-1][1]  # its name stands at its start, clear of one that rises
-            place, align, away = (limit.days[0], "left", 4) if level else (limit.days[-1], "right", -8)
-            name = chart([_day(*place, limit.name)]).mark_text(
-                align=align, baseline="bottom", dx=away, dy=-4, color=colour
-            )
-            drawn += [line, touch, name.encode(x=x, y=y, text="name:N")]
-    return drawn
+    near = [limit for limit in course.limits if limit.days[-1][1] <= _FAR * top]
+    return [layer for limit in near for layer in _limit(limit, colour)]
+
+
+def _limit(limit: Limit, colour: str) -> list[alt.Chart | alt.LayerChart]:
+    """A line and its name, which stands at the start of a level one, clear of the end of one that rises."""
+    x, y = time_axis(), amount_axis(Unit.USD)
+    base = chart([_day(at, usd, limit.name) for at, usd in limit.days])
+    line = base.mark_line(color=colour, strokeWidth=1.5).encode(x=x, y=y)
+    touch = base.mark_point(opacity=0, size=220).encode(x=x, y=y, tooltip=_IN_TIME)
+    first, last = limit.days[0], limit.days[-1]
+    if first[1] == last[1]:
+        name = chart([_day(*first, limit.name)]).mark_text(align="left", baseline="bottom", dx=4, dy=-4, color=colour)
+    else:
+        name = chart([_day(*last, limit.name)]).mark_text(align="right", baseline="bottom", dx=-8, dy=-4, color=colour)
+    return [line, touch, name.encode(x=x, y=y, text="name:N")]
 
 
 def accumulated(points: Sequence[tuple[datetime, int, str]], colour: str) -> Drawn:
