@@ -66,7 +66,8 @@ The edges do it, each with one library.
     run, demo     a proxy around a command; a tour
     trust         the certificates that an intercepted command trusts (certifi)
     parent        notices that the process it was started for has ended
-    descriptors   how many files and sockets may be open
+    descriptors, allocation
+                  how many files and sockets may be open; memory that is free goes back
     importing, packing, linting
                   recordings in from files of other tools and out to them; cassettes judged
     atomic        files that are there as a whole or not at all

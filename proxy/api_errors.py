@@ -40,6 +40,8 @@ class Problem(Enum):
     HEAD_TOO_LARGE = Kind("chatreel_head_too_large", 431, "invalid_request_error", retry=False)
     HEAD_TOO_SLOW = Kind("chatreel_head_too_slow", 408, "invalid_request_error", retry=False)
     TOO_MANY_CONNECTIONS = Kind("chatreel_too_many_connections", 503, "chatreel_error", retry=True)
+    NO_ROOM = Kind("chatreel_no_room", 503, "chatreel_error", retry=True)
+    """Other large requests are under way."""
     NO_TOKEN = Kind("chatreel_no_token", 401, "invalid_request_error", retry=False)
     NO_PROXY_TOKEN = Kind("chatreel_no_proxy_token", 407, "invalid_request_error", retry=False)
     """The same, of the forward proxy."""
@@ -66,6 +68,7 @@ _CHALLENGES: dict[Problem, tuple[tuple[str, str], ...]] = {
     Problem.NO_TOKEN: (("www-authenticate", 'Bearer realm="chatreel"'),),
     Problem.NO_PROXY_TOKEN: (("proxy-authenticate", 'Basic realm="chatreel"'),),
     Problem.TOO_MANY_CONNECTIONS: (("retry-after", "1"),),
+    Problem.NO_ROOM: (("retry-after", "5"),),
 }
 """Headers that belong to a status (RFC 9110, sections 10.2.3, 11.6.1 and 11.7.1)."""
 
@@ -126,6 +129,14 @@ def malformed_head(reason: str) -> ApiError:
 def too_many_connections(limit: int) -> ApiError:
     message = f"{limit} connections are open, and no more are served. Raise the limit with --max-connections."
     return ApiError(Problem.TOO_MANY_CONNECTIONS, message)
+
+
+def no_room() -> ApiError:
+    return ApiError(
+        Problem.NO_ROOM,
+        "other large requests are under way, and this one has waited for them too long. Try again, or let more be held "
+        "at a time with --max-bodies or CHATREEL_MAX_BODIES.",
+    )
 
 
 def no_token() -> ApiError:

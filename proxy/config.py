@@ -209,6 +209,8 @@ class Settings(BaseSettings):
     """File that holds it, in place of `token`."""
     max_body: ByteSize = ByteSize(64 * 1024 * 1024)
     """Largest request body; beyond it 413."""
+    max_bodies: ByteSize = ByteSize(64 * 1024 * 1024)
+    """Of large request bodies, those over 1 MiB, held at a time; beyond it they wait."""
     max_connections: int = Field(default=2_000, ge=1)
     """Of clients, at a time."""
     pace: Annotated[float, BeforeValidator(_pace)] = INSTANT

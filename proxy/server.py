@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 from platformdirs import user_data_path
 
+from chatreel.allocation import give_back_large
 from chatreel.budget import Allowance, parse_unpriced
 from chatreel.canonical import keyed_by
 from chatreel.config import Settings
@@ -85,6 +86,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
 
     allow_more()
+    give_back_large()
     upstreams = Upstreams.parse(settings.upstream, settings.intercept)
     async with _open_sessions(settings) as (store, sessions, spending):
         habits = habits_of(settings, sessions.keys)
@@ -94,7 +96,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
             Recorder(store, habits),
             Control(sessions, defaults_of(settings), host=settings.host, has_token=bool(settings.secret_token)),
             upstreams,
-            limits=Limits(int(settings.max_body), settings.drain),
+            limits=Limits(int(settings.max_body), int(settings.max_bodies), settings.drain),
             listen=Listen(
                 settings.host,
                 settings.port,

@@ -58,6 +58,9 @@ def serve(
     store: Store = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written once it listens: base_url and pid, as JSON.")] = None,
     max_body: MaxBody = None,
+    max_bodies: Annotated[
+        str | None, typer.Option(help="Of large request bodies held at a time, as in 128MB; others wait.")
+    ] = None,
     max_connections: Annotated[int | None, typer.Option(help="Of clients, at a time.")] = None,
     max_size: MaxSize = None,
     pace: Pace = None,
@@ -96,6 +99,7 @@ def serve(
         store=store,
         ready_file=ready_file,
         max_body=max_body,
+        max_bodies=max_bodies,
         max_connections=max_connections,
         max_size=max_size,
         pace=pace,

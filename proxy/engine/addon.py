@@ -82,6 +82,10 @@ class ChatreelAddon:
         if _is_open(flow):
             self._admission.admit(flow)
 
+    async def chat_large_body(self, flow: http.HTTPFlow) -> None:
+        if _is_open(flow) and not await self._rules.bodies.enter(flow, self._admission.largest(flow.request)):
+            flow.response = self._admission.no_room(flow)
+
     async def request(self, flow: http.HTTPFlow) -> None:
         if not _is_open(flow):
             return
@@ -197,6 +201,7 @@ class ChatreelAddon:
     async def client_disconnected(self, client: connection.Client) -> None:
         """The engine waits for this before it closes the connections to upstreams that belong to a client."""
         await self._rules.drains.wait(client.id)
+        self._rules.bodies.leave_all(client.id)
 
     def done(self) -> None:
         """The proxy stops."""

@@ -3,7 +3,15 @@
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from chatreel.api_errors import ApiError, not_recorded, not_replayable, too_large, unknown_path, unknown_session
+from chatreel.api_errors import (
+    ApiError,
+    no_room,
+    not_recorded,
+    not_replayable,
+    too_large,
+    unknown_path,
+    unknown_session,
+)
 from chatreel.control import PREFIX, Control, session_path
 from chatreel.decide import may_ask
 from chatreel.engine.messages import cache_control_of, response_of
@@ -70,7 +78,18 @@ class Admission:
 
     def turn_away(self, flow: http.HTTPFlow) -> http.Response:
         """What a body past the limit gets, whether that was announced or it grew."""
-        error = too_large(self._max_body)
+        return self._refused(flow, too_large(self._max_body))
+
+    def no_room(self, flow: http.HTTPFlow) -> http.Response:
+        """What a body gets that has waited too long for others."""
+        return self._refused(flow, no_room())
+
+    def largest(self, request: http.Request) -> int:
+        """Bytes that a body may come to, by what was announced."""
+        length = request.headers.get("content-length", "")
+        return int(length) if length.isdigit() else self._max_body
+
+    def _refused(self, flow: http.HTTPFlow, error: ApiError) -> http.Response:
         route = route_of(flow)
         reply = self._recorder.turn_away(route.target, route.session, error) if route else refusal(error)
         return response_of(reply)
@@ -104,8 +123,7 @@ class Admission:
             request.stream = True
 
     def _is_too_long(self, request: http.Request) -> bool:
-        length = request.headers.get("content-length", "")
-        return length.isdigit() and int(length) > self._max_body
+        return self.largest(request) > self._max_body
 
 
 def _point_at(request: http.Request, target: Target) -> None:

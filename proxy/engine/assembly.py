@@ -7,6 +7,7 @@ from pathlib import Path
 from chatreel.control import Control
 from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.admission import Admission
+from chatreel.engine.bodies import Bodies
 from chatreel.engine.chat_stream import Rules
 from chatreel.engine.destinations import Destinations
 from chatreel.engine.draining import Drains
@@ -31,6 +32,8 @@ class Limits:
 
     max_body: int
     """Bytes of a request."""
+    max_bodies: int
+    """Bytes of large ones that are held at a time."""
     drain: float
     """Seconds that an answer goes on without its client; 0: it ends with it."""
 
@@ -61,6 +64,7 @@ def assemble(
         admits=firewall.admits,
         opening=firewall.opening,
         drains=Drains(limits.drain),
+        bodies=Bodies(limits.max_bodies, server.connections),
     )
     fast = FastPath(recorder, admission, gate, max_body=limits.max_body)
     fast_layer = partial(FastLayer, rules=rules, fast=fast, handlers=server.connections) if fast_path else None

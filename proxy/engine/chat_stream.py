@@ -12,6 +12,7 @@ from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
+    DropStream,
     HttpResponseHook,
     RequestData,
     RequestEndOfMessage,
@@ -26,6 +27,7 @@ from mitmproxy.proxy.layers.http import (
 
 from chatreel.api_errors import ApiError
 from chatreel.engine.answers import BoundedHttpStream
+from chatreel.engine.bodies import SMALL, Bodies
 from chatreel.engine.draining import MAX_BYTES, Drains
 from chatreel.engine.upstream_errors import upstream_error
 from chatreel.pace import Part
@@ -52,6 +54,14 @@ class ChatRejectedHook(commands.StartHook):
     flow: http.HTTPFlow
 
 
+@dataclass
+class ChatLargeBodyHook(commands.StartHook):
+    """A request body grows large. Whoever sets `flow.response` refuses it; what has come of it is not kept then."""
+
+    name = "chat_large_body"
+    flow: http.HTTPFlow
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the layer has to know of the addon."""
@@ -70,6 +80,7 @@ class Rules:
     opening: Callable[[Server], None]
     """Told of each connection that is opened for a request that was admitted."""
     drains: Drains
+    bodies: Bodies
 
 
 class ChatHttpStream(BoundedHttpStream):
@@ -83,6 +94,7 @@ class ChatHttpStream(BoundedHttpStream):
         self._parts: deque[Part] = deque()
         self._paced_since = 0.0
         self._lingering = False
+        self._is_large = False
         self._left: RequestProtocolError | None = None
         """That the client has, while its answer is drained."""
         self._drained = 0
@@ -117,6 +129,8 @@ class ChatHttpStream(BoundedHttpStream):
             while True:
                 command = inner.send(result)
                 result = None
+                if isinstance(command, DropStream):
+                    self._rules.bodies.leave(self.flow)
                 if isinstance(command, SendHttp):
                     self._answering |= isinstance(command.event, ResponseHeaders)
                     self._forwarded |= isinstance(command.event, RequestHeaders)
@@ -160,13 +174,18 @@ class ChatHttpStream(BoundedHttpStream):
         """What the engine does at once when a client leaves."""
         left, self._left = self._left, None
         if left and self.server_state not in (self.state_done, self.state_errored):
-            yield from super()._handle_event(left)
+            yield from self._go_on(left)
             self.server_state = self.state_errored  # what had arrived before is nobody's
 
     def state_consume_request_body(self, event: events.Event) -> Commands:
         if isinstance(event, RequestData):
-            if len(self.request_body_buf) + len(event.data) > self._rules.max_body and not self.flow.response:
-                self.flow.response = self._rules.turn_away(self.flow)
+            length = len(self.request_body_buf) + len(event.data)
+            if not self.flow.response:
+                if length > self._rules.max_body:
+                    self.flow.response = self._rules.turn_away(self.flow)
+                elif length > SMALL and not self._is_large:
+                    self._is_large = True
+                    yield ChatLargeBodyHook(self.flow)
             if self.flow.response:
                 self.request_body_buf.clear()
                 return

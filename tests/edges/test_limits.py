@@ -188,6 +188,95 @@ def test_a_large_request_is_recorded_or_passed_on_in_bounded_memory(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("size", [60 * MB, 27 * MB, 8 * MB])
+def test_large_requests_at_once_wait_for_each_other_in_bounded_memory(
+    upstream: Upstream, store: str, size: int
+) -> None:
+    """All of them are served, and small ones meanwhile."""
+    with (
+        running_chatreel("--upstream", upstream.url, "--store", store, "--mode", "cache") as proxy,
+        ThreadPoolExecutor(8) as clients,
+    ):
+        upstream.reply_with(completion("That was long."))
+        ask(proxy.base_url, question("bystander"))
+        before = peak(proxy)
+
+        def send(number: int) -> int:
+            with httpx.Client(trust_env=False, timeout=240) as client:
+                content = LARGE % (b"%d" % number + b"x" * size)
+                return client.post(f"{proxy.base_url}/chat/completions", content=content).status_code
+
+        sending = [clients.submit(send, number) for number in range(8)]
+        small = 0
+        while not all(one.done() for one in sending):
+            assert ask(proxy.base_url, question("bystander")).headers["cache-status"].startswith("chatreel; hit")
+            small += 1
+        assert [one.result() for one in sending] == [200] * 8
+        print(f"8 of {size / MB:.0f} MB: before {before / MB:.0f} MB, peak {peak(proxy) / MB:.0f} MB, {small} small")
+        assert small > 3
+        assert peak(proxy) < MEMORY
+
+
+TIGHT = "import chatreel.engine.bodies as b\nb.PATIENCE = %f\nfrom chatreel.cli import main\nmain()"
+
+
+@contextlib.contextmanager
+def tight(upstream: Upstream, store: str, patience: float = 60.0) -> Iterator[tuple[Program, threading.Event]]:
+    """A proxy that holds one large body at a time, and what keeps the upstream from answering it."""
+    gate = threading.Event()
+    small = len(LARGE) + 100
+    upstream.reply_by(lambda asked: Reply(hold=gate) if len(asked.body) > small else echo(asked))
+    command = (sys.executable, "-c", TIGHT % patience, "serve")
+    flags = ("--upstream", upstream.url, "--store", store, "--mode", "cache", "--max-bodies", "3MiB")
+    with running_chatreel(*flags, command=command) as proxy:
+        try:
+            yield proxy, gate
+        finally:
+            gate.set()
+
+
+def send_large(proxy: Program, text: str, timeout: float = 60) -> httpx.Response:
+    with httpx.Client(trust_env=False, timeout=timeout) as client:
+        return client.post(f"{proxy.base_url}/chat/completions", content=LARGE % (text.encode() * 400_000))
+
+
+def test_a_large_request_waits_for_another_and_small_ones_for_nobody(upstream: Upstream, store: str) -> None:
+    with tight(upstream, store) as (proxy, gate), ThreadPoolExecutor(2) as clients:
+        first = clients.submit(send_large, proxy, "first")
+        upstream.wait_for_calls(1)
+        second = clients.submit(send_large, proxy, "other")
+        for _ in range(10):
+            assert ask(proxy.base_url, question("small")).is_success
+        assert not second.done()
+        assert len(upstream.calls) == 2, "the large one, and the small one once"
+        gate.set()
+        assert (first.result().status_code, second.result().status_code) == (200, 200)
+    assert len(upstream.calls) == 3
+
+
+def test_a_large_request_that_has_waited_too_long_is_told_to_come_again(upstream: Upstream, store: str) -> None:
+    with tight(upstream, store, patience=0.3) as (proxy, gate), ThreadPoolExecutor(1) as clients:
+        first = clients.submit(send_large, proxy, "first")
+        upstream.wait_for_calls(1)
+        late = send_large(proxy, "other")
+        assert (late.status_code, error_of(late)["code"]) == (503, "chatreel_no_room")
+        assert late.headers["retry-after"] == "5"
+        assert "x-should-retry" not in late.headers
+        gate.set()
+        assert first.result().status_code == 200
+        assert send_large(proxy, "other").status_code == 200, "once there is room"
+
+
+def test_the_room_of_a_large_request_whose_client_has_left_is_free_again(upstream: Upstream, store: str) -> None:
+    """Whether it leaves while it sends, or while it waits for its answer, which is given up then."""
+    with tight(upstream, store) as (proxy, gate):
+        with socket.create_connection(address_of(proxy), timeout=30) as leaves:
+            leaves.sendall(HEAD + b"content-length: 3000000\r\n\r\n" + b"x" * 2_500_000)
+        gate.set()
+        assert send_large(proxy, "first").status_code == 200
+
+
+@pytest.mark.long
 def test_a_compressed_request_that_is_too_much_is_refused(proxy: Program) -> None:
     with httpx.Client(trust_env=False, timeout=120) as client:
         headers = {"content-encoding": "gzip", "content-type": "application/json"}
