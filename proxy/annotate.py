@@ -18,6 +18,9 @@ from chatreel.redact import DEFAULT_REDACTOR, Redactor
 from chatreel.store import Call
 from chatreel.store.log import Charge
 
+_LATELY: Final = 1_000
+"""Answers and requests of which it is remembered what they say; what a recording comes to in hits is, for longer."""
+
 _REMEMBERED: Final = 10_000
 _TEXTS: Final = ("model_served", "finish_reason", "error_type", "service_tier", "usage")
 """Of facts: what an answer says in words of its own."""
@@ -68,10 +71,10 @@ class Annotator:
     def __init__(self, prices: Prices, redactor: Redactor = DEFAULT_REDACTOR) -> None:
         self._prices = prices
         self._redactor = redactor
-        self._facts: LRUCache[tuple[str, int, float], Facts] = LRUCache(_REMEMBERED)
+        self._facts: LRUCache[tuple[str, int, float], Facts] = LRUCache(_LATELY)
         self._quotes: LRUCache[tuple[object, ...], Price | Unpriced] = LRUCache(_REMEMBERED)
         self._answered: LRUCache[tuple[object, ...], tuple[Facts, Charge, str | None]] = LRUCache(_REMEMBERED)
-        self._prompts: LRUCache[str, str | None] = LRUCache(_REMEMBERED)
+        self._prompts: LRUCache[str, str | None] = LRUCache(_LATELY)
 
     def complete(self, call: Call, source: Source) -> Call:
         """The row with everything in it that follows from the answer. Raises nothing."""

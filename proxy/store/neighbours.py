@@ -53,7 +53,7 @@ _SHOWN = select(
 ).where(recordings.c.id.in_(bindparam("ids", expanding=True)))
 
 
-_REMEMBERED = 100_000
+_REMEMBERED = 30_000
 """Marks whose frequency is remembered; then from the start."""
 
 
