@@ -241,7 +241,10 @@ def send_large(proxy: Program, text: str, timeout: float = 60) -> httpx.Response
 
 
 def test_a_large_request_waits_for_another_and_small_ones_for_nobody(upstream: Upstream, store: str) -> None:
+    """One whose client has left takes no room."""
     with tight(upstream, store) as (proxy, gate), ThreadPoolExecutor(2) as clients:
+        with socket.create_connection(address_of(proxy), timeout=30) as leaves:
+            leaves.sendall(HEAD + b"content-length: 3000000\r\n\r\n" + b"x" * 2_500_000)
         first = clients.submit(send_large, proxy, "first")
         upstream.wait_for_calls(1)
         second = clients.submit(send_large, proxy, "other")
@@ -254,6 +257,7 @@ def test_a_large_request_waits_for_another_and_small_ones_for_nobody(upstream: U
     assert len(upstream.calls) == 3
 
 
+@pytest.mark.long
 def test_a_large_request_that_has_waited_too_long_is_told_to_come_again(upstream: Upstream, store: str) -> None:
     with tight(upstream, store, patience=0.3) as (proxy, gate), ThreadPoolExecutor(1) as clients:
         first = clients.submit(send_large, proxy, "first")
@@ -265,15 +269,6 @@ def test_a_large_request_that_has_waited_too_long_is_told_to_come_again(upstream
         gate.set()
         assert first.result().status_code == 200
         assert send_large(proxy, "other").status_code == 200, "once there is room"
-
-
-def test_the_room_of_a_large_request_whose_client_has_left_is_free_again(upstream: Upstream, store: str) -> None:
-    """Whether it leaves while it sends, or while it waits for its answer, which is given up then."""
-    with tight(upstream, store) as (proxy, gate):
-        with socket.create_connection(address_of(proxy), timeout=30) as leaves:
-            leaves.sendall(HEAD + b"content-length: 3000000\r\n\r\n" + b"x" * 2_500_000)
-        gate.set()
-        assert send_large(proxy, "first").status_code == 200
 
 
 @pytest.mark.long
