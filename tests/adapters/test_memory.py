@@ -9,7 +9,7 @@ import pytest
 from chatreel.canonical import identify
 from chatreel.decide import Action
 from chatreel.exchange import Asked, Exchange
-from chatreel.model import Mode, Piece, WireForm
+from chatreel.model import JsonObject, Mode, Piece, WireForm
 from chatreel.recorder import Recorder
 from chatreel.recorder.habits import Habits
 from chatreel.recordings import StoreRecordings
@@ -38,7 +38,7 @@ def taken[T](make: Callable[[], T]) -> tuple[T, int]:
 @pytest.mark.parametrize("size", [10, 1_000, 30_000])
 def test_json_that_is_kept_takes_its_own_size(size: int) -> None:
     """What orjson writes takes up to ten times as much."""
-    body = {"model": "m", "messages": [{"role": "user", "content": "a" * size}], "tools": [{"name": "b" * size}]}
+    body: JsonObject = {"model": "m", "messages": [{"role": "user", "content": "a" * size}], "tools": [{"name": "b"}]}
     identity = {"upstream": "https://h", "path": "/v1/chat/completions", "query": "", "body": body}
     documents, memory = taken(lambda: [identify(**identity).document for _ in range(50)])  # type: ignore[arg-type]
     assert memory < 50 * (len(documents[0]) + 500)
