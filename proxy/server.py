@@ -135,6 +135,7 @@ async def running_proxy(settings: Settings, worker: str = "") -> AsyncIterator[P
         origin, *forward = await master.start()
         # What is loaded by now stays: to look through it for garbage keeps all calls waiting for tenths of a second.
         gc.freeze()
+        gc.enable()  # which whoever starts in a hurry has switched off
         try:
             async with housekeeping(store, settings.max_size, spending):
                 yield Proxy(

@@ -1,6 +1,7 @@
 """Commands that run a proxy: serve, run, demo."""
 
 import asyncio
+import gc
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,6 +85,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
+    gc.disable()  # until it listens: what is imported stays, and to look for garbage in it takes a tenth of the start
     from chatreel.config import load_settings
     from chatreel.run import with_fallback
 
