@@ -252,8 +252,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--workers", type=int, default=1, help="processes of chatreel")
     given = parser.parse_args()
-    times = (1, 0.3, 100) if given.quick else (given.rounds, given.seconds, 2_000)
-    plan = Plan(*times, workers=given.workers)
+    if given.quick:
+        plan = Plan(1, 0.3, 100, given.workers)
+    else:
+        plan = Plan(given.rounds, given.seconds, 2_000, given.workers)
     with tempfile.TemporaryDirectory() as name:
         folder = (given.folder or Path(name)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
