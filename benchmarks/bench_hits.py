@@ -177,6 +177,8 @@ class Plan:
     seconds: float
     cold: int
     """Calls that are asked once, in a round."""
+    workers: int = 1
+    """Of chatreel."""
 
 
 def run(plan: Plan, folder: Path) -> tuple[list[Row], dict[str, float]]:
@@ -190,7 +192,7 @@ def run(plan: Plan, folder: Path) -> tuple[list[Row], dict[str, float]]:
         cold = [(Form.JSON, number) for number in range(HOT, HOT + plan.cold * plan.rounds)]
         asyncio.run(fill(store, hot + cold))
         flags = ["--store", store, "--mode", "replay", "--port", str(ports[0]), "--proxy-port", str(ports[1])]
-        serve = [sys.executable, "-m", "chatreel", "serve", *flags]
+        serve = [sys.executable, "-m", "chatreel", "serve", *flags, "--workers", str(plan.workers)]
         ours = stack.enter_context(started("chatreel", serve, here, *ports[:2], says="cache-status: chatreel; hit"))
         uvicorn = [str(bare / "bin/uvicorn"), "hits.bare:app", "--http", "httptools", "--loop", "uvloop"]
         uvicorn += ["--no-access-log", "--log-level", "critical", "--port", str(ports[2])]
@@ -248,8 +250,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--svg", type=Path)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--workers", type=int, default=1, help="processes of chatreel")
     given = parser.parse_args()
-    plan = Plan(1, 0.3, 100) if given.quick else Plan(given.rounds, given.seconds, 2_000)
+    if given.quick:
+        plan = Plan(1, 0.3, 100, given.workers)
+    else:
+        plan = Plan(given.rounds, given.seconds, 2_000, given.workers)
     with tempfile.TemporaryDirectory() as name:
         folder = (given.folder or Path(name)).resolve()
         folder.mkdir(parents=True, exist_ok=True)

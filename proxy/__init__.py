@@ -63,6 +63,7 @@ The edges do it, each with one library.
     control       the API by which test runners open sessions and read verdicts
     engine        the hooks, the stream layer, the fast path in front of them, the master (mitmproxy)
     server        a proxy from opened store to last row written
+    workers       several of them on one port
     run, demo     a proxy around a command; a tour
     trust         the certificates that an intercepted command trusts (certifi)
     parent        notices that the process it was started for has ended

@@ -80,7 +80,7 @@ async def advise(settings: Settings, limit: int) -> Advice:
     found: list[_Miss] = []
     with closing(open_store(settings)) as store:
         misses = await store.misses("", limit)
-        for call in track(misses, "comparing", console=talk.console, transient=True):
+        for call in track(misses, "comparing", console=talk.console(), transient=True):
             own = await store.load(call.recording_id) if call.recording_id else None
             if helpful := await _helpful(store, keys, call, own):
                 found.append(_miss(prices, helpful, own))

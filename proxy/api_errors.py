@@ -59,6 +59,8 @@ class Problem(Enum):
     CASSETTE_IN_USE = Kind("chatreel_cassette_in_use", 409, "invalid_request_error", retry=False)
     CASSETTE_UNUSABLE = Kind("chatreel_cassette_unusable", 422, "invalid_request_error", retry=False)
     TOO_MANY_SESSIONS = Kind("chatreel_too_many_sessions", 503, "chatreel_error", retry=False)
+    SEVERAL_WORKERS = Kind("chatreel_several_workers", 409, "invalid_request_error", retry=False)
+    """A session is known to one process, and calls come to all of them."""
     FORBIDDEN = Kind("chatreel_forbidden", 403, "invalid_request_error", retry=False)
     """A web page asks, or somebody who calls us by a name that is not ours."""
     INTERNAL = Kind("chatreel_internal_error", 500, "chatreel_error", retry=False)

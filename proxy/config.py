@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
@@ -28,7 +29,7 @@ from pydantic_settings import (
 )
 
 from chatreel.access import parse_token
-from chatreel.budget import Budget, Unknown, parse_budget, parse_unpriced
+from chatreel.budget import Budget, Period, Unknown, parse_budget, parse_unpriced
 from chatreel.canonical import KeyOptions, Rule, shipped_rules
 from chatreel.canonical.pointers import parse_pointer
 from chatreel.clients import BASE_URL_VARIABLE
@@ -212,7 +213,9 @@ class Settings(BaseSettings):
     max_bodies: ByteSize = ByteSize(64 * 1024 * 1024)
     """Of large request bodies, those over 1 MiB, held at a time; beyond it they wait."""
     max_connections: int = Field(default=2_000, ge=1)
-    """Of clients, at a time."""
+    """Of clients, at a time; of each worker, if there are several."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that serve one port and one store. See `chatreel.workers`."""
     pace: Annotated[float, BeforeValidator(_pace)] = INSTANT
     """How many times faster than recorded a stream is replayed; `INSTANT` for at once."""
     ask_usage: bool = True
@@ -276,6 +279,25 @@ class Settings(BaseSettings):
                 f"host {self.host} can be reached by others, so it needs a token that clients have to show: --token, "
                 "--token-file or CHATREEL_TOKEN. Without one only loopback addresses are served (127.0.0.1, ::1, "
                 "localhost)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _several_workers(self) -> Self:
+        """What lies in one process cannot be had from several: rather refused than half of it."""
+        reasons = {
+            "give a store: a cassette is written by one process": self.cassette is not None,
+            "give repeats = last: nobody counts the turns of all of them": self.repeats is AtEnd.STRICT,
+            "give cache or replay: the store is not the same when each of them starts": self.mode is Mode.ONCE,
+            "give a budget per day, week or month: a run is that of one process": any(
+                budget.period is Period.RUN for budget in self.budgets
+            ),
+            "connections are spread over processes on Linux alone": sys.platform != "linux",
+        }
+        why = [reason for reason, applies in reasons.items() if applies]
+        if self.workers > 1 and why:
+            raise ValueError(
+                f"with {self.workers} workers this is not possible; {'; '.join(why)}; or leave out --workers"
             )
         return self
 

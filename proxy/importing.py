@@ -65,7 +65,7 @@ def run(settings: Settings, wanted: Wanted) -> list[FileReport]:
     """Import. Raises `ConfigError` for paths that are not there, `CassetteError` for a target that cannot be read."""
     files = _files(wanted)
     keys = keys_for(settings)
-    with Progress(console=talk.console, transient=True) as bar:
+    with Progress(console=talk.console(), transient=True) as bar:
         task = bar.add_task("importing", total=len(files))
         reports = []
         for file in files:
@@ -202,7 +202,7 @@ def _put(target: Path, recordings: Iterable[Recording], keys: Keys) -> None:
 
 
 async def _into_store(settings: Settings, reports: list[FileReport], *, dry_run: bool) -> None:
-    with closing(open_store(settings)) as store, Progress(console=talk.console, transient=True) as bar:
+    with closing(open_store(settings)) as store, Progress(console=talk.console(), transient=True) as bar:
         task = bar.add_task("storing", total=sum(len(report.recordings) for report in reports))
         # All are looked up before one is added: what a suite recorded twice is two takes, though equal to the byte.
         known = [[await _is_stored(store, one) for one in report.recordings] for report in reports]

@@ -28,7 +28,7 @@ def lint(
     keys = keys_for(settings)
     known = None if live is None else {Path(name).resolve() for name in live}
     found: list[Finding] = []
-    with Progress(console=talk.console, transient=True) as bar:
+    with Progress(console=talk.console(), transient=True) as bar:
         for path in bar.track(files, description="reading"):
             name = str(path)
             alive = None if known is None else {name} if path.resolve() in known else set()

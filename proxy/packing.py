@@ -41,7 +41,7 @@ def pack(settings: Settings, target: Path, chosen: Chosen, *, kind: Written, ove
     if target.exists() and not overwrite:
         raise ConfigError(f"{target} is there already: give --overwrite to replace it, or another name")
     keys = keys_for(settings)
-    with Progress(console=talk.console, transient=True) as bar:
+    with Progress(console=talk.console(), transient=True) as bar:
         if chosen.source is None:
             found = _of_store(settings, chosen, bar)
         else:

@@ -18,7 +18,7 @@ def rekey_store(settings: Settings, *, dry_run: bool) -> Rekeyed:
     """Rekey the store of `settings`, or only find out what that would change. Raises `StoreError`."""
     require_recovered(settings.store)
     keys = keys_for(settings)
-    with Progress(console=talk.console, transient=True) as bar:
+    with Progress(console=talk.console(), transient=True) as bar:
         task = bar.add_task("rekeying", total=None)
         return rekey(
             settings.store,

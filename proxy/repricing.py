@@ -36,7 +36,7 @@ def reprice_store(settings: Settings, period: Period) -> Repriced:
     """Price the log of a store anew. Raises `StoreError`."""
     annotator = Annotator(Prices(settings.price))
     require_recovered(settings.store)
-    with Progress(console=talk.console, transient=True) as bar:
+    with Progress(console=talk.console(), transient=True) as bar:
         task = bar.add_task("pricing", total=None)
         return reprice(settings.store, period, annotator.reprice, lambda done: bar.update(task, completed=done))
 

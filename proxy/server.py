@@ -51,6 +51,17 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Listening:
+    """What those want to know who wait for a proxy."""
+
+    base_url: str
+    proxy_url: str | None
+    authority: str
+    budgets: tuple[str, ...]
+    """What may be spent, and is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Proxy:
     """A proxy that is listening."""
 
@@ -70,25 +81,39 @@ class Proxy:
         return self.sessions.default.mode
 
     @property
+    def listening(self) -> Listening:
+        budgets = tuple(map(str, self.sessions.default.allowances))
+        return Listening(self.base_url, self.proxy_url, str(self.authority), budgets)
+
+    @property
     def tally(self) -> Tally:
         """Of all sessions."""
         return self.sessions.tally
 
 
-@asynccontextmanager
-async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
-    """Run a proxy on this event loop. Raises `ServeError`, `StoreError` or `ConfigError` if it cannot start."""
+def import_engine() -> None:
+    """It takes most of a start. Raises `ServeError` if it is not there."""
     try:
-        from chatreel.engine.assembly import Limits, assemble
-        from chatreel.engine.gate import Policy
-        from chatreel.engine.master import Listen
+        import chatreel.engine.assembly  # noqa: F401
     except ImportError as error:
         raise ServeError(f"the proxy needs its extra: pip install 'chatreel[proxy]' ({error})") from error
+
+
+@asynccontextmanager
+async def running_proxy(settings: Settings, worker: str = "") -> AsyncIterator[Proxy]:
+    """Run a proxy on this event loop. Raises `ServeError`, `StoreError` or `ConfigError` if it cannot start.
+
+    `worker`: its name among the processes that serve the port of `settings` together; empty if it is the only one.
+    """
+    import_engine()
+    from chatreel.engine.assembly import Limits, assemble
+    from chatreel.engine.gate import Policy
+    from chatreel.engine.master import Listen
 
     allow_more()
     give_back_large()
     upstreams = Upstreams.parse(settings.upstream, settings.intercept)
-    async with _open_sessions(settings) as (store, sessions, spending):
+    async with _open_sessions(settings, worker) as (store, sessions, spending):
         habits = habits_of(settings, sessions.keys)
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
         master = assemble(
@@ -104,6 +129,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
                 intercepted=upstreams.intercepted_addresses,
                 policy=Policy(settings.secret_token, settings.block_others),
                 max_connections=settings.max_connections,
+                shared=bool(worker),
             ),
             certificates=certificates,
             fast_path=settings.fast_path,
@@ -111,6 +137,7 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
         origin, *forward = await master.start()
         # What is loaded by now stays: to look through it for garbage keeps all calls waiting for tenths of a second.
         gc.freeze()
+        gc.enable()  # which whoever starts in a hurry has switched off
         try:
             async with housekeeping(store, settings.max_size, spending):
                 yield Proxy(
@@ -121,10 +148,11 @@ async def running_proxy(settings: Settings) -> AsyncIterator[Proxy]:
 
 
 @asynccontextmanager
-async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessions, Spending]]:
+async def _open_sessions(settings: Settings, worker: str) -> AsyncIterator[tuple[Store, Sessions, Spending]]:
     """The store and the sessions on it, until all that was recorded is on disk; and what they may spend."""
-    store = open_store(settings)
+    store = open_store(settings, worker)
     try:
+        await store.take_over()
         recover(settings.store)
         now = time.time()
         allowances = tuple(Allowance(budget, now=now) for budget in settings.budgets)
@@ -132,7 +160,7 @@ async def _open_sessions(settings: Settings) -> AsyncIterator[tuple[Store, Sessi
         await spending.look(now)
         if await store.keyed_otherwise():
             logger.warning("%s: %s", store_name(settings.store), STALE)
-        sessions = Sessions(store, keys_for(settings), allowances)
+        sessions = Sessions(store, keys_for(settings), allowances, workers=settings.workers)
         defaults = defaults_of(settings)
         options = options_for(defaults.options, settings.cassette, record_errors=defaults.record_errors)
         await sessions.open_default(Wish(settings.mode, options, cassette=settings.cassette))
@@ -151,7 +179,7 @@ def habits_of(settings: Settings, keys: Keys) -> Habits:
         ask_usage=settings.ask_usage,
         keys=keys,
         prices=Prices(settings.price),
-        memory=int(settings.memory) // _READY,
+        memory=_memory(settings) // _READY,
         tags=tags,
     )
 
@@ -165,14 +193,21 @@ def defaults_of(settings: Settings) -> Defaults:
     return Defaults(settings.mode, options, settings.record_errors, parse_unpriced(settings.unpriced), folder)
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, worker: str = "") -> Store:
     """The store of `settings`, made if there is none. Raises `StoreError`."""
+    memory = _memory(settings)
     return Store(
         settings.store,
-        memory_limit=int(settings.memory) - int(settings.memory) // _READY - int(settings.memory) // _READ,
+        memory_limit=memory - memory // _READY - memory // _READ,
         keyed_by=keyed_by(settings.key_options),
         rates=settings.price,
+        worker=worker,
     )
+
+
+def _memory(settings: Settings) -> int:
+    """Bytes of recordings that this process may keep: all workers together as many as one alone."""
+    return int(settings.memory) // settings.workers
 
 
 def keys_for(settings: Settings) -> Keys:
@@ -183,9 +218,9 @@ def keys_for(settings: Settings) -> Keys:
     return Keys(options, secret, replace(settings.redactor, key=secret))
 
 
-def write_ready_file(path: Path, proxy: Proxy) -> None:
+def write_ready_file(path: Path, listening: Listening) -> None:
     """Tell whoever started us where we listen, all at once: a reader never sees half a file. Raises `ServeError`."""
-    document = {"base_url": proxy.base_url, "proxy_url": proxy.proxy_url, "pid": os.getpid()}
+    document = {"base_url": listening.base_url, "proxy_url": listening.proxy_url, "pid": os.getpid()}
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_bytes(orjson.dumps(document))

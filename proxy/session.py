@@ -44,10 +44,12 @@ class Session:
         name: str = "",
         cassette: str = "",
         shared: tuple[Allowance, ...] = (),
+        counts_turns: bool = True,
     ) -> None:
         """`mode`: as it is at the start, so never `once`. `cassette`: path of the file; empty for the working store.
 
-        `shared`: what all sessions together may spend.
+        `shared`: what all sessions together may spend. `counts_turns`: whether all of its calls come here, so that it
+        knows which take comes next.
         """
         self.id = id
         self.name = name
@@ -63,7 +65,7 @@ class Session:
         self.allowances = (*own, *shared)
         """What is left of the budgets that its calls are paid from. Whoever completes rows of the log uses them."""
         # A working store holds what happened on many days: the newest take is what the upstream says today.
-        self.repeats = Repeats(in_order=mode is Mode.REPLAY or bool(cassette))
+        self.repeats = Repeats(in_order=counts_turns and (mode is Mode.REPLAY or bool(cassette)))
 
     @property
     def is_strict(self) -> bool:

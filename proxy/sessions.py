@@ -42,8 +42,9 @@ class Wish:
 class Sessions:
     """Opens, finds and closes them."""
 
-    def __init__(self, store: Store, keys: Keys, allowances: tuple[Allowance, ...] = ()) -> None:
-        """`allowances`: what all of them together may spend."""
+    def __init__(self, store: Store, keys: Keys, allowances: tuple[Allowance, ...] = (), *, workers: int = 1) -> None:
+        """`allowances`: what all of them together may spend. `workers`: processes among which calls are spread."""
+        self.workers = workers
         self._store = store
         self._allowances = allowances
         self.keys = keys
@@ -79,6 +80,12 @@ class Sessions:
 
     async def open(self, wish: Wish) -> Session:
         """Raises `Refusal`."""
+        if self.workers > 1:
+            message = (
+                f"this proxy has {self.workers} workers, and a session lives in one of them: its calls would not find "
+                "it. Start chatreel without --workers."
+            )
+            raise Refusal(ApiError(Problem.SEVERAL_WORKERS, message))
         if len(self._open) >= LIMIT:
             message = f"{LIMIT:,} sessions are open already. Close those that are done: DELETE /_chatreel/sessions/ID"
             raise Refusal(ApiError(Problem.TOO_MANY_SESSIONS, message))
@@ -150,4 +157,13 @@ class Sessions:
         if mode is not Mode.CACHE:  # whoever replays wants what there is
             options = replace(options, freshness=replace(options.freshness, ttl=None))
         shared = self._allowances
-        return Session(mode, recordings, options, id=session_id, name=wish.name, cassette=cassette, shared=shared)
+        return Session(
+            mode,
+            recordings,
+            options,
+            id=session_id,
+            name=wish.name,
+            cassette=cassette,
+            shared=shared,
+            counts_turns=self.workers == 1,
+        )

@@ -1,25 +1,39 @@
 """Everything chatreel says to a person; nothing else writes to stderr."""
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
+from functools import cache
+from typing import TYPE_CHECKING
 
 from chatreel.model import Outcome
 from chatreel.money import Account, dollars
 from chatreel.redact import DEFAULT_REDACTOR, Redactor
 from chatreel.tally import Tally
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def console() -> "Console":
+    """For whatever is more than a line. It takes a tenth of a start to import, and a proxy needs none of it."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
-    console.print(text, markup=False)
+    if console.cache_info().currsize:  # there may be a bar in the way
+        console().print(text, markup=False)
+    else:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def complain(text: str) -> None:
-    console.print(f"chatreel: {text}", markup=False, style="red")
+    console().print(f"chatreel: {text}", markup=False, style="red")
 
 
 def verdict(tally: Tally) -> None:
@@ -68,11 +82,11 @@ def start_logging(*, quiet: bool = False, redactor: Redactor = DEFAULT_REDACTOR)
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, gone when the work is done, nothing elsewhere. Yields what is told how much was done."""
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda _done: None
         return
     from rich.progress import Progress  # takes its time to import
 
-    with Progress(console=console, transient=True) as bar:
+    with Progress(console=console(), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)

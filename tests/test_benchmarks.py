@@ -73,3 +73,35 @@ def test_every_answer_of_the_benchmark_of_hits_is_right_and_its_figures_are_a_ta
     assert ended.stdout.count("| JSON") + ended.stdout.count("| streams") == len(rows) == 6
     assert all(row["ratio"] > 0 for row in rows.values())
     assert "<svg" in (tmp_path / "hits.svg").read_text()
+
+
+@pytest.mark.long
+def test_every_answer_of_the_benchmark_of_recording_is_right_and_stored(tmp_path: Path) -> None:
+    ended = run("bench_recording.py", "--quick", "--json", str(tmp_path / "found.json"))
+    assert ended.returncode == 0, ended.stderr
+    rows = json.loads((tmp_path / "found.json").read_bytes())["rows"]
+    assert len(rows) == 5
+    for row in rows.values():
+        assert {name: len(rounds) for name, rounds in row["figures"].items()} == {"direct": 1, "bare": 1, "chatreel": 1}
+        assert all(one["measured"]["requests"] > 0 for [one] in row["figures"].values())
+
+
+@pytest.mark.long
+def test_peers_answer_the_same_calls_and_one_that_is_not_there_is_named(tmp_path: Path) -> None:
+    ended = run("bench_field.py", "--quick", "--json", str(tmp_path / "found.json"))
+    if "cannot be installed" in ended.stderr and not os.environ.get("CI"):
+        pytest.skip("needs a package index")
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads((tmp_path / "found.json").read_bytes())
+    assert len(found["servers"]) + len(found["missing"]) == 6
+    assert set(found["cassettes"]) == {"VCR.py", "cassetter", "chatreel"}
+    assert {len(rounds) for by in found["servers"].values() for rounds in by.values()} == {1}
+
+
+@pytest.mark.long
+def test_how_long_a_start_takes_is_a_table(tmp_path: Path) -> None:
+    ended = run("bench_start.py", "--quick", "--json", str(tmp_path / "found.json"))
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads((tmp_path / "found.json").read_bytes())
+    assert len(found["seconds"]) == 5
+    assert found["serve_by_mitmdump"] > 0

@@ -1,6 +1,7 @@
 """Commands that run a proxy: serve, run, demo."""
 
 import asyncio
+import gc
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +34,7 @@ from chatreel.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from chatreel.config import Settings
+    from chatreel.server import Listening
 
 
 @app.command()
@@ -62,6 +64,9 @@ def serve(
         str | None, typer.Option(help="Of large request bodies held at a time, as in 128MB; others wait.")
     ] = None,
     max_connections: Annotated[int | None, typer.Option(help="Of clients, at a time.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that serve the port and the store together; on Linux.")
+    ] = None,
     max_size: MaxSize = None,
     pace: Pace = None,
     ask_usage: AskUsage = None,
@@ -83,6 +88,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
+    gc.disable()  # until it listens: what is imported stays, and to look for garbage in it takes a tenth of the start
     from chatreel.config import load_settings
     from chatreel.run import with_fallback
 
@@ -101,6 +107,7 @@ def serve(
         max_body=max_body,
         max_bodies=max_bodies,
         max_connections=max_connections,
+        workers=workers,
         max_size=max_size,
         pace=pace,
         ask_usage=ask_usage,
@@ -115,7 +122,11 @@ def serve(
         unpriced=unpriced,
     )
     talk.start_logging(redactor=settings.redactor)
-    asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
+    settings = with_fallback(settings, fallback_upstream or "")
+    if settings.workers > 1:
+        _serve_with_workers(settings, parent)
+    else:
+        asyncio.run(_serve(settings, parent))
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -148,6 +159,7 @@ def run(
         upstream=tuple(upstream or ()),
         mode=mode,
         port=0,
+        workers=1,
         intercept=tuple(intercept_host or ()),
         block_others=block_others,
         store=store,
@@ -180,25 +192,40 @@ def demo(
     raise typer.Exit(ExitCode.OK if asyncio.run(tour(pace=pace)) else ExitCode.FAILED)
 
 
-async def _serve(settings: "Settings", parent: int | None) -> None:
-    from chatreel.server import running_proxy, write_ready_file
+def _serve_with_workers(settings: "Settings", parent: int | None) -> None:
+    from chatreel.workers import Crew
+
+    tally = Crew(settings, parent).serve(lambda listening: _announce(settings, listening))
+    talk.verdict(tally)
+
+
+def _announce(settings: "Settings", listening: "Listening") -> None:
+    """Tell whoever waits for it that it listens. Raises `ServeError`."""
+    from chatreel.server import write_ready_file
     from chatreel.store.database import store_name
+
+    workers = f", {settings.workers} workers" if settings.workers > 1 else ""
+    talk.say(f"chatreel {chatreel.__version__}, mode {settings.mode.value}{workers}")
+    talk.say(f"  base URL    {listening.base_url}")
+    if listening.proxy_url:
+        talk.say(f"  proxy       {listening.proxy_url} (clients have to trust {listening.authority})")
+    talk.say(f"  upstream    {' '.join(settings.upstream)}")
+    talk.say(f"  recordings  {settings.cassette or store_name(settings.store)}")
+    for budget in listening.budgets:
+        talk.say(f"  budget      {budget}")
+    if settings.ready_file:
+        write_ready_file(settings.ready_file, listening)
+
+
+async def _serve(settings: "Settings", parent: int | None) -> None:
+    from chatreel.server import running_proxy
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with running_proxy(settings) as proxy:
-        talk.say(f"chatreel {chatreel.__version__}, mode {settings.mode.value}")
-        talk.say(f"  base URL    {proxy.base_url}")
-        if proxy.proxy_url:
-            talk.say(f"  proxy       {proxy.proxy_url} (clients have to trust {proxy.authority})")
-        talk.say(f"  upstream    {' '.join(settings.upstream)}")
-        talk.say(f"  recordings  {settings.cassette or store_name(settings.store)}")
-        for allowance in proxy.sessions.default.allowances:
-            talk.say(f"  budget      {allowance}")
-        if settings.ready_file:
-            write_ready_file(settings.ready_file, proxy)
+        _announce(settings, proxy.listening)
         watch = asyncio.create_task(_stop_after(parent, stopped))
         await stopped.wait()
         watch.cancel()

@@ -115,6 +115,7 @@ class Control:
             "status": "ok",
             "version": chatreel.__version__,
             "mode": self._sessions.default.mode.value,
+            "workers": self._sessions.workers,
             "sessions": len(self._sessions.all()),
             "calls": tally.calls,
             "outcomes": {outcome.value: tally.outcomes[outcome] for outcome in Outcome if tally.outcomes[outcome]},

@@ -38,6 +38,8 @@ class Listen:
     policy: Policy = OPEN
     max_connections: int = 2_000
     """Of clients, at a time."""
+    shared: bool = False
+    """Whether other processes listen on the same ports, which are not 0 then."""
 
     @property
     def any_port(self) -> bool:
@@ -110,7 +112,11 @@ class ProxyMaster:
         listen = self._listen
         ports = [listen.port] if listen.proxy_port is None else [listen.port, listen.proxy_port]
         chosen = [port or free for port, free in zip(ports, _free_ports(listen.host), strict=False)]
-        names = (f"reverse:{_NOWHERE}", "regular")
+        names: tuple[str, ...] = (f"reverse:{_NOWHERE}", "regular")
+        if listen.shared:
+            from chatreel.engine import sharing
+
+            names = sharing.named(names)
         return [f"{name}@{_bracketed(listen.host)}:{port}" for name, port in zip(names, chosen, strict=False)]
 
 

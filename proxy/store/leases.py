@@ -33,6 +33,11 @@ def release(connection: Connection, cassette: str, key: str, owner: str) -> None
     connection.execute(_RELEASE, {"of_cassette": cassette, "of_key": key, "by": owner})
 
 
+def release_all(connection: Connection, begins: str) -> None:
+    """The same of all keys, for the owners whose names begin so."""
+    connection.execute(delete(leases).where(leases.c.owner.startswith(begins, autoescape=True)))
+
+
 def _now(connection: Connection) -> ColumnElement[float]:
     """The clock that all who share the store share: that of the server, or of the machine that the file is on."""
     if connection.dialect.name == "sqlite":

@@ -61,18 +61,27 @@ class Store:
     """Raises `StoreError` from every method that touches the database."""
 
     def __init__(
-        self, location: str, *, memory_limit: int, keyed_by: str = DEFAULT_KEYS, rates: tuple[PriceOverride, ...] = ()
+        self,
+        location: str,
+        *,
+        memory_limit: int,
+        keyed_by: str = DEFAULT_KEYS,
+        rates: tuple[PriceOverride, ...] = (),
+        worker: str = "",
     ) -> None:
         """`memory_limit`: bytes of what is kept in memory. `keyed_by`: how the keys are made that come in.
 
-        `rates`: by which the calls are priced that are logged, for whoever has to do it in our place.
+        `rates`: by which the calls are priced that are logged, for whoever has to do it in our place. `worker`: the
+        name of this process among those of one proxy on this store; empty if it is the only one.
         """
         self._keyed_by = keyed_by
         url = store_url(location)
         self._engine = open_engine(url)
         self._spool = Spool(url, rates)
-        self.shared = self._engine.dialect.name != "sqlite"
-        """Whether proxies on other machines may write here, too."""
+        self._on_server = self._engine.dialect.name != "sqlite"
+        self._worker = worker
+        self.shared = self._on_server or bool(worker)
+        """Whether others fetch recordings for this store, too, with whom that has to be agreed."""
         self._writer = Writer(self._engine)
         share = memory_limit // _SHARE
         self._memory = recordings.Memory(Bases(share))
@@ -89,7 +98,7 @@ class Store:
         self._forgotten = 0
         """How often something that is known may have become wrong."""
         self._watch = Watch(self._engine)
-        self._quick = None if self.shared else Quick(Path(str(self._engine.url.database)), file_check(self._engine))
+        self._quick = None if self._on_server else Quick(Path(str(self._engine.url.database)), file_check(self._engine))
         """Of the event loop; `None` where it would have to wait for a server."""
         self._quick_version: tuple[object, ...] | None = None
         self._quick_at = -_TRUST
@@ -177,11 +186,17 @@ class Store:
 
     async def acquire(self, cassette: str, key: str, owner: str, seconds: float) -> bool:
         """Whether `owner` fetches the recording of a key, of all proxies on this store, for so many seconds at most."""
-        return await self._write(lambda connection: leases.acquire(connection, cassette, key, owner, seconds))
+        name = self._worker + owner
+        return await self._write(lambda connection: leases.acquire(connection, cassette, key, name, seconds))
 
     async def release(self, cassette: str, key: str, owner: str) -> None:
         """`owner` is done, or has failed: the next one may try."""
-        await self._write(lambda connection: leases.release(connection, cassette, key, owner))
+        await self._write(lambda connection: leases.release(connection, cassette, key, self._worker + owner))
+
+    async def take_over(self) -> None:
+        """The worker of the same name before this one has died: nobody waits for what it was fetching."""
+        if self._worker:
+            await self._write(lambda connection: leases.release_all(connection, self._worker))
 
     async def near(self, cassette: str, document: bytes, limit: int) -> list[Neighbour]:
         """Recordings of the same upstream and path that are like a canonical document, the likeliest first."""
@@ -245,7 +260,7 @@ class Store:
             return too_large and shrinking.step(connection) > 0
 
         more = await self._change(step)
-        if not more and not self.shared:
+        if not more and not self._on_server:
             await self._read(shrinking.checkpoint)
         return more
 

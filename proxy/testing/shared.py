@@ -119,7 +119,7 @@ def _start(run: Run, ready: Path) -> None:
     upstreams = [word for upstream in run.upstreams for word in ("--upstream", upstream)]
     fallback = ["--fallback-upstream", run.fallback] if run.fallback else []
     store, parent = str(run.folder / "calls.db"), str(run.leader)
-    flags = ["--mode", "replay", "--port", str(run.port), "--store", store]
+    flags = ["--mode", "replay", "--workers", "1", "--port", str(run.port), "--store", store]
     if run.budget is not None:
         flags += ["--budget", f"{run.budget}/run"]
     flags += ["--ready-file", str(ready), "--parent", parent]
