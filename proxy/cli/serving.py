@@ -81,6 +81,7 @@ def serve(
 ) -> None:
     """Run the proxy until it is interrupted."""
     from chatreel.config import load_settings
+    from chatreel.event_loop import loop_factory
     from chatreel.run import with_fallback
 
     settings = load_settings(
@@ -111,7 +112,7 @@ def serve(
         unpriced=unpriced,
     )
     talk.start_logging(redactor=settings.redactor)
-    asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent))
+    asyncio.run(_serve(with_fallback(settings, fallback_upstream or ""), parent), loop_factory=loop_factory())
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
