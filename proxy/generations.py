@@ -17,7 +17,8 @@ class Generations[K, V]:
         self._size_of = size_of
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
-        self._size = 0
+        self.size = 0
+        """Of all that is remembered."""
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -35,15 +36,19 @@ class Generations[K, V]:
         size = self._size_of(value)
         if size > self.limit:
             return
-        self._size += size
-        while self._size > self.limit:
+        self.size += size
+        while self.size > self.limit:
             if not self._old:
                 self._old, self._young = self._young, {}
-            self._size -= self._size_of(self._old.popitem()[1])
+            self.size -= self._size_of(self._old.popitem()[1])
         self._young[key] = value
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._young, self._old, self.size = {}, {}, 0
 
     def forget(self, key: K) -> None:
         """Forget what is under a key, if anything is."""
         found = self._young.pop(key, None) or self._old.pop(key, None)
         if found is not None:
-            self._size -= self._size_of(found)
+            self.size -= self._size_of(found)

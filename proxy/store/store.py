@@ -216,7 +216,7 @@ class Store:
         token = await self._read(removing.removals)
         if token != self._removals:
             self._forget_takes()
-            gone, self._hot = [self._hot], _hot(self._hot.limit)
+            gone, self._hot = self._hot, _hot(self._hot.limit)
             self._readers.submit(gone.clear)  # which takes a while
         self._removals = token
 

@@ -47,7 +47,7 @@ def test_it_is_completed_once_for_all_and_each_is_told(store: str) -> None:
         for name in "abc":
             other.note(Hit(like, name, 5.0, 0.25, 2), lambda row: told.append(row.charge.saved))
         other.log(call("d"))
-    found = rows(store, "SELECT call_id, started_at, latency, take, saved, model_served FROM calls ORDER BY id")
+    found = rows(store, "SELECT call_id, started_at, latency, take, saved, model_served FROM calls ORDER BY call_id")
     assert found[:3] == [(name, 5.0, 0.25, 2, 7, "m") for name in "abc"]
     assert found[3][0] == "d"
     assert (done, told) == (["a"], [7, 7, 7])

@@ -24,7 +24,7 @@ def test_it_never_says_anything_but_what_was_put_last_and_keeps_within_its_limit
             memory.forget(key)
         found = memory.get(key)
         assert found is None or found is put[key]
-        assert sum(len(one) for one in (*memory._young.values(), *memory._old.values())) == memory._size <= limit
+        assert sum(len(one) for one in (*memory._young.values(), *memory._old.values())) == memory.size <= limit
 
 
 def test_what_is_asked_for_again_and_again_stays_while_others_come_and_go() -> None:

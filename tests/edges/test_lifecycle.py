@@ -193,4 +193,4 @@ def test_it_runs_on_asyncio_where_there_is_no_uvloop(upstream: Upstream, store: 
     with running_chatreel(*flags, command=command) as proxy:
         assert [ask(proxy.base_url, question()).status_code for _ in range(4)] == [200] * 4
         assert proxy.stop(signal.SIGTERM) == 0
-        assert "4 calls: 3 hit, 1 recorded" in proxy.log
+        assert "4 calls: 3 hits, 1 recorded" in proxy.log
