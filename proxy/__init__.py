@@ -69,6 +69,8 @@ The edges do it, each with one library.
     parent        notices that the process it was started for has ended
     descriptors, allocation
                   how many files and sockets may be open; memory that is free goes back
+    event_loop    what a proxy runs on (uvloop)
+    generations   a memory of bounded size
     importing, packing, linting
                   recordings in from files of other tools and out to them; cassettes judged
     atomic        files that are there as a whole or not at all

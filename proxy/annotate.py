@@ -24,7 +24,7 @@ _LATELY: Final = 1_000
 _REMEMBERED: Final = 10_000
 _TEXTS: Final = ("model_served", "finish_reason", "error_type", "service_tier", "usage")
 """Of facts: what an answer says in words of its own."""
-_QUARTER: Final = 900
+QUARTER: Final = 900
 """Seconds for which a price is remembered: lists with hours of their own change at quarters of an hour."""
 
 REASONS: Final[dict[Found, str]] = {
@@ -92,7 +92,7 @@ class Annotator:
         """What all calls have in common that a recording has answered within a quarter of an hour."""
         made = (call.cassette, answer.id, answer.recorded_at)
         asked = (call.key, call.model, call.upstream, call.path, call.outcome)
-        key = (made, asked, call.started_at // _QUARTER)
+        key = (made, asked, call.started_at // QUARTER)
         try:
             return self._answered[key]
         except KeyError:
@@ -138,7 +138,7 @@ class Annotator:
         return known
 
     def _quote(self, call: Call, facts: Facts) -> Price | Unpriced:
-        key = (facts.tokens, facts.model_served, call.model, call.upstream, call.path, int(call.started_at // _QUARTER))
+        key = (facts.tokens, facts.model_served, call.model, call.upstream, call.path, int(call.started_at // QUARTER))
         known = self._quotes.get(key)
         if known is None:
             url = call.upstream + call.path

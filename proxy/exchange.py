@@ -2,8 +2,11 @@
 
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from secrets import token_hex
+from typing import NamedTuple
+from weakref import ref
 
 from chatreel.canonical import without_credentials
 from chatreel.decide import Action, Found
@@ -14,26 +17,73 @@ from chatreel.replay import Ready
 from chatreel.reply import Reply
 from chatreel.request import Kept
 from chatreel.session import Session
+from chatreel.store.alike import Like
 from chatreel.upstreams import Target
 from chatreel.wire.asking import asking_for_usage, asks_for_usage
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A chat completion request as it came from the client."""
 
     target: Target
     body: bytes
     cache_control: str = ""
-    credentials: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    credentials: tuple[tuple[str, str], ...] = ()
     """Headers that carry a secret: hashed where recordings are not shared, and never stored or logged."""
     tags: tuple[str, ...] = ()
     """Values of the headers with tags: see `chatreel.tags`."""
 
+    def __repr__(self) -> str:
+        return f"Asked({self.target.path}, {len(self.body)} bytes)"
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
+class Understood:
+    """What a request says, which follows from its bytes, its target and its credentials, and from nothing else."""
+
+    body: JsonObject
+    tenant: str | None
+    identity: Identity
+    alike: "Alike | None" = None
+    """What its calls have in common that the same recording has answered."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        return 5_000 + 8 * len(self.identity.document)
+
+
+class Alike(NamedTuple):
+    """What the rows of hits have in common, and for which ones that is so."""
+
+    like: Like
+    ready: ref[Ready]
+    """What they were answered with; it may be forgotten meanwhile."""
+    mode: Mode
+    tags: tuple[str, ...]
+    until: float
+    """When what they have saved may change: seconds since the epoch."""
+
+    def fits(self, exchange: "Exchange") -> bool:
+        """Whether the row of a call is one of them."""
+        row, session = self.like.call, exchange.session
+        return (
+            self.ready() is exchange.ready
+            and self.mode is exchange.mode
+            and self.until > exchange.started_at
+            and self.tags == exchange.asked.tags
+            and row.session == session.id
+            and row.cassette == session.cassette
+            and (row.session_name or "") == session.name
+        )
+
+
+@dataclass
 class Exchange:
-    """One call on its way."""
+    """One call on its way.
+
+    What is not known at its beginning stays an attribute of the class until it is: to make one costs a hit a third.
+    """
 
     asked: Asked
     session: Session
@@ -44,44 +94,48 @@ class Exchange:
     started_at: float = field(default_factory=time.time)
     started: float = field(default_factory=time.perf_counter)
     body: JsonObject = field(default_factory=dict)
-    tenant: str | None = None
+    understood: Understood | None = field(default=None, init=False)
+    """What it says, before anything was taken out of it."""
+    at_once: bool = field(default=False, init=False)
+    """Whether it is answered together with others: its row is noted, and kept before the answer goes out."""
+    tenant: str | None = field(default=None, init=False)
     """Whose request it is: see `chatreel.request.Keys`."""
-    identity: Identity | None = None
+    identity: Identity | None = field(default=None, init=False)
     """Of what is kept, once that is known: a request with a secret in it has the one that it has without."""
-    kept: Kept | None = None
+    kept: Kept | None = field(default=None, init=False)
     """What may be stored of the request; `None` as long as nobody had to know."""
-    found: Found = Found.MISS
-    recording_id: int | None = None
+    found: Found = field(default=Found.MISS, init=False)
+    recording_id: int | None = field(default=None, init=False)
     """Served or made by this call."""
-    answer: Replayable | None = None
+    answer: Replayable | None = field(default=None, init=False)
     """What is served, or was made."""
-    answered: "Answered | None" = None
+    answered: "Answered | None" = field(default=None, init=False)
     """What the upstream answered."""
-    facts: Facts = NO_FACTS
+    facts: Facts = field(default=NO_FACTS, init=False)
     """What that says of itself, if it was not recorded: a recording can be asked later."""
-    take: int | None = None
+    take: int | None = field(default=None, init=False)
     """Number of the take that is served, from 1."""
-    replaces: int | None = None
+    replaces: int | None = field(default=None, init=False)
     """The recording in whose place the new one comes."""
-    flight: Flight | None = None
+    flight: Flight | None = field(default=None, init=False)
     """What others wait for: it has to land."""
-    collapsed: bool | None = None
+    collapsed: bool | None = field(default=None, init=False)
     """Whether another's answer was waited for, and served."""
     reason: str = ""
     """Why it is not stored, refused or failed."""
-    code: str = ""
+    code: str = field(default="", init=False)
     """Of the error, if it is refused."""
-    reply: Reply | None = None
+    reply: Reply | None = field(default=None, init=False)
     """What the client gets without anybody being asked; `None` if the call goes upstream."""
-    ready: Ready | None = None
+    ready: Ready | None = field(default=None, init=False)
     """What `reply` was made of, if it is a recording."""
-    first_piece: float | None = None
+    first_piece: float | None = field(default=None, init=False)
     """Seconds until the first piece of the body came from upstream."""
-    adds_usage: bool = False
+    adds_usage: bool = field(default=False, init=False)
     """Whether the upstream is asked for usage that the client did not ask for (Q28)."""
-    client_left: bool = False
+    client_left: bool = field(default=False, init=False)
     """Whether nobody waits for the answer any more, and it goes on to be recorded."""
-    logged: bool = False
+    logged: bool = field(default=False, init=False)
 
     @property
     def upstream(self) -> str:
@@ -139,8 +193,15 @@ def _new_id() -> str:
 
     Random ones would cost each call a wait for the kernel, and an index of the store a page for each row.
     """
-    at, number = f"{int(time.time() * 1e3):012x}", f"{next(_numbers) & 0xFFF_FFFF_FFFF:011x}"
-    return f"{at[:8]}-{at[8:]}-7{number[:3]}-8{_PROCESS[:3]}-{_PROCESS[3:7]}{number[3:]}"
+    number = next(_numbers) & 0xFFF_FFFF_FFFF
+    return f"{_beginning(int(time.time() * 1e3), number >> 32)}{number & 0xFFFF_FFFF:08x}"
+
+
+@lru_cache(maxsize=2)
+def _beginning(milliseconds: int, high: int) -> str:
+    """What is the same for ids of one moment; `high`: the upper digits of the number."""
+    at = f"{milliseconds:012x}"
+    return f"{at[:8]}-{at[8:]}-7{high:03x}-8{_PROCESS[:3]}-{_PROCESS[3:7]}"
 
 
 @dataclass(frozen=True, slots=True)

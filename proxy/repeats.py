@@ -1,8 +1,7 @@
 """Which take comes next: one key may hold several, and a session hands them out."""
 
-from collections import Counter
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from chatreel.model import Take, WireForm
 
@@ -16,8 +15,7 @@ class AtEnd(StrEnum):
     """Nothing: a call more than was recorded is not answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The take whose turn it is."""
 
     take: Take
@@ -33,7 +31,7 @@ class Repeats:
     def __init__(self, *, in_order: bool) -> None:
         """`in_order`: takes in recorded order; else the newest each time."""
         self._in_order = in_order
-        self._turns: Counter[tuple[str, WireForm | None]] = Counter()
+        self._turns: dict[tuple[str, WireForm | None], int] = {}
 
     def take_turn(self, key: str, takes: tuple[Take, ...], form: WireForm) -> Choice:
         """The take to serve, of all takes in recorded order (not empty). Its turn is over: see `give_back`.
@@ -41,11 +39,11 @@ class Repeats:
         Where answers in the form that is asked for were recorded, they take turns among themselves (Q78), and with the
         errors: a client that retried on 429 and had a stream then does so again.
         """
-        has_own = any(take.form is form and not take.is_error for take in takes)
+        own = [take for take in takes if take.form is form and not take.is_error]
         among = takes
-        if has_own and len(takes) > 1:
+        if own and len(takes) > 1:
             among = tuple([take for take in takes if take.form is form or take.is_error])
-        turn = self._turns[key, form if has_own else None] if self._in_order else len(among) - 1
+        turn = self._turns.get((key, form if own else None), 0) if self._in_order else len(among) - 1
         take = among[min(turn, len(among) - 1)]
         self.served(key, form)
         return Choice(take, takes.index(take) + 1, is_repeat=turn >= len(among))
@@ -60,5 +58,5 @@ class Repeats:
 
     def _count(self, key: str, form: WireForm, turns: int) -> None:
         if self._in_order:  # else nobody asks, and a session that records for months would remember every key
-            self._turns[key, form] += turns
-            self._turns[key, None] += turns
+            for counted in ((key, form), (key, None)):
+                self._turns[counted] = self._turns.get(counted, 0) + turns

@@ -15,7 +15,7 @@ from chatreel.wire.reading import Reading, Verdict, read
 _OF_THE_MESSAGE = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Ready:
     """A recorded answer made ready to go out, but for what differs from hit to hit, as its age does."""
 
@@ -59,7 +59,7 @@ def at_pace(ready: Ready, form: WireForm, speed: float) -> Reply:
     """The answer cut up as it goes out at a speed (`chatreel.pace`)."""
     if form is not WireForm.SSE or speed == INSTANT:
         return ready.reply
-    return replace(ready.reply, parts=paced(ready.reply.body, ready.recording.pieces, speed))
+    return ready.reply._replace(parts=paced(ready.reply.body, ready.recording.pieces, speed))
 
 
 def replay(recording: Replayable, form: WireForm, *, include_usage: bool, speed: float = INSTANT) -> Reply:

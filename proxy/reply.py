@@ -1,14 +1,13 @@
 """An HTTP answer that chatreel gives by itself."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from chatreel.api_errors import ApiError
 from chatreel.http_caching import CacheStatus
 from chatreel.pace import Part
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """Ready to go out."""
 
     status: int
@@ -20,7 +19,7 @@ class Reply:
     """When to send what of `body`; empty for all at once."""
 
     def with_headers(self, *headers: tuple[str, str]) -> "Reply":
-        return replace(self, headers=self.headers + headers)
+        return self._replace(headers=self.headers + headers)
 
 
 def refusal(error: ApiError) -> Reply:

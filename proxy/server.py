@@ -40,9 +40,6 @@ from chatreel.upstreams import Upstreams
 
 _AUTHORITY = "mitmproxy-ca-cert.pem"
 
-_SWITCH = 0.001
-"""Seconds after which a thread beside the event loop gives way to it; Python's own 5 ms cost a tenth of all hits."""
-
 _READY, _READ = 4, 8
 """Of the memory for recordings, the fourth part is for answers kept ready, each of which keeps its recording, too, and
 the eighth for requests as they were read."""

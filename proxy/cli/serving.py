@@ -90,6 +90,7 @@ def serve(
     """Run the proxy until it is interrupted."""
     gc.disable()  # until it listens: what is imported stays, and to look for garbage in it takes a tenth of the start
     from chatreel.config import load_settings
+    from chatreel.event_loop import loop_factory
     from chatreel.run import with_fallback
 
     settings = load_settings(
@@ -126,7 +127,7 @@ def serve(
     if settings.workers > 1:
         _serve_with_workers(settings, parent)
     else:
-        asyncio.run(_serve(settings, parent))
+        asyncio.run(_serve(settings, parent), loop_factory=loop_factory())
 
 
 @app.command(context_settings={"allow_interspersed_args": False})

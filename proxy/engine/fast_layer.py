@@ -37,6 +37,7 @@ class FastLayer(layer.Layer):
         """`handlers`: of the connections there are, by the id of the client."""
         super().__init__(context)
         self.line = Line(fast, context)
+        self.departures = fast.departures
         self.owed = 0
         """Bytes that `Shortcut` has given to the engine and that have not come by here yet."""
         self._http = ChatHttpLayer(context, HTTPMode.transparent, rules)
@@ -76,6 +77,7 @@ class FastLayer(layer.Layer):
             data = self.line.release() + data
         else:
             answers, data = self.line.take(data)
+            self.departures.leave()
             if answers:
                 yield commands.SendData(self.context.client, answers)
             if self.line.holds and self._alarm is None:
@@ -129,12 +131,15 @@ class Shortcut(asyncio.Protocol):
         answers, rest = line.take(data)
         if answers:
             self._watchdog.register_activity()
-            self._transport.write(answers)
+            fast.departures.add(self._transport, answers)
+            if rest:
+                fast.departures.leave()
         if line.holds and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(HELD, self._let_go)
         self._pass_on(rest)
 
     def eof_received(self) -> bool | None:
+        self._fast.departures.leave()
         self._pass_on(self._fast.line.release())
         return self._engine.eof_received()
 

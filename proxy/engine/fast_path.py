@@ -6,7 +6,9 @@ code for both: `chatreel.engine.gate`, `chatreel.engine.admission`, and `Recorde
 can answer. `chatreel.engine.fast_layer` puts it in front of the engine.
 """
 
+import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mitmproxy.proxy.context import Context
@@ -67,6 +69,7 @@ class FastPath:
         self._gate = gate
         self._max_body = min(max_body, MAX_BODY)
         self._opened: dict[bytes, Opened | None] = {}
+        self.departures = Departures(recorder.keep)
 
     def open(self, head: bytes) -> Opened | None:
         """Read a head; `None` if the engine shall."""
@@ -127,6 +130,28 @@ class FastPath:
             return None
         scheme = "https" if context.server.tls else "http"
         return self._admission.intercepted(Origin(scheme, *address[:2], client.sni), opened.head.target)
+
+
+class Departures:
+    """Answers that go out together, once the rows of their calls are kept: one write to a file for all of them."""
+
+    def __init__(self, keep: Callable[[], None]) -> None:
+        self._keep = keep
+        self._waiting: list[tuple[asyncio.WriteTransport, bytes]] = []
+
+    def add(self, transport: asyncio.WriteTransport, answer: bytes) -> None:
+        """Send an answer when all has been read that has come in by now."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.leave)
+        self._waiting.append((transport, answer))
+
+    def leave(self) -> None:
+        """Send them."""
+        waiting, self._waiting = self._waiting, []
+        self._keep()
+        for transport, answer in waiting:
+            if not transport.is_closing():
+                transport.write(answer)
 
 
 class Line:

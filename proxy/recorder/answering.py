@@ -1,15 +1,13 @@
 """Recordings and refusals as answers: what a client gets without an upstream being asked for it."""
 
 import time
-from contextlib import suppress
-
-from cachetools import LRUCache
 
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Found, why_forwarded
 from chatreel.errors import StoreError
 from chatreel.exchange import Exchange
 from chatreel.explain import CANDIDATES, miss_message
+from chatreel.generations import Generations
 from chatreel.http_caching import CacheStatus, age_header
 from chatreel.model import Identity, Outcome, Replayable, WireForm
 from chatreel.recorder.logbook import Logbook, warn
@@ -27,7 +25,7 @@ class Answering:
         """`memory`: bytes of answers that are kept ready."""
         self._store = store
         self._logbook = logbook
-        self._ready: LRUCache[tuple[int, WireForm, bool], Ready] = LRUCache(memory, getsizeof=lambda one: one.size)
+        self._ready: Generations[tuple[int, WireForm, bool], Ready] = Generations(memory, lambda one: one.size)
         """By the identity of the recording, which is nobody else's as long as the answer made of it is kept."""
 
     def hit(self, exchange: Exchange, recording: Replayable) -> None:
@@ -82,12 +80,11 @@ class Answering:
         self._logbook.write(exchange, outcome, status=answer.status, saved=saved)
 
     def _made_ready(self, recording: Replayable, form: WireForm, *, include_usage: bool) -> Ready:
-        try:
-            return self._ready[id(recording), form, include_usage]
-        except KeyError:
+        key = (id(recording), form, include_usage)
+        known = self._ready.get(key)
+        if known is None:
             known = make_ready(recording, form, include_usage=include_usage)
-            with suppress(ValueError):  # larger than all of the memory
-                self._ready[id(recording), form, include_usage] = known
+            self._ready.put(key, known)
         return known
 
     async def _miss(self, exchange: Exchange, identity: Identity) -> str:

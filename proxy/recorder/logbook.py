@@ -1,21 +1,24 @@
 """What became of a call: told once to its session, to the log and to the terminal."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
+from weakref import ref
 
 import orjson
 
-from chatreel.annotate import Annotator, Source, miss_reason, without_secrets
-from chatreel.exchange import Exchange
+from chatreel.annotate import QUARTER, Annotator, Source, miss_reason, without_secrets
+from chatreel.exchange import Alike, Exchange
 from chatreel.facts import NO_FACTS, Facts, prompt_digest
 from chatreel.journal import Entry
 from chatreel.model import SERVED, Outcome
 from chatreel.redact import Redactor
+from chatreel.replay import Ready
 from chatreel.session import Session
 from chatreel.store import Call, Store
+from chatreel.store.alike import Hit, Like
 from chatreel.tags import HEADER, as_json, tags_of
 
 _LINES = 50
@@ -46,15 +49,19 @@ class Logbook:
         if exchange.flight:
             exchange.flight.land(None)  # whoever still waits shall not: this call brings nothing more
         session = exchange.session
-        call = _row(exchange, outcome, status, self.tags_of(exchange), self._redactor)
         session.tally.count(outcome, seconds_saved=saved)
+        call: Call | None = None
+        if exchange.at_once and exchange.ready and outcome is Outcome.HIT:
+            self._note(exchange, exchange.ready, status)
+        else:
+            call = _row(exchange, outcome, status, self.tags_of(exchange), self._redactor)
+            complete, answered_at = self._completing(exchange)
+            told = partial(self._tell, session)
+            self._store.log(call, lambda row: _told(complete(row), told), answered_at=answered_at)
         if session.journal.wants(outcome):
-            session.journal.add(_entry(exchange, call))
-        answer = exchange.answer
-        source = Source(answer, exchange.identity.document if exchange.identity else b"") if answer else Source()
-        answered_at = answer.recorded_at if answer else None
-        self._store.log(call, lambda row: self._complete(row, source, session), answered_at=answered_at)
+            session.journal.add(_entry(exchange, call or self._row_of(exchange, outcome, status)))
         if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
+            call = call or self._row_of(exchange, outcome, status)
             said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
             name = f"[{session.name}] " if session.name else ""
             latency = call.latency * 1e3
@@ -80,9 +87,36 @@ class Logbook:
             warn(exchange, f"{HEADER}: {said!r} of a request is no tag, or one too many, and was left out")
         return self._tags | {self._redactor.text(name): self._redactor.text(value) for name, value in tags.items()}
 
-    def _complete(self, row: Call, source: Source, session: Session) -> Call:
-        """Runs beside the hot path. The session is told what its call cost, or would have."""
-        completed = self._annotator.complete(row, source)
+    def _row_of(self, exchange: Exchange, outcome: Outcome, status: int | None) -> Call:
+        return _row(exchange, outcome, status, self.tags_of(exchange), self._redactor)
+
+    def _note(self, exchange: Exchange, ready: Ready, status: int | None) -> None:
+        """The row of a hit that is answered together with others: most of it stands in those of hits like it."""
+        understood = exchange.understood
+        alike = understood.alike if understood else None
+        if alike is None or not alike.fits(exchange):
+            alike = self._alike(exchange, ready, status)
+            if understood:
+                understood.alike = alike
+        hit = Hit(alike.like, exchange.call_id, exchange.started_at, exchange.elapsed, exchange.take)
+        self._store.note(hit, partial(self._tell, exchange.session))
+
+    def _alike(self, exchange: Exchange, ready: Ready, status: int | None) -> Alike:
+        """What the rows of calls have in common that are answered like this one."""
+        call = self._row_of(exchange, Outcome.HIT, status)
+        like = Like(call, *self._completing(exchange))
+        until = (exchange.started_at // QUARTER + 1) * QUARTER
+        return Alike(like, ref(ready), exchange.mode, exchange.asked.tags, until)
+
+    def _completing(self, exchange: Exchange) -> tuple[Callable[[Call], Call], float | None]:
+        """How a row is completed beside the hot path, and when the recording was made that its call has got."""
+        answer = exchange.answer
+        source = Source(answer, exchange.identity.document if exchange.identity else b"") if answer else Source()
+        return partial(self._annotator.complete, source=source), answer.recorded_at if answer else None
+
+    def _tell(self, session: Session, completed: Call) -> None:
+        """Runs where rows are completed. The session is told what its call cost, or would have."""
+        row = completed
         charge = completed.charge
         if completed.facts.answered or (row.outcome is Outcome.FAILED and charge.unpriced):
             amount = charge.saved if row.outcome in SERVED else charge.cost
@@ -92,7 +126,11 @@ class Logbook:
                 text = f"{budget.of_unpriced}: {charge.unpriced}"
                 if session.journal.warn(text):
                     logger.warning("%s", text)
-        return completed
+
+
+def _told(completed: Call, told: Callable[[Call], None]) -> Call:
+    told(completed)
+    return completed
 
 
 @lru_cache(maxsize=1_000)

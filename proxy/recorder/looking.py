@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chatreel.decide import Directives, Found, found_of
 from chatreel.exchange import Exchange
@@ -10,8 +10,7 @@ from chatreel.model import Identity, Mode, Replayable, Take
 from chatreel.repeats import Choice
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(NamedTuple):
     """What there is. A take that was chosen has had its turn: see `give_back`."""
 
     found: Found

@@ -3,16 +3,16 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
 
 from chatreel.alarm import Alarm
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Directives, Found, decide, is_shared, mode_for
 from chatreel.errors import Malformed, NotKeyable, StoreError
-from chatreel.exchange import Asked, Exchange
+from chatreel.exchange import Asked, Exchange, Understood
 from chatreel.flights import PATIENCE, ROUNDS
+from chatreel.generations import Generations
 from chatreel.http_caching import request_directives
-from chatreel.model import Identity, JsonObject, Mode
+from chatreel.model import Identity, Mode
 from chatreel.pace import INSTANT
 from chatreel.recorder.answering import Answering
 from chatreel.recorder.habits import Habits
@@ -41,20 +41,6 @@ _REPLAYING = frozenset({Mode.CACHE, Mode.REPLAY})
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What a request says, which follows from its bytes, its target and its credentials, and from nothing else."""
-
-    body: JsonObject
-    tenant: str | None
-    identity: Identity
-
-    @property
-    def size(self) -> int:
-        """Bytes in memory, about."""
-        return 2_000 + 8 * len(self.identity.document)
-
-
 type _Said = tuple[bytes, Target, tuple[tuple[str, str], ...]]
 
 
@@ -72,11 +58,8 @@ class Opening:
         )
         self._releasing: set[asyncio.Future[None]] = set()
         """A loop forgets tasks that nobody holds."""
-        self._memory = habits.memory // 2
-        self._known: dict[_Said, _Read] = {}
-        """Requests as they were read: hits come again, and a miss is read on both ways."""
-        self._room = self._memory
-        """Bytes that may still be remembered; then all is forgotten. To know what was used last would cost each hit."""
+        self._understood: Generations[_Said, Understood] = Generations(habits.memory // 2, lambda one: one.size)
+        """Hits come again, and a miss is read on both ways."""
 
     def at_once(self, asked: Asked, session: Session) -> Exchange | None:
         """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
@@ -88,6 +71,7 @@ class Opening:
         if malformed or mode not in _REPLAYING or session.options.speed != INSTANT:
             return None
         exchange = Exchange(asked, session, Action.FORWARD, mode)
+        exchange.at_once = True
         try:
             identity = self._identify(exchange)
         except (Malformed, NotKeyable):
@@ -119,25 +103,16 @@ class Opening:
     def _identify(self, exchange: Exchange) -> Identity:
         asked = exchange.asked
         said = (asked.body, asked.target, asked.credentials)
-        try:
-            read = self._known[said]
-        except KeyError:
-            exchange.body = read_request(asked.body)
-            exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, exchange.body)
-            read = _Read(exchange.body, exchange.tenant, self._habits.keys.identify(exchange, exchange.body))
-            self._remember(said, read)
-        exchange.body, exchange.tenant, exchange.identity = read.body, read.tenant, read.identity
-        return read.identity
-
-    def _remember(self, said: _Said, read: _Read) -> None:
-        if len(said[0]) > _COMMON:
-            return
-        self._room -= read.size
-        if self._room < 0:
-            self._known.clear()
-            self._room = self._memory - read.size
-        if self._room >= 0:
-            self._known[said] = read
+        understood = self._understood.get(said)
+        if understood is None:
+            body = exchange.body = read_request(asked.body)
+            tenant = exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, body)
+            understood = Understood(body, tenant, self._habits.keys.identify(exchange, body))
+            if len(asked.body) <= _COMMON:
+                self._understood.put(said, understood)
+        exchange.understood = understood
+        exchange.body, exchange.tenant, exchange.identity = understood.body, understood.tenant, understood.identity
+        return understood.identity
 
     async def _kept_identity(self, exchange: Exchange, identity: Identity) -> Identity:
         """The identity to look for. To look for secrets takes longer than all else: a hit goes without.

@@ -53,9 +53,13 @@ class Recorder:
     def at_once(self, asked: Asked, session: Session) -> Exchange | None:
         """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
 
-        `None` if it takes more than that, and then nothing has happened.
+        `None` if it takes more than that, and then nothing has happened. The answer may go out once `keep` is called.
         """
         return self._opening.at_once(asked, session)
+
+    def keep(self) -> None:
+        """Save from a kill the rows of all that was answered at once."""
+        self._store.keep()
 
     async def open(self, asked: Asked, session: Session) -> Exchange:
         """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""

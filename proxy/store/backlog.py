@@ -11,14 +11,14 @@ from sqlalchemy.exc import OperationalError
 from chatreel.alarm import Alarm
 from chatreel.store import log
 from chatreel.store.bases import Bases
-from chatreel.store.log import Call
 from chatreel.store.spool import Written
 from chatreel.store.writer import Unreachable, Writer, said
 
 _KEPT = 1_000
 """Rows that wait for a store that does not take any; beyond that the oldest are left to the next start."""
 
-type Row = tuple[Call, Written]
+type Entry = tuple[log.Row, Written]
+"""A row, and whom to tell that it is written."""
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Backlog:
     def __init__(self, writer: Writer, bases: Bases) -> None:
         self._writer = writer
         self._bases = bases
-        self._waiting: deque[Row] = deque(maxlen=_KEPT)
+        self._waiting: deque[Entry] = deque(maxlen=_KEPT)
         self._lock = Lock()
         self._alarm = Alarm(
             logger,
@@ -38,10 +38,10 @@ class Backlog:
             "the log is written again, after it failed %d times",
         )
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[Entry]) -> None:
         """Have rows written, all in one transaction. Each is told when it is written, or never can be."""
         if rows:
-            several = [call for call, _ in rows]
+            several = [row for row, _ in rows]
             self._writer.submit(lambda connection: log.insert_all(connection, several, self._bases)).add_done_callback(
                 lambda future: self._done(rows, future)
             )
@@ -55,7 +55,7 @@ class Backlog:
             self._waiting.clear()
         self.add(waiting)
 
-    def _done(self, rows: Sequence[Row], future: Future[None]) -> None:
+    def _done(self, rows: Sequence[Entry], future: Future[None]) -> None:
         """In the writer's thread, or in the caller's if the store does not even try."""
         error = future.exception()
         if error is None:

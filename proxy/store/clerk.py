@@ -2,13 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from chatreel.store.backlog import Backlog
+from chatreel.store.alike import Hit
+from chatreel.store.backlog import Backlog, Entry
 from chatreel.store.log import Call
 from chatreel.store.spool import Written
 
@@ -20,10 +21,13 @@ BUSY = 0.2
 
 _MANY = 32
 
-_MOST = 2_000
-"""Rows in one go; they are written in one transaction."""
+_MOST = 500
+"""Rows, or hits of one turn of the event loop, in one go; they are written in one transaction."""
 
 type Complete = Callable[[Call], Call]
+
+type Told = Callable[[Call], None]
+"""To be called with the completed row that a hit is like."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +35,11 @@ logger = logging.getLogger(__name__)
 class _Row(NamedTuple):
     call: Call
     complete: Complete
+    written: Written
+
+
+class _Hits(NamedTuple):
+    several: Sequence[tuple[Hit, Told]]
     written: Written
 
 
@@ -46,7 +55,7 @@ class Clerk:
 
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
-        self._waiting: SimpleQueue[_Row | _Work | None] = SimpleQueue()
+        self._waiting: SimpleQueue[_Row | _Hits | _Work | None] = SimpleQueue()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chatreel-store-clerk", daemon=True)
         self._thread.start()
@@ -54,6 +63,10 @@ class Clerk:
     def add(self, call: Call, complete: Complete, written: Written) -> None:
         """Have a row completed, and written; `written` is called then. If `complete` fails, it is written as it is."""
         self._waiting.put(_Row(call, complete, written))
+
+    def add_hits(self, several: Sequence[tuple[Hit, Told]], written: Written) -> None:
+        """The same of hits; `written` is called for each."""
+        self._waiting.put(_Hits(several, written))
 
     def once_settled[T](self, work: Callable[[], T]) -> Future[T]:
         """What `work` comes to once all rows that were added before have been completed; none is meanwhile."""
@@ -73,9 +86,9 @@ class Clerk:
 
     def _run(self) -> None:
         going = True
-        batch: list[_Row | _Work | None] = []
+        rows: list[Entry] = []
         while going:
-            patience = BUSY if len(batch) > _MANY else GATHER
+            patience = BUSY if len(rows) > _MANY else GATHER
             batch = [self._waiting.get()]
             self._hurry.wait(patience)
             self._hurry.clear()
@@ -83,7 +96,8 @@ class Clerk:
                 while len(batch) < _MOST:
                     batch.append(self._waiting.get_nowait())
             going = None not in batch
-            self._backlog.add([(_completed(one), one.written) for one in batch if isinstance(one, _Row)])
+            rows = [row for one in batch for row in _rows(one)]
+            self._backlog.add(rows)
             for one in batch:
                 if isinstance(one, _Work):
                     _do(one)
@@ -95,6 +109,17 @@ def _do(one: _Work) -> None:
             one.future.set_result(one.work())
         except Exception as error:
             one.future.set_exception(error)
+
+
+def _rows(one: _Row | _Hits | _Work | None) -> list[Entry]:
+    """What is to be written of it."""
+    if isinstance(one, _Row):
+        return [(_completed(one), one.written)]
+    if not isinstance(one, _Hits):
+        return []
+    for hit, told in one.several:
+        told(hit.like.completed())
+    return [(hit, one.written) for hit, _ in one.several]
 
 
 def _completed(row: _Row) -> Call:

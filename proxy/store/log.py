@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
+from sqlalchemy import Row as Found
 
 from chatreel.facts import NO_FACTS, Facts
 from chatreel.model import Mode, Outcome
@@ -82,10 +83,25 @@ class Call:
     """What the answer says; that of the recording if one was served."""
     charge: Charge = NOT_CHARGED
 
+    @property
+    def call(self) -> "Call":
+        """As `Row` has it."""
+        return self
 
+    @property
+    def is_plain(self) -> bool:
+        return self.request is None
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        return _OWN_PLAIN(self) + _FACTS_OF(self.facts) + _CHARGE_OF(self.charge)
+
+
+OWN = ("call_id", "started_at", "latency", "take")
+"""Members in which calls differ that one recording has answered alike. Rows and lines begin with them."""
 _APART = ("facts", "charge")
 """Members of a call whose members are columns of their own."""
-_OWN = tuple(field.name for field in fields(Call) if field.name not in _APART)
+_OWN = (*OWN, *(field.name for field in fields(Call) if field.name not in (*OWN, *_APART)))
 _FACTS = tuple(field.name for field in fields(Facts) if field.name in calls.c)
 _CHARGE = tuple(field.name for field in fields(Charge))
 _COLUMNS = [calls.c[name] for name in (*_OWN, *_FACTS, *_CHARGE)]
@@ -111,16 +127,29 @@ def insert(connection: Connection, call: Call, bases: Bases | None = None) -> No
     connection.execute(calls.insert(), row)
 
 
-def insert_all(connection: Connection, several: Sequence[Call], bases: Bases | None = None) -> None:
+class Row(Protocol):
+    """A call, or what adds up to one."""
+
+    @property
+    def call(self) -> Call: ...
+    @property
+    def is_plain(self) -> bool:
+        """Whether its request is not kept, as that of nearly all."""
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        """What its columns hold, if it is plain, in the order of `_INSERT_PLAIN`."""
+
+
+def insert_all(connection: Connection, several: Sequence[Row], bases: Bases | None = None) -> None:
     """Add rows, as `insert` does each. SQLite gets them as they are: SQLAlchemy would take ten times as long."""
     on_sqlite = connection.dialect.name == "sqlite"
-    for is_plain, run in groupby(several, lambda call: on_sqlite and call.request is None):
+    for is_plain, run in groupby(several, lambda row: on_sqlite and row.is_plain):
         if is_plain:
-            rows = [_OWN_PLAIN(call) + _FACTS_OF(call.facts) + _CHARGE_OF(call.charge) for call in run]
-            connection.exec_driver_sql(_INSERT_PLAIN, rows)
+            connection.exec_driver_sql(_INSERT_PLAIN, [row.values for row in run])
         else:
-            for call in run:
-                insert(connection, call, bases)
+            for row in run:
+                insert(connection, row.call, bases)
 
 
 def find(connection: Connection, call_id: str) -> Call | None:
@@ -153,13 +182,13 @@ def priced_values(call: Call) -> dict[str, Any]:
     return _values(call.facts, _FACTS) | _values(call.charge, _CHARGE)
 
 
-def _call(connection: Connection, row: Row[Any]) -> Call:
+def _call(connection: Connection, row: Found[Any]) -> Call:
     digest = row.request
     content = payloads.get(connection, [digest])[digest] if digest is not None else None
     return replace(_call_without_body(row), request=content)
 
 
-def _call_without_body(row: Row[Any]) -> Call:
+def _call_without_body(row: Found[Any]) -> Call:
     answered = any(value is not None for value in (row.usage, row.finish_reason, row.model_served))
     facts = Facts(**_values(row, _FACTS), answered=answered)
     charge = Charge(**_values(row, _CHARGE))

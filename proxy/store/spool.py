@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import orjson
@@ -69,8 +70,9 @@ class _File:
     head: int
     """Bytes of its first line."""
     size: int
-    waiting: set[str] = field(default_factory=set)
-    """Calls whose rows are not in the store yet."""
+    waiting: int = 0
+    """Rows that are not in the store yet."""
+    lock: Lock = field(default_factory=Lock)
     full: bool = False
 
     def close(self, *, remove: bool) -> None:
@@ -110,14 +112,23 @@ class Spool:
             call = replace(call, request=None)
         try:
             line = as_line(call, answered_at)
+        except TypeError as error:  # what is no text, no store takes either
+            self._alarm.ring(error)
+            return _nothing
+        return self.add_lines([line])
+
+    def add_lines(self, lines: Sequence[bytes]) -> Written:
+        """Keep rows, with one write for all of them. What is returned is to be called for each."""
+        try:
             file = self._with_room()
-            _append(file, line)
-        except (OSError, TypeError) as error:  # TypeError: what is no text, no store takes either
-            self._alarm.ring(error.strerror if isinstance(error, OSError) else error)
+            _append(file, b"".join(lines))
+        except OSError as error:
+            self._alarm.ring(error.strerror)
             return _nothing
         self._alarm.rest()
-        file.waiting.add(call.call_id)
-        return partial(_written, file, call.call_id)
+        with file.lock:
+            file.waiting += len(lines)
+        return partial(_written, file)
 
     def tidy(self) -> None:
         """Forget rows that are in the store: what is removed from there must not come back."""
@@ -172,8 +183,9 @@ def _append(file: _File, line: bytes) -> None:
     file.size += len(line)
 
 
-def _written(file: _File, call_id: str) -> None:
-    file.waiting.discard(call_id)
+def _written(file: _File) -> None:
+    with file.lock:
+        file.waiting -= 1
     if file.full and not file.waiting:
         file.close(remove=True)
 

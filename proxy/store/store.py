@@ -4,26 +4,26 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import batched
 from pathlib import Path
 
-from cachetools import LRUCache
 from sqlalchemy import Connection
 
 from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
 from chatreel.eviction import evicted
+from chatreel.generations import Generations
 from chatreel.model import Recording, Replayable, Take
 from chatreel.rates import PriceOverride
 from chatreel.selection import Selection
 from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
+from chatreel.store.alike import Hit
 from chatreel.store.backlog import Backlog
 from chatreel.store.bases import Bases
 from chatreel.store.breaker import Breaker
-from chatreel.store.clerk import Clerk
+from chatreel.store.clerk import Clerk, Told
 from chatreel.store.counting import Spent
 from chatreel.store.database import file_check, open_engine, store_url, writing
 from chatreel.store.log import Call
@@ -89,6 +89,7 @@ class Store:
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
         self._clerk = Clerk(self._backlog)
+        self._noted: list[tuple[Hit, Told]] = []
         self._takes: dict[tuple[str, str], tuple[int, tuple[Take, ...]]] = {}
         """With the era that they are of: those of an earlier one are not believed."""
         self._most_takes = share // _SIZE_OF_TAKES
@@ -163,8 +164,8 @@ class Store:
     def replayable_at_once(self, recording_id: int) -> Replayable | None:
         """The same without waiting, if it can be had so."""
         self._use(recording_id)
-        with suppress(KeyError):
-            return self._hot[recording_id]
+        if known := self._hot.get(recording_id):
+            return known
         found = self._quick.replayable(recording_id) if self._quick else None
         if found:
             self._keep(found)
@@ -230,7 +231,7 @@ class Store:
         token = await self._read(removing.removals)
         if token != self._removals:
             self._forget_takes()
-            gone, self._hot = self._hot, _hot(int(self._hot.maxsize))
+            gone, self._hot = self._hot, _hot(self._hot.limit)
             self._readers.submit(gone.clear)  # which takes a while
         self._removals = token
 
@@ -273,11 +274,22 @@ class Store:
         is being written waits for it. If it fails, the row is written as it is. `answered_at`: when the recording was
         made that answered the call, by which it is found again in a cassette.
         """
+        self.keep()
         written = self._spool.add(call, answered_at)
         if complete is None:
             self._backlog.add([(call, written)])
         else:
             self._clerk.add(call, complete, written)
+
+    def note(self, hit: Hit, told: Told) -> None:
+        """Add the row of a hit, as `log` does, once `keep` is called. `told`: as `Clerk` has it."""
+        self._noted.append((hit, told))
+
+    def keep(self) -> None:
+        """Save from a kill what was noted, before any of the clients has the end of its answer."""
+        if self._noted:
+            noted, self._noted = self._noted, []
+            self._clerk.add_hits(noted, self._spool.add_lines([hit.line for hit, _ in noted]))
 
     def tidy(self) -> None:
         """Forget what was kept of rows that are in the database; in the thread that logs."""
@@ -289,10 +301,12 @@ class Store:
 
     async def once_settled[T](self, work: Callable[[], T]) -> T:
         """What `work` comes to then. It is done in the thread that completes rows, so that none is meanwhile."""
+        self.keep()
         return await asyncio.wrap_future(self._clerk.once_settled(work))
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
+        self.keep()
         self._clerk.close()
         self._backlog.retry()
         self._writer.close()
@@ -357,11 +371,10 @@ class Store:
     def _forget(self, ids: Iterable[int]) -> None:
         self._forget_takes()
         for recording_id in ids:
-            self._hot.pop(recording_id, None)
+            self._hot.forget(recording_id)
 
     def _keep(self, recording: Replayable) -> None:
-        if _memory_size(recording) <= self._hot.maxsize:
-            self._hot[recording.id] = recording
+        self._hot.put(recording.id, recording)
 
     async def _read[T](self, query: Callable[[Connection], T]) -> T:
         def run() -> T:
@@ -402,8 +415,8 @@ class Store:
             raise StoreError(said(error)) from error
 
 
-def _hot(limit: int) -> LRUCache[int, Replayable]:
-    return LRUCache(limit, getsizeof=_memory_size)
+def _hot(limit: int) -> Generations[int, Replayable]:
+    return Generations(limit, _memory_size)
 
 
 def _memory_size(recording: Replayable) -> int:

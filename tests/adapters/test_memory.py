@@ -75,7 +75,7 @@ def test_recordings_take_no_more_than_they_count_as(store: str, pieces: int) -> 
         tracemalloc.start()
         try:
             await read()
-            return tracemalloc.get_traced_memory()[0], int(one._hot.currsize)
+            return tracemalloc.get_traced_memory()[0], one._hot.size
         finally:
             tracemalloc.stop()
 
@@ -100,11 +100,11 @@ def test_requests_as_they_were_read_take_no_more_than_they_count_as(store: str) 
                 opening._identify(Exchange(Asked(target, body), session, Action.FORWARD, Mode.CACHE))
 
         read(0)
-        room = opening._room
+        before = opening._understood.size
         tracemalloc.start()
         try:
             read(MANY)
-            return tracemalloc.get_traced_memory()[0], room - opening._room
+            return tracemalloc.get_traced_memory()[0], opening._understood.size - before
         finally:
             tracemalloc.stop()
 

@@ -123,9 +123,7 @@ def _rest(connection: socket.socket) -> bytes:
 
 
 def _comparable(answer: bytes) -> bytes:
-    """Less what differs: the age, and what a refusal says of the recordings there happen to be."""
-    if b"chatreel_no_recording" in answer:
-        return answer.partition(b"content-length")[0]
+    """Less what differs: how old it is."""
     return re.sub(rb"(?im)^(age|date): .*\r\n", b"", answer)
 
 
@@ -245,10 +243,11 @@ def test_a_request_is_answered_as_the_engine_answers_it(two: Two, what: str) -> 
 
 def test_hits_are_taken_and_misses_are_left(two: Two) -> None:
     before = taken(two.fast), two.fast.log.count("LEFT")
-    with http_client(two.fast.base_url) as client:
-        for _ in range(5):
-            assert client.post("chat/completions", content=BODY).status_code == 200
-        assert client.post("chat/completions", json=question("new to it")).status_code == 200
+    for proxy in (two.fast, two.slow):  # both, that their stores hold the same
+        with http_client(proxy.base_url) as client:
+            for _ in range(5):
+                assert client.post("chat/completions", content=BODY).status_code == 200
+            assert client.post("chat/completions", json=question("new to it")).status_code == 200
     assert (taken(two.fast), two.fast.log.count("LEFT")) == (before[0] + 5, before[1] + 1)
 
 
@@ -302,10 +301,10 @@ def test_a_client_that_ends_its_side_behind_a_hit_gets_its_answer(two: Two) -> N
 
 
 def test_a_client_that_reads_nothing_costs_no_memory_without_bound(two: Two) -> None:
-    """Its answers are left to the engine, which stops reading what it sends."""
+    """Its answers are left to the engine, which stops reading what it sends, or hangs up on so much of it."""
     host = urlsplit(two.fast.base_url)
     sent = 0
-    with socket.create_connection((host.hostname, host.port), timeout=3) as connection, suppress(TimeoutError):
+    with socket.create_connection((host.hostname, host.port), timeout=3) as connection, suppress(OSError):
         while sent < 64_000_000:
             connection.sendall(request() * 10)
             sent += len(request()) * 10

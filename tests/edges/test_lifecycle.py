@@ -182,3 +182,15 @@ def test_nothing_is_written_beside_the_store(upstream: Upstream, tmp_path: Path)
     assert list(work.iterdir()) == []
     assert (data / "chatreel" / "store.db").is_file()
     assert not (tmp_path / ".mitmproxy").exists()
+
+
+WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from chatreel.cli import main; main()"
+
+
+def test_it_runs_on_asyncio_where_there_is_no_uvloop(upstream: Upstream, store: str) -> None:
+    command = (sys.executable, "-c", WITHOUT_UVLOOP, "serve")
+    flags = ("--upstream", upstream.url, "--mode", "cache", "--store", store)
+    with running_chatreel(*flags, command=command) as proxy:
+        assert [ask(proxy.base_url, question()).status_code for _ in range(4)] == [200] * 4
+        assert proxy.stop(signal.SIGTERM) == 0
+        assert "4 calls: 3 hits, 1 recorded" in proxy.log

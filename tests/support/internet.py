@@ -17,8 +17,9 @@ import trustme
 _VARIABLE = "TEST_HOSTS"
 
 PLANTED = f"""
-import json, os, socket
+import json, os, socket, sys
 
+sys.modules["uvloop"] = None  # it resolves by itself; asyncio asks Python, whom the engine asks on both
 hosts = json.loads(os.environ.pop("{_VARIABLE}"))
 resolve = socket.getaddrinfo
 

@@ -1,0 +1,71 @@
+"""Rows of calls that are alike: what they have in common is worked out once, and each adds what is its own."""
+
+import logging
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+import orjson
+
+from chatreel.store.lines import NAMES, as_line
+from chatreel.store.log import OWN, Call
+
+_OWN_OF: Final = attrgetter(*OWN)
+
+logger = logging.getLogger(__name__)
+
+
+class Like:
+    """A row that many calls have in common, but for `chatreel.store.lines.OWN`."""
+
+    __slots__ = ("_complete", "call", "line", "values")
+
+    def __init__(self, call: Call, complete: Callable[[Call], Call], answered_at: float | None) -> None:
+        """`call`: one of them. `complete`, `answered_at`: as for `Store.log`. Raises `TypeError` as `as_line` does."""
+        self.call = call
+        own = orjson.dumps(_OWN_OF(call))
+        self.line = as_line(call, answered_at).removeprefix(b"[" + own[:-1])
+        """How the line of each goes on behind its own members."""
+        self.values: tuple[object, ...] = ()
+        """How its row does; empty before it is completed."""
+        self._complete: Callable[[Call], Call] | None = complete
+
+    def completed(self) -> Call:
+        """With all that follows from the answer, which is let go of then. In the thread that completes rows."""
+        complete, self._complete = self._complete, None
+        if complete:
+            try:
+                self.call = complete(self.call)
+            except Exception:  # whatever it is, the calls did happen
+                logger.exception("rows of the log are not complete")
+            self.values = self.call.values[len(OWN) :]
+        return self.call
+
+
+class Hit(NamedTuple):
+    """One of the calls: its row."""
+
+    like: Like
+    call_id: str
+    started_at: float
+    latency: float
+    take: int | None
+
+    @property
+    def line(self) -> bytes:
+        """As `as_line` makes it of the whole row."""
+        return b"[" + orjson.dumps(self[1:])[:-1] + self.like.line
+
+    @property
+    def is_plain(self) -> bool:
+        """As all of `chatreel.store.log.Row`."""
+        return True
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        return self[1:] + self.like.values
+
+    @property
+    def call(self) -> Call:
+        whole = {name: getattr(self.like.call, name) for name in (*NAMES, "facts", "charge")}
+        return Call(**whole | dict(zip(OWN, self[1:], strict=True)))
