@@ -23,6 +23,7 @@ from multiprocessing.context import ForkProcess
 
 from chatreel.config import Settings
 from chatreel.errors import ChatreelError, ServeError
+from chatreel.event_loop import loop_factory
 from chatreel.parent import ended
 from chatreel.server import Listening, import_engine, running_proxy
 from chatreel.tally import Tally
@@ -136,7 +137,7 @@ class Crew:
 
 def _work(settings: Settings, name: str, tell: Connection, watched: tuple[int, int | None]) -> None:
     """What a worker does."""
-    asyncio.run(_proxy(settings, name, tell, watched))
+    asyncio.run(_proxy(settings, name, tell, watched), loop_factory=loop_factory())
 
 
 async def _proxy(settings: Settings, name: str, tell: Connection, watched: tuple[int, int | None]) -> None:
