@@ -17,9 +17,8 @@ import trustme
 _VARIABLE = "TEST_HOSTS"
 
 PLANTED = f"""
-import json, os, socket, sys
+import functools, json, os, socket
 
-sys.modules["uvloop"] = None  # it resolves by itself; asyncio asks Python, whom the engine asks on both
 hosts = json.loads(os.environ.pop("{_VARIABLE}"))
 resolve = socket.getaddrinfo
 
@@ -33,6 +32,23 @@ def getaddrinfo(host, port, *args, **named):
     return resolve(host, port, *args, **named)
 
 socket.getaddrinfo = getaddrinfo
+try:
+    import uvloop
+except ImportError:
+    pass
+else:
+    class Loop(uvloop.Loop):  # it resolves names by itself, where nothing can be planted
+
+        async def getaddrinfo(self, *args, **named):
+            return await self.run_in_executor(None, functools.partial(getaddrinfo, *args, **named))
+
+        async def create_connection(self, factory, host=None, port=None, **named):
+            if host is not None:
+                found = await self.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                host, port = found[0][4][:2]
+            return await super().create_connection(factory, host, port, **named)
+
+    uvloop.new_event_loop = Loop
 from chatreel.cli import main
 main()
 """
