@@ -32,7 +32,10 @@ while not select.select([sys.stdin], [], [], 0)[0]:
         print(*found, flush=True)
     seen = found
 """
-"""What any program does that knows nothing of the export: open the file, ask, close it. Says what is new; ends with its input."""
+"""What any program does that knows nothing of the export: open the file, ask, close it.
+
+It says what is new, and ends with its input.
+"""
 
 
 def test_what_is_asked_becomes_fresh_while_a_proxy_writes_and_no_lock_is_in_the_way(tmp_path: Path) -> None:
