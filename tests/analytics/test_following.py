@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,8 +57,7 @@ def test_what_is_asked_becomes_fresh_while_a_proxy_writes_and_no_lock_is_in_the_
                 for number in range(1, ROUNDS + 1):
                     for _ in range(CALLS):
                         assert call(proxy.base_url, question(str(number))).status_code == 200
-                    made = 1 + number * CALLS
-                    assert eventually(lambda made=made: ask(file, "SELECT count(*) FROM calls") == [(made,)])
+                    assert eventually(partial(holds, file, 1 + number * CALLS))
                 assert old.rows("SELECT count(*) FROM calls") == [(1,)]
         finally:
             asked, trouble = reader.communicate("enough\n", timeout=60)
@@ -73,6 +73,10 @@ def test_what_is_asked_becomes_fresh_while_a_proxy_writes_and_no_lock_is_in_the_
     made = 1 + ROUNDS * CALLS
     outcomes = "SELECT outcome, count(*) FROM calls GROUP BY ALL ORDER BY ALL"
     assert ask(file, outcomes) == [("hit", made - 1 - ROUNDS), ("recorded", 1 + ROUNDS)]
+
+
+def holds(file: Path, calls: int) -> bool:
+    return ask(file, "SELECT count(*) FROM calls") == [(calls,)]
 
 
 def started(command: list[str]) -> subprocess.Popen[str]:
