@@ -8,7 +8,7 @@
     views     one function for each page
     call      one call, opened: read from the store, told as a conversation, in time, against its nearest recording
     parts     cards, tables, figures, empty states: what pages are put together from
-    charts    what is drawn, as specifications of Vega-Lite; vega: units, axes and tooltips of it
+    charts    what is drawn, as specifications of Vega-Lite; forecast: the month; vega: units, axes and tooltips
     wording   amounts, times and parts as a person reads them
     periods   spans of time, and the points on them that nothing happened at
 

@@ -125,3 +125,7 @@ def tooltip(**titles: str) -> list[alt.Tooltip]:
 def utc(at: datetime) -> str:
     """As Vega reads moments."""
     return f"{at.isoformat()}Z"
+
+
+IN_TIME: Final = tooltip(when="When", name="What", shown="Value")
+"""Of the marks that `rows_of` makes."""

@@ -10,7 +10,7 @@ from chatreel.analytics.queries import budgets
 from chatreel.analytics.queries.budgets import Outlook
 from chatreel.budget import Budget, Period, Unknown
 from chatreel.dashboards import wording
-from chatreel.dashboards.charts import Limit
+from chatreel.dashboards.forecast import Limit
 from chatreel.dashboards.page import Page
 
 

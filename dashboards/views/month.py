@@ -10,8 +10,8 @@ from datetime import datetime, time, timedelta
 from chatreel.analytics.forecast import Forecast
 from chatreel.analytics.queries import money
 from chatreel.analytics.queries.money import By, Money, Share
-from chatreel.dashboards import charts, palette, parts, wording
-from chatreel.dashboards.charts import Course
+from chatreel.dashboards import palette, parts, wording
+from chatreel.dashboards.forecast import Course, forecast
 from chatreel.dashboards.page import Page
 from chatreel.dashboards.parts import Figure
 from chatreel.dashboards.views import budgets
@@ -79,7 +79,7 @@ def draw_forecast(page: Page, month: Month) -> None:
     end = (first + 32 * _DAY).replace(day=1) - _DAY
     whole = [first + number * _DAY for number in range((end - first).days + 1)]
     course = Course(days, end, ahead.expected, ahead.low, ahead.high, budgets.limits(page, whole))
-    drawn = charts.forecast(course, palette.SPENT, palette.LIMIT)
+    drawn = forecast(course, palette.SPENT, palette.LIMIT)
     parts.draw(drawn, f"USD spent in {month.name}, and what is expected to its end")
     if ahead.expected is None:
         parts.nothing("There are not two weeks of calls yet to judge by.")
