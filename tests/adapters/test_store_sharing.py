@@ -50,6 +50,8 @@ def test_what_nobody_changes_is_not_read_again(file_store: str, monkeypatch: pyt
 
     async def work(one: Store) -> None:
         await one.takes("", "k")
+        assert one._quick
+        one._quick.close()
         one._quick = None  # which reads by other means
         monkeypatch.setattr(recordings, "takes", lambda *_: read.append(1))
         for _ in range(4):
