@@ -34,6 +34,7 @@ def test_the_commands_that_look_after_a_store_are_measured() -> None:
     assert ended.stdout.count("median") == 16
 
 
+@pytest.mark.long
 def test_the_cost_of_a_key_is_a_table() -> None:
     ended = run("bench_canonical.py")
     assert ended.returncode == 0, ended.stderr

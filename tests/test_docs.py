@@ -131,6 +131,7 @@ def test_the_cassette_in_the_docs_is_one_to_the_byte() -> None:
     assert (edited.edited, b"The Amazon," in edited.body) == (True, True)
 
 
+@pytest.mark.long
 def test_the_commands_for_cassettes_run(tmp_path: Path) -> None:
     """With recordings of VCR.py and a HAR, as somebody brings them along."""
     merging, importing, exporting, linting = blocks(CASSETTES, "sh")

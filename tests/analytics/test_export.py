@@ -289,6 +289,7 @@ def exporting_process(store: str, out: Path, *args: str, limit: int | None = Non
     )
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full_leaves_the_old_file_and_the_next_export_goes_on(store: str, out: Path) -> None:
     """No file may grow beyond a limit, which is what writing to a full disk looks like."""
     logged(store, [answered("a")])

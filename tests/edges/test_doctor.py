@@ -79,6 +79,7 @@ def levels(found: Mapping[str, list[dict[str, Any]]]) -> dict[str, set[str]]:
     return {check: {finding["level"] for finding in findings} for check, findings in found.items()}
 
 
+@pytest.mark.long
 def test_a_set_up_that_works_is_all_ok(used: Patient) -> None:
     found = used.examined("--port", "0", OPENAI_BASE_URL="http://127.0.0.1:0/v1")
     found.pop("base URL")  # it cannot lead to a port that is not known yet
@@ -90,6 +91,7 @@ def test_a_set_up_that_works_is_all_ok(used: Patient) -> None:
     assert "revision" in found["store"][0]["message"]
 
 
+@pytest.mark.long
 def test_nothing_is_changed_and_nothing_is_made(used: Patient, patient: Patient) -> None:
     before = used.snapshot()
     used.examined("--proxy-port", "8081")

@@ -56,6 +56,7 @@ def test_a_stream_whose_client_leaves_is_recorded_to_its_end(upstream: Upstream,
     assert len(upstream.calls) == 1
 
 
+@pytest.mark.long
 def test_an_upstream_that_stays_connected_after_done_is_not_waited_for(upstream: Upstream, store: str) -> None:
     gate, never = threading.Event(), threading.Event()
     whole = stream(("one", "two"))
@@ -82,6 +83,7 @@ def test_a_body_whose_client_leaves_is_recorded_too(upstream: Upstream, store: s
         assert "hit" in ask(proxy.base_url, question()).headers["cache-status"]
 
 
+@pytest.mark.long
 def test_an_answer_that_takes_too_long_is_given_up_and_not_stored(upstream: Upstream, store: str) -> None:
     never = threading.Event()
     upstream.reply_with(stream(("one", "two"), gates=[None, None, never]), stream(("one", "two")))
@@ -136,6 +138,7 @@ def test_what_is_not_recorded_is_not_drained(upstream: Upstream, store: str) -> 
         gate.set()
 
 
+@pytest.mark.long
 def test_a_drained_stream_that_breaks_off_is_not_stored(upstream: Upstream, store: str) -> None:
     gate = threading.Event()
     broken = stream(("one", "two"), cut=True)

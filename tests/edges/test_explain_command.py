@@ -86,6 +86,7 @@ def test_a_body_in_a_file_or_on_standard_input_is_explained_alike(
     assert (found["key"], found["call"]) == (key, None)
 
 
+@pytest.mark.long
 def test_what_is_recorded_says_so(explain: Callable[..., Any], recorded: str) -> None:
     found = explain("-", said=json.dumps(question(CAPITALS[0])))
     assert found["recorded"] == [1]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 from chatreel.cassette_names import cassette_name
@@ -193,6 +194,7 @@ class TestStore:
             assert len(upstream.calls) == 0
 
     @needs_shared
+    @pytest.mark.long
     def test_every_recording_of_others_is_replayed_as_recorded_and_in_order(self, tmp_path: Path) -> None:
         """All of them from one store; the upstreams are out of reach, and never asked."""
         files = [str(path) for path in traffic(".yaml")]

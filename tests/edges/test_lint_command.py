@@ -38,6 +38,7 @@ def test_findings_are_lines_and_some_kinds_fail(project: Path) -> None:
     assert "2 found, 1 of them fail" in ended.stderr
 
 
+@pytest.mark.long
 def test_each_kind_can_fail_or_not(project: Path) -> None:
     assert chatreel("lint", "--warn", "secret", cwd=project).returncode == 0
     assert chatreel("lint", "tests/cassettes/error.json", cwd=project).returncode == 0

@@ -128,6 +128,7 @@ def test_ttl_has_old_recordings_asked_anew_and_a_failure_is_what_the_client_gets
     assert fresh.json()["choices"][0]["message"]["content"] == "new"
 
 
+@pytest.mark.long
 def test_being_served_does_not_make_a_recording_younger_and_replay_knows_no_ttl(upstream: Upstream, store: str) -> None:
     counted(upstream, store, "cache", "", "", "")
     aged(store, 7200)

@@ -43,6 +43,7 @@ def load(path: Path) -> tuple[Recording, ...]:
 
 
 class TestVcr:
+    @pytest.mark.long
     def test_vcr_itself_answers_from_it_in_order(self, tmp_path: Path) -> None:
         """Under httpx and under the standard library; the real one, in a process of its own."""
         a_cassette(tmp_path, some())
@@ -55,6 +56,7 @@ class TestVcr:
         ] == [(one.status, one.headers[0][1], one.body) for one in some()]
 
     @pytest.mark.parametrize("kind", ["vcr", "har"])
+    @pytest.mark.long
     def test_what_was_written_is_read_again(self, tmp_path: Path, kind: str) -> None:
         """Bodies to the byte, order included."""
         a_cassette(tmp_path, some())

@@ -110,6 +110,7 @@ def test_commands_that_look_after_a_store_want_one(postgres_store: str, tmp_path
     assert "there is no store at postgresql://chatreel@127.0.0.1" in ended.stderr
 
 
+@pytest.mark.long
 def test_recordings_are_rekeyed_there_too(upstream: Upstream, postgres_store: str, tmp_path: Path) -> None:
     flags = ("--upstream", upstream.url, "--store", postgres_store)
     with running_chatreel(*flags, "--mode", "cache") as proxy:

@@ -22,6 +22,7 @@ COST = 0.081
 """Of an answer of the upstream, in USD: it has 11 and 7 tokens."""
 
 
+@pytest.mark.long
 def test_a_run_stops_recording_when_its_budget_is_spent_and_the_next_goes_on_from_there(
     project: Project, upstream: Upstream
 ) -> None:

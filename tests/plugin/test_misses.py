@@ -176,6 +176,7 @@ def look_up(host, port):
         ("--chatreel-record-errors=maybe", "--chatreel-record-errors: 'maybe' is neither true nor false"),
     ],
 )
+@pytest.mark.long
 def test_an_option_that_cannot_be_used_is_named_before_anything_runs(project: Project, flag: str, said: str) -> None:
     result = project.run(flag)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
