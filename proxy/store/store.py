@@ -125,9 +125,9 @@ class Store:
         if era == self._era:
             return known
         forgotten = self._forgotten
-        found = self._quick.takes(cassette, key) if self._quick else None
-        if found is None:
-            found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
+        # Not by `_quick`: SQLite lets go of the interpreter's lock with each row, and to have it back from busy threads
+        # takes up to 5 ms each time, for which the event loop would stand still.
+        found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
         if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
             self._remember(cassette, key, found)
         return found
