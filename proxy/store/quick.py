@@ -72,14 +72,14 @@ class Quick:
             self.close()
             return None
 
-    def takes(self, cassette: str, key: str) -> tuple[Take, ...] | None:
-        """All takes of a key, in the order of recording; `None` if they cannot be had."""
+    def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
+        """All takes of a key, in the order of recording; empty also if they cannot be had."""
         try:
             self._last = {row[0]: row for row in self._open().execute(_TAKES, (cassette, key))}
             return tuple([Take(id, _FORMS[row[5]], row[3] >= 400) for id, row in self._last.items()])  # noqa: A001 - its column
         except (sqlite3.Error, KeyError):
             self.close()
-            return None
+            return ()
 
     def replayable(self, recording_id: int) -> Replayable | None:
         """What a hit needs of a recording; `None` if it cannot be had, is large or damaged."""

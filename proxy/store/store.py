@@ -139,7 +139,7 @@ class Store:
         era, known = self._takes.get((cassette, key), (-1, ()))
         if era == self._era:
             return known
-        found = self._quick.takes(cassette, key) or ()
+        found = self._quick.takes(cassette, key)
         if found:
             self._remember(cassette, key, found)
         return found

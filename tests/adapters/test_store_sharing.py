@@ -50,9 +50,6 @@ def test_what_nobody_changes_is_not_read_again(file_store: str, monkeypatch: pyt
 
     async def work(one: Store) -> None:
         await one.takes("", "k")
-        assert one._quick
-        one._quick.close()
-        one._quick = None  # which reads by other means
         monkeypatch.setattr(recordings, "takes", lambda *_: read.append(1))
         for _ in range(4):
             one._watched_at -= 1  # as if a second had passed
@@ -74,7 +71,6 @@ def test_what_was_read_before_a_change_is_not_remembered_after_it(store: str, mo
         return found
 
     async def work(one: Store) -> list[tuple[Take, ...]]:
-        one._quick = None  # which nobody can come between
         monkeypatch.setattr(recordings, "takes", slow)
         looking = asyncio.create_task(one.takes("", "k"))
         await asyncio.to_thread(has_read.wait, 30)
