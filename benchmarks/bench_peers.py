@@ -16,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from hits.servers import installed
 
 ROOT = Path(__file__).parents[1]
 SUITE = Path(__file__).parent / "peers"
@@ -131,16 +132,9 @@ class Bench:
     def install(self) -> None:
         """Make an environment for each tool."""
         for name, packages in PACKAGES.items():
-            where = self.folder / name
-            done = where / "installed"
-            if done.exists():
-                continue
             if name == "chatreel":
                 self.copy_checkout()
-            venv.create(where, with_pip=True, clear=True)
-            wanted = ["openai", "pytest", "pytest-xdist", *packages]
-            check([str(where / "bin/python"), "-m", "pip", "install", "-q", *wanted], self.folder)
-            done.touch()
+            installed(self.folder / name, "openai", "pytest", "pytest-xdist", *packages, beside=self.folder)
         if not (self.folder / AIMOCK).exists():
             check(["npm", "install", "--silent", "--prefix", ".", "@copilotkit/aimock"], self.folder)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parents[1]
-NO_INDEX = "the bare server cannot be installed"
+NO_INDEX = "what is measured beside chatreel cannot be installed"
 STARTED = 60.0
 """Seconds for a server to listen."""
 
@@ -78,12 +78,15 @@ def await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     raise SystemExit(f"it does not listen: {process.args!r}\n{log.read_text()}")
 
 
-def installed(where: Path, *packages: str) -> Path:
-    """An environment that has these packages; one that is there is taken as it is. Raises `SystemExit`."""
+def installed(where: Path, *packages: str, beside: Path | None = None) -> Path:
+    """An environment that has these packages; one that was installed to its end is taken as it is.
+
+    `beside`: the folder from which packages are named that lie in one. Raises `SystemExit`.
+    """
     if not (where / "installed").exists():
-        venv.create(where, with_pip=True)
+        venv.create(where, with_pip=True, clear=True)
         command = [str(where / "bin/python"), "-m", "pip", "install", "-q", *packages]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        ended = subprocess.run(command, cwd=beside, capture_output=True, text=True, check=False)  # noqa: S603
         if ended.returncode:
             raise SystemExit(f"{NO_INDEX}: {ended.stderr}")
         (where / "installed").touch()
