@@ -121,8 +121,8 @@ class Filler:
                     "pieces": payloads.pack_pieces(arrival(answer)),
                 }
             )
-        digests = batched(payloads.put(connection, contents), 4)
-        for row, (document, asked, sent, completion) in zip(rows, digests, strict=True):
+        stored = batched(payloads.put(connection, contents), 4)
+        for row, (document, asked, sent, completion) in zip(rows, stored, strict=True):
             row |= {"document": document, "request": asked, "body": sent, "completion": completion}
         connection.execute(recordings.insert(), rows)
         connection.execute(marks.insert(), found)

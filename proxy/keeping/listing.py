@@ -67,10 +67,10 @@ def matches(archive: Archive, chosen: Selection, text: str, cost: Searched) -> I
     """Yield the same in pages, also those without a match, so that whoever has waited long enough can stop."""
     needle = _needle(text)
     for page in archive.pages(chosen):
-        contents = archive.contents({digest for listed, _ in page for digest in (listed.request, listed.answer)})
+        contents = archive.contents({side for listed, _ in page for side in (listed.request, listed.answer)})
         found = []
         for listed, use in page:
-            sides = [contents.get(digest, b"") for digest in (listed.request, listed.answer)]
+            sides = [contents.get(side, b"") for side in (listed.request, listed.answer)]
             cost.recordings += 1
             cost.bytes += sum(map(len, sides))
             if any(needle in _searchable(side) for side in sides):

@@ -66,9 +66,9 @@ class Archive:
         """How many recordings are chosen."""
         return self._look(listing.count, chosen)
 
-    def contents(self, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Contents by digest; those that are damaged are left out."""
-        return self._look(listing.contents, digests)
+    def contents(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """Contents of payloads by id; those that are damaged are left out."""
+        return self._look(listing.contents, ids)
 
     def call(self, call_id: str) -> Call | None:
         """The row of the log with that id."""
@@ -105,8 +105,8 @@ class Archive:
         """Refused calls whose request cannot be read, and why."""
         return self._look(lambda connection: list(verifying.refused(connection)))
 
-    def orphans(self) -> list[bytes]:
-        """Digests of payloads that belong to nothing."""
+    def orphans(self) -> list[int]:
+        """Ids of payloads that belong to nothing."""
         return self._look(removing.orphans)
 
     def integrity(self) -> list[str]:
@@ -143,9 +143,9 @@ class Archive:
         """Remove a batch of older rows of the log; how many there were."""
         return self._change(removing.remove_calls, before)
 
-    def remove_orphans(self, digests: Sequence[bytes]) -> tuple[int, int]:
+    def remove_orphans(self, ids: Sequence[int]) -> tuple[int, int]:
         """Remove payloads that belong to nothing, in one transaction; how many and how many bytes."""
-        return self._change(removing.remove_orphans, digests)
+        return self._change(removing.remove_orphans, ids)
 
     def sweep_marks(self) -> None:
         """Remove marks that lead nowhere, in small steps."""

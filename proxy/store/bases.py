@@ -55,8 +55,8 @@ class Bases:
             memory, getsizeof=lambda base: 500 + len(base.content) + len(base.below.content if base.below else b"")
         )
 
-    def put(self, connection: Connection, recording: Recording) -> list[bytes]:
-        """Store what a recording is made of; the digests of document, request, body and completion."""
+    def put(self, connection: Connection, recording: Recording) -> list[int]:
+        """Store what a recording is made of; the ids of document, request, body and completion."""
         route = (recording.upstream, recording.path, recording.tenant)
         place = _place_of(route, recording.request)
         alike = _digest("body", *route, recording.model, recording.form.value)
@@ -75,10 +75,10 @@ class Bases:
             self._follow(place, document.base, anew=request.base.below is None)
         if body.added and body.base.below is None:
             self._keep(self._roots, alike, body.base)
-        return [one.base.digest for one in (document, request, body, completion)]
+        return [one.id for one in (document, request, body, completion)]
 
-    def put_alone(self, connection: Connection, kind: str, route: Route, request: bytes, content: bytes) -> bytes:
-        """Store something of a request that has, or gets, no recording of its own; its digest.
+    def put_alone(self, connection: Connection, kind: str, route: Route, request: bytes, content: bytes) -> int:
+        """Store something of a request that has, or gets, no recording of its own; its id.
 
         `kind`: what it is; the next one of the same kind, in the same conversation, is a difference to it.
         """
@@ -86,7 +86,7 @@ class Bases:
         [stored] = payloads.add(connection, [New(content, self._base_at(place))])
         if stored.added:
             self._follow(place, stored.base, anew=stored.base.below is None)
-        return stored.base.digest
+        return stored.id
 
     def _base_at(self, place: _Place) -> Base | None:
         series = self._series.get(place.series)

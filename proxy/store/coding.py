@@ -33,16 +33,16 @@ def encode(content: bytes, dictionary: bytes) -> bytes | None:
     return data if len(data) < len(content) else None
 
 
-def decode(digest: bytes, codec: str, data: bytes, dictionary: bytes) -> bytes:
-    """The content, which has that digest. Raises `StoreError` naming the payload if it has not."""
+def decode(payload: int, digest: bytes, codec: str, data: bytes, dictionary: bytes) -> bytes:
+    """The content, which has that digest. Raises `StoreError` naming the payload, by its id, if it has not."""
     if codec not in (RAW, ZSTD, ZSTD_TWO):
-        raise StoreError(f"payload {digest.hex()} is stored as {codec!r}, which this version of chatreel cannot read")
+        raise StoreError(f"payload {payload} is stored as {codec!r}, which this version of chatreel cannot read")
     try:
         content = bytes(data) if codec == RAW else _decompressor(dictionary).decompress(data)
     except zstandard.ZstdError as error:
-        raise StoreError(f"payload {digest.hex()} is damaged: {error}") from error
+        raise StoreError(f"payload {payload} is damaged: {error}") from error
     if sha256(content).digest() != digest:
-        raise StoreError(f"payload {digest.hex()} is damaged: its content has another digest")
+        raise StoreError(f"payload {payload} is damaged: its content has another digest")
     return content
 
 

@@ -17,8 +17,8 @@ def growth(connection: Connection) -> list[tuple[float, int, int]]:
     day = day_of(recordings.c.recorded_at, connection.dialect.name).label("day")
     query = (
         select(day, func.count(), func.sum(_ASKED.c.size + _ANSWERED.c.size))
-        .join(_ASKED, _ASKED.c.digest == recordings.c.request)
-        .join(_ANSWERED, _ANSWERED.c.digest == recordings.c.body)
+        .join(_ASKED, _ASKED.c.id == recordings.c.request)
+        .join(_ANSWERED, _ANSWERED.c.id == recordings.c.body)
         .group_by(day)
         .order_by(day)
     )

@@ -20,8 +20,8 @@ PAGE = 200
 
 """Outcomes of calls that a recording answered without having been made by them."""
 
-_EMPTY = sha256(b"").digest()
-
+_EMPTY = select(payload_table.c.id).where(payload_table.c.digest == sha256(b"").digest()).scalar_subquery()
+_ANSWER = case((recordings.c.completion == _EMPTY, recordings.c.body), else_=recordings.c.completion)
 _SHOWN = [
     recordings.c[name]
     for name in (
@@ -35,10 +35,9 @@ _SHOWN = [
         "form",
         "status",
         "request",
-        "completion",
         "body",
     )
-]
+] + [_ANSWER.label("answer")]
 _NAMED = 5
 """Keys that are told of those that begin alike."""
 
@@ -70,17 +69,12 @@ class Listed:
     path: str
     form: str
     status: int
-    request: bytes
-    """Digest of its request."""
-    completion: bytes
-    """Digest of its completion."""
-    body: bytes
-    """Digest of its response."""
-
-    @property
-    def answer(self) -> bytes:
-        """Digest of what was answered: the completion, or the response if it is none."""
-        return self.body if self.completion == _EMPTY else self.completion
+    request: int
+    """Id of its request, a payload."""
+    body: int
+    """Of its response."""
+    answer: int
+    """Of what was answered: the completion, or the response if it is none."""
 
 
 def condition(chosen: Selection) -> ColumnElement[bool]:
@@ -118,13 +112,13 @@ def one(connection: Connection, recording_id: int) -> Listed:
     return Listed(*connection.execute(select(*_SHOWN).where(recordings.c.id == recording_id)).one())
 
 
-def contents(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Contents by digest; those that are damaged are left out."""
-    wanted = {*digests}
+def contents(connection: Connection, ids: Iterable[int]) -> dict[int, bytes]:
+    """Contents of payloads by id; those that are damaged are left out."""
+    wanted = {*ids}
     try:
         return payloads.get(connection, wanted)
     except StoreError:
-        return {digest: content for digest in wanted for content in _readable(connection, digest)}
+        return {one: content for one in wanted for content in _readable(connection, one)}
 
 
 def count(connection: Connection, chosen: Selection) -> int:
@@ -134,7 +128,7 @@ def count(connection: Connection, chosen: Selection) -> int:
 def uses(connection: Connection, listed: Iterable[Listed]) -> dict[int, Use]:
     """How each of these was used, by id."""
     known = {one.id: one for one in listed}
-    sizes = _sizes(connection, {digest for one in known.values() for digest in (one.request, one.body)})
+    sizes = _sizes(connection, {side for one in known.values() for side in (one.request, one.body)})
     served = _served(connection, known)
     takes = _takes(connection, {(one.cassette, one.key) for one in known.values()})
     return {
@@ -202,17 +196,17 @@ def _by_key(connection: Connection, subject: Subject) -> list[int]:
     return [row.id for row in rows]
 
 
-def _readable(connection: Connection, digest: bytes) -> list[bytes]:
+def _readable(connection: Connection, payload: int) -> list[bytes]:
     try:
-        return [*payloads.get(connection, [digest]).values()]
+        return [*payloads.get(connection, [payload]).values()]
     except StoreError:
         return []
 
 
-def _sizes(connection: Connection, digests: set[bytes]) -> dict[bytes, int]:
+def _sizes(connection: Connection, ids: set[int]) -> dict[int, int]:
     columns = payload_table.c
-    rows = connection.execute(select(columns.digest, columns.size).where(columns.digest.in_(digests)))
-    return {row.digest: row.size for row in rows}
+    rows = connection.execute(select(columns.id, columns.size).where(columns.id.in_(ids)))
+    return {row.id: row.size for row in rows}
 
 
 def _served(connection: Connection, ids: Iterable[int]) -> defaultdict[int, tuple[int, float]]:

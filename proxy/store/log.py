@@ -183,8 +183,8 @@ def priced_values(call: Call) -> dict[str, Any]:
 
 
 def _call(connection: Connection, row: Found[Any]) -> Call:
-    digest = row.request
-    content = payloads.get(connection, [digest])[digest] if digest is not None else None
+    body = row.request
+    content = payloads.get(connection, [body])[body] if body is not None else None
     return replace(_call_without_body(row), request=content)
 
 

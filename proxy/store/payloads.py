@@ -1,21 +1,23 @@
-"""How bytes lie in the store: addressed by the digest of their content, each content once.
+"""How bytes lie in the store: found by the digest of their content, each content once, and known by an id.
 
-A content is stored alone or as a difference to another, its base, which is stored before it and kept as long as it is
-needed. So there are chains, and they end; `chatreel.store.bases` sees to it that they are short.
+An id is given once: it leads to the content it was given to, or nowhere. A content is stored alone or as a difference
+to another, its base, which is stored before it and kept as long as it is needed. So there are chains, and they end;
+`chatreel.store.bases` sees to it that they are short.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import zstandard
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
-    LargeBinary,
     MetaData,
+    Select,
     Table,
     bindparam,
     delete,
@@ -35,12 +37,20 @@ from chatreel.store.series import Base
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
-_WANTED = payloads.c.digest.in_(bindparam("wanted", expanding=True))
-_BASES = select(payloads.c.digest, payloads.c.base).where(_WANTED)
-_CHAIN = _BASES.cte("chain", recursive=True)
-_BELOW = select(payloads.c.digest, payloads.c.base).where(payloads.c.digest == _CHAIN.c.base)
-_ROWS = select(payloads.c.digest, payloads.c.codec, payloads.c.data, payloads.c.base).where(
-    payloads.c.digest.in_(select(_CHAIN.union(_BELOW).c.digest))
+_BELOW = payloads.alias("below")
+_KNOWN = (
+    select(payloads.c.digest, payloads.c.id, _BELOW.c.digest.label("base"))
+    .outerjoin(_BELOW, _BELOW.c.id == payloads.c.base)
+    .where(payloads.c.digest.in_(bindparam("wanted", expanding=True)))
+)
+_CHAIN = (
+    select(payloads.c.id, payloads.c.base)
+    .where(payloads.c.id.in_(bindparam("wanted", expanding=True)))
+    .cte("chain", recursive=True)
+)
+_NEXT = select(payloads.c.id, payloads.c.base).where(payloads.c.id == _CHAIN.c.base)
+_ROWS = select(payloads.c.id, payloads.c.digest, payloads.c.codec, payloads.c.data, payloads.c.base).where(
+    payloads.c.id.in_(select(_CHAIN.union(_NEXT).c.id))
 )
 
 
@@ -57,15 +67,16 @@ class New:
 class Stored:
     """What has become of a content."""
 
+    id: int
     base: Base
     """It may be the base of others, and what is below it is as it lies in the store, if it was added."""
     added: bool
     """Whether it was not there before."""
 
 
-def put(connection: Connection, contents: Iterable[bytes]) -> list[bytes]:
-    """Store what is not there yet, each alone; the digests, in the order of `contents`."""
-    return [stored.base.digest for stored in add(connection, map(New, contents))]
+def put(connection: Connection, contents: Iterable[bytes]) -> list[int]:
+    """Store what is not there yet, each alone; the ids, in the order of `contents`."""
+    return [stored.id for stored in add(connection, map(New, contents))]
 
 
 def add(connection: Connection, several: Iterable[New]) -> list[Stored]:
@@ -75,23 +86,47 @@ def add(connection: Connection, several: Iterable[New]) -> list[Stored]:
     """
     addressed = [(sha256(new.content).digest(), new) for new in several]
     wanted = {digest for digest, _ in addressed} | {new.base.digest for _, new in addressed if new.base}
-    known = {row.digest: row.base for row in connection.execute(_BASES, {"wanted": [*wanted]})}
-    rows: list[dict[str, Any]] = []
-    found: dict[bytes, Stored] = {}
+    ids: dict[bytes, int] = {}
+    known: dict[bytes, bytes | None] = {}
+    for digest, number, base_digest in connection.execute(_KNOWN, {"wanted": [*wanted]}):
+        ids[digest], known[digest] = number, base_digest
+    rows: list[_Row] = []
+    found: dict[bytes, Base] = {}
     for digest, new in addressed:
         if digest in known:
-            found.setdefault(digest, Stored(Base(digest, new.content), added=False))
+            found.setdefault(digest, Base(digest, new.content))
             continue
         base = new.base if new.base and new.base.digest in known else None
         if base and base.digest in found:
-            base = found[base.digest].base
+            base = found[base.digest]
         row, built_on = _row(digest, new.content, base, known)
         rows.append(row)
-        known[digest] = row["base"]
-        found[digest] = Stored(Base(digest, new.content, built_on), added=True)
-    if rows:
-        connection.execute(insert_missing(connection, payloads), rows)
-    return [found[digest] for digest, _ in addressed]
+        known[digest] = row.base
+        found[digest] = Base(digest, new.content, built_on)
+    _insert(connection, rows, ids)
+    added = {row.digest for row in rows}
+    return [Stored(ids[digest], found[digest], added=digest in added) for digest, _ in addressed]
+
+
+def _insert(connection: Connection, rows: Sequence["_Row"], ids: dict[bytes, int]) -> None:
+    """Add rows; `ids`, by digest, come to know them. What others are built on goes before them."""
+    while rows:
+        ready = [row for row in rows if row.base is None or row.base in ids]
+        values = [
+            {
+                "digest": row.digest,
+                "size": row.size,
+                "codec": row.codec,
+                "data": row.data,
+                "base": row.base and ids[row.base],
+            }
+            for row in ready
+        ]
+        statement = insert_missing(connection, payloads).returning(payloads.c.digest, payloads.c.id)
+        ids.update((digest, number) for digest, number in connection.execute(statement, values))
+        if missing := [row.digest for row in ready if row.digest not in ids]:  # another writer has come first
+            ids.update((row.digest, row.id) for row in connection.execute(_KNOWN, {"wanted": missing}))
+        rows = [row for row in rows if row.digest not in ids]
 
 
 def insert_missing(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
@@ -108,22 +143,31 @@ def insert_into(connection: Connection, table: Table) -> "sqlite.Insert | postgr
     return postgresql.insert(table)
 
 
-def get(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Contents by digest. Raises `StoreError` if one, or what it is a difference to, is missing or damaged."""
-    wanted = set(digests)
-    rows = {row.digest: row for row in connection.execute(_ROWS, {"wanted": [*wanted]})}
+def get(connection: Connection, ids: Iterable[int]) -> dict[int, bytes]:
+    """Contents by id. Raises `StoreError` if one, or what it is a difference to, is missing or damaged."""
+    wanted = set(ids)
+    rows = {row.id: row for row in connection.execute(_ROWS, {"wanted": [*wanted]})}
     if missing := wanted - rows.keys():
-        raise StoreError(f"the store has lost {len(missing)} payloads, the first is {min(missing).hex()}")
+        raise StoreError(f"the store has lost {len(missing)} payloads, the first is {min(missing)}")
     return Chains(rows).contents(wanted)
 
 
-_REFERENCES = [
+REFERENCES: list[Column[int]] = [
     *(recordings.c[name] for name in ("document", "request", "body", "completion")),
     calls.c.request,
 ]
-_NEEDED = Table(
-    "needed_payloads", MetaData(), Column("digest", LargeBinary(32), primary_key=True), prefixes=["TEMPORARY"]
-)
+"""Whose columns hold ids of payloads."""
+
+
+def needed() -> Select[tuple[int]]:
+    """Ids of the payloads that somebody needs: a recording, a call, or another that is needed."""
+    roots = union(*(select(column.label("id")).where(column.is_not(None)) for column in REFERENCES)).subquery()
+    needed = select(roots.c.id).cte("needed", recursive=True)
+    bases = select(payloads.c.base).where(payloads.c.id == needed.c.id, payloads.c.base.is_not(None))
+    return select(needed.union(bases).c.id)
+
+
+_NEEDED = Table("needed_payloads", MetaData(), Column("id", BigInteger, primary_key=True), prefixes=["TEMPORARY"])
 
 
 def collect_garbage(connection: Connection) -> int:
@@ -131,12 +175,9 @@ def collect_garbage(connection: Connection) -> int:
 
     The transaction has to be one that nobody writes beside: `chatreel.store.database.writing(engine, alone=True)`.
     """
-    roots = union(*(select(column).where(column.is_not(None)) for column in _REFERENCES)).subquery()
-    needed = select(roots.c[0].label("digest")).cte("needed", recursive=True)
-    bases = select(payloads.c.base).where(payloads.c.digest == needed.c.digest, payloads.c.base.is_not(None))
     _NEEDED.create(connection)
-    connection.execute(_NEEDED.insert().from_select(["digest"], select(needed.union(bases).c.digest)))
-    is_needed = exists().where(_NEEDED.c.digest == payloads.c.digest)
+    connection.execute(_NEEDED.insert().from_select(["id"], needed()))
+    is_needed = exists().where(_NEEDED.c.id == payloads.c.id)
     deleted = connection.execute(delete(payloads).where(~is_needed)).rowcount
     _NEEDED.drop(connection)
     return deleted
@@ -162,9 +203,19 @@ def unpack_pieces(data: bytes) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    digest: bytes
+    size: int
+    codec: str
+    data: bytes
+    base: bytes | None
+    """Digest of what it is a difference to."""
+
+
 def _row(
     digest: bytes, content: bytes, base: Base | None, known: dict[bytes, bytes | None]
-) -> tuple[dict[str, Any], Base | None]:
+) -> tuple[_Row, Base | None]:
     """The row of a content, and what it is a difference to."""
     codec, dictionary = ZSTD, b""
     if base and fits(content, base.content):
@@ -177,11 +228,4 @@ def _row(
     data = encode(content, dictionary)
     if data is None:
         codec, data, base = RAW, content, None
-    row = {
-        "digest": digest,
-        "size": len(content),
-        "codec": codec,
-        "data": data,
-        "base": base.digest if base else None,
-    }
-    return row, base
+    return _Row(digest, len(content), codec, data, base.digest if base else None), base

@@ -31,7 +31,7 @@ SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recordings'),
 _COLUMNS = "id, key, recorded_at, status, headers, form, body, pieces, completion, asked_usage"
 _TAKES = f"SELECT {_COLUMNS} FROM recordings WHERE cassette = ? AND key = ? ORDER BY id"  # noqa: S608 - names of ours
 _ANSWER = f"SELECT {_COLUMNS} FROM recordings WHERE id = ?"  # noqa: S608
-_PAYLOADS = "SELECT digest, codec, data, base, size FROM payloads WHERE digest IN (?, ?)"
+_PAYLOADS = "SELECT id, digest, codec, data, base, size FROM payloads WHERE id IN (?, ?)"
 
 _BASES = 256
 """Payloads that others are differences to, which are remembered as they lie in the store."""
@@ -44,10 +44,11 @@ _FORMS = {form.value: form for form in WireForm}
 
 
 class _Payload(NamedTuple):
+    id: int
     digest: bytes
     codec: str
     data: bytes
-    base: bytes | None
+    base: int | None
     size: int
 
 
@@ -61,7 +62,7 @@ class Quick:
         self._connection: sqlite3.Connection | None = None
         self._last: dict[int, tuple[Any, ...]] = {}
         """Rows of the takes that were asked for last: one of them is wanted next."""
-        self._bases: dict[bytes, _Payload] = {}
+        self._bases: dict[int, _Payload] = {}
 
     def version(self) -> tuple[object, ...] | None:
         """As long as it is the same, no recording has come or gone in between; `None`: not known."""
@@ -117,9 +118,9 @@ class Quick:
         status: int,
         headers: str,
         form: str,
-        body: bytes,
+        body: int,
         pieces: bytes,
-        completion: bytes,
+        completion: int,
         asked_usage: int,
     ) -> Replayable | None:
         rows = self._payloads(body, completion)
@@ -139,7 +140,7 @@ class Quick:
             asked_usage=bool(asked_usage),
         )
 
-    def _payloads(self, *wanted: bytes) -> dict[bytes, _Payload]:
+    def _payloads(self, *wanted: int) -> dict[int, _Payload]:
         """The rows of two payloads, and of all that they are differences to."""
         rows = self._read(*wanted)
         missing = {row.base for row in rows.values() if row.base} - rows.keys()
@@ -155,5 +156,5 @@ class Quick:
                 missing.add(row.base)
         return rows
 
-    def _read(self, *digests: bytes) -> dict[bytes, _Payload]:
-        return {row[0]: _Payload(*row) for row in self._open().execute(_PAYLOADS, digests)}
+    def _read(self, *ids: int) -> dict[int, _Payload]:
+        return {row[0]: _Payload(*row) for row in self._open().execute(_PAYLOADS, ids)}

@@ -129,13 +129,13 @@ def _headers(row: Row[Any]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in orjson.loads(row.headers))
 
 
-def assemble(row: Row[Any], contents: dict[bytes, bytes]) -> Recording:
-    """A recording from its row and its payloads, by digest. Raises `StoreError` if the row is damaged."""
+def assemble(row: Row[Any], contents: dict[int, bytes]) -> Recording:
+    """A recording from its row and its payloads, by id. Raises `StoreError` if the row is damaged."""
     with _naming_damage(row.id):
         return _recording(row, contents)
 
 
-def _recording(row: Row[Any], contents: dict[bytes, bytes]) -> Recording:
+def _recording(row: Row[Any], contents: dict[int, bytes]) -> Recording:
     return Recording(
         identity=Identity(row.key, contents[row.document]),
         upstream=row.upstream,

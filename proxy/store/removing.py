@@ -10,7 +10,7 @@ from itertools import batched
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import BindParameter, Column, Connection, bindparam, delete, func, or_, select, union
+from sqlalchemy import BindParameter, Connection, bindparam, delete, func, or_, select
 
 from chatreel import sketch
 from chatreel.errors import StoreError
@@ -32,18 +32,17 @@ PAUSE = 0.12
 _REMOVED = "removed"
 """Name of the row of `meta` whose value is another one after each removal."""
 
-_DIGESTS = [recordings.c[name] for name in ("document", "request", "body", "completion")]
-_HOLDERS: list[Column[bytes]] = [*_DIGESTS, calls.c.request]
-_AMONG: BindParameter[Any] = bindparam("digests", expanding=True)
-_STORED = select(payload_table.c.digest, payload_table.c.base, func.length(payload_table.c.data).label("stored")).where(
-    payload_table.c.digest.in_(_AMONG)
+_MADE_OF = [recordings.c[name] for name in ("document", "request", "body", "completion")]
+_AMONG: BindParameter[Any] = bindparam("ids", expanding=True)
+_STORED = select(payload_table.c.id, payload_table.c.base, func.length(payload_table.c.data).label("stored")).where(
+    payload_table.c.id.in_(_AMONG)
 )
 _HAVING = (
-    select(*_DIGESTS).where(or_(*(column.in_(_AMONG) for column in _DIGESTS))),
+    select(*_MADE_OF).where(or_(*(column.in_(_AMONG) for column in _MADE_OF))),
     select(calls.c.request).where(calls.c.request.in_(_AMONG)),
 )
-_DELETE = delete(payload_table).where(payload_table.c.digest.in_(_AMONG))
-_BUILT_ON = select(payload_table.c.digest, payload_table.c.base).where(payload_table.c.base.in_(_AMONG))
+_DELETE = delete(payload_table).where(payload_table.c.id.in_(_AMONG))
+_BUILT_ON = select(payload_table.c.id, payload_table.c.base).where(payload_table.c.base.in_(_AMONG))
 _BESIDES = {"sqlite": 2_500, "postgresql": 0}
 """Bytes that a recording takes up at most besides its payloads, of those that `chatreel.store.counting.used` counts."""
 _MARKED = 10_000
@@ -68,7 +67,7 @@ def remove(connection: Connection, ids: Sequence[int], *, marks_later: bool = Fa
 
     To find the marks of one takes longer than all the rest. `marks_later`: they are left for whoever sweeps.
     """
-    rows = connection.execute(select(recordings.c.id, recordings.c.cassette, *_DIGESTS).where(recordings.c.id.in_(ids)))
+    rows = connection.execute(select(recordings.c.id, recordings.c.cassette, *_MADE_OF).where(recordings.c.id.in_(ids)))
     found = rows.all()
     if not found:
         return Removed()
@@ -76,7 +75,7 @@ def remove(connection: Connection, ids: Sequence[int], *, marks_later: bool = Fa
         _forget_marks(connection, [(row.id, row.cassette, row.document) for row in found])
     gone = [row.id for row in found]
     connection.execute(delete(recordings).where(recordings.c.id.in_(gone)))
-    count, size = _collect(connection, {digest for row in found for digest in row[2:]})
+    count, size = _collect(connection, {one for row in found for one in row[2:]})
     announce(connection)
     return Removed(tuple(gone), count, size)
 
@@ -89,7 +88,7 @@ def removals(connection: Connection) -> str:
 def remove_calls(connection: Connection, before: float) -> int:
     """Remove a batch of rows of the log that are older than `before`; how many there were."""
     rows = connection.execute(
-        select(calls.c.id, calls.c.request).where(calls.c.started_at < before).order_by(calls.c.started_at).limit(BATCH)
+        select(calls.c.id, calls.c.request).where(calls.c.started_at < before).order_by(calls.c.id).limit(BATCH)
     ).all()
     if rows:
         connection.execute(delete(calls).where(calls.c.id.in_([row.id for row in rows])))
@@ -118,7 +117,7 @@ def candidates(
     age = listing.last_used_of(served) if by_use else recordings.c.recorded_at
     joined = recordings.outerjoin(served, served.c.recording_id == recordings.c.id) if by_use else recordings
     query = (
-        select(recordings.c.id, age.label("age"), func.length(recordings.c.pieces).label("arrival"), *_DIGESTS)
+        select(recordings.c.id, age.label("age"), func.length(recordings.c.pieces).label("arrival"), *_MADE_OF)
         .select_from(joined)
         .where(listing.condition(chosen))
         .order_by("age", recordings.c.id)
@@ -127,9 +126,9 @@ def candidates(
     besides = _BESIDES[connection.dialect.name]
     found: list[Candidate] = []
     for rows in batched(connection.execute(query).all(), BATCH):
-        sizes = _stored_sizes(connection, {digest for row in rows for digest in row[3:]})
+        sizes = _stored_sizes(connection, {one for row in rows for one in row[3:]})
         for row in rows:
-            stored = sum(sizes.get(digest, 0) for digest in {row.document, row.request, row.body, row.completion})
+            stored = sum(sizes.get(one, 0) for one in {row.document, row.request, row.body, row.completion})
             found.append(Candidate(row.id, row.age, stored + row.arrival + besides))
     return found
 
@@ -141,19 +140,15 @@ def chosen_ids(connection: Connection, chosen: Selection, *, by_use: bool) -> li
     return [one.id for one in candidates(connection, chosen, by_use=True, limit=None) if one.last_used < chosen.until]
 
 
-def orphans(connection: Connection) -> list[bytes]:
-    """Digests of payloads that belong to nothing."""
-    held = union(*(select(column.label("digest")).where(column.is_not(None)) for column in _HOLDERS)).subquery()
-    needed = select(held.c.digest).cte("needed", recursive=True)
-    columns = payload_table.c
-    bases = select(columns.base).where(columns.digest == needed.c.digest, columns.base.is_not(None))
-    everything = select(needed.union(bases).c.digest)
-    return list(connection.execute(select(columns.digest).where(columns.digest.not_in(everything))).scalars())
+def orphans(connection: Connection) -> list[int]:
+    """Ids of payloads that belong to nothing."""
+    number = payload_table.c.id
+    return list(connection.execute(select(number).where(number.not_in(payloads.needed()))).scalars())
 
 
-def remove_orphans(connection: Connection, digests: Iterable[bytes]) -> tuple[int, int]:
+def remove_orphans(connection: Connection, ids: Iterable[int]) -> tuple[int, int]:
     """Remove those of the payloads that still belong to nothing; how many there were, and their bytes."""
-    return _collect(connection, {*digests})
+    return _collect(connection, {*ids})
 
 
 def marks_astray(connection: Connection, after: int | None) -> tuple[list[tuple[int, int]], int | None]:
@@ -175,46 +170,46 @@ def remove_marks(connection: Connection, astray: Sequence[tuple[int, int]]) -> N
     connection.execute(statement, [{"one": mark, "of": recording_id} for mark, recording_id in astray])
 
 
-def _collect(connection: Connection, digests: set[bytes]) -> tuple[int, int]:
+def _collect(connection: Connection, ids: set[int]) -> tuple[int, int]:
     """Remove those of the payloads that nobody needs, and what only they were a difference to.
 
     How many there were, and the bytes they took.
     """
     count, size = 0, 0
-    while doomed := _not_needed(connection, digests):
-        rows = connection.execute(_STORED, {"digests": [*doomed]}).all()
-        connection.execute(_DELETE, {"digests": [*doomed]})
+    while doomed := _not_needed(connection, ids):
+        rows = connection.execute(_STORED, {"ids": [*doomed]}).all()
+        connection.execute(_DELETE, {"ids": [*doomed]})
         count, size = count + len(rows), size + sum(row.stored for row in rows)
-        digests = {row.base for row in rows if row.base is not None}
+        ids = {row.base for row in rows if row.base is not None}
     return count, size
 
 
-def _not_needed(connection: Connection, digests: set[bytes]) -> set[bytes]:
-    doomed = digests - _used(connection, digests)
+def _not_needed(connection: Connection, ids: set[int]) -> set[int]:
+    doomed = ids - _used(connection, ids)
     while doomed:
-        rows = connection.execute(_BUILT_ON, {"digests": [*doomed]}).all()
-        needed = {row.base for row in rows if row.digest not in doomed}
+        rows = connection.execute(_BUILT_ON, {"ids": [*doomed]}).all()
+        needed = {row.base for row in rows if row.id not in doomed}
         if not needed:
             break
         doomed -= needed
     return doomed
 
 
-def _used(connection: Connection, digests: set[bytes]) -> set[bytes]:
+def _used(connection: Connection, ids: set[int]) -> set[int]:
     """Those of the payloads that somebody has. No index helps: each table is looked through once."""
-    wanted = {"digests": [*digests]}
-    return {digest for query in _HAVING for row in connection.execute(query, wanted) for digest in row} & digests
+    wanted = {"ids": [*ids]}
+    return {one for query in _HAVING for row in connection.execute(query, wanted) for one in row} & ids
 
 
-def _stored_sizes(connection: Connection, digests: set[bytes]) -> dict[bytes, int]:
-    return {row.digest: row.stored for row in connection.execute(_STORED, {"digests": [*digests]})}
+def _stored_sizes(connection: Connection, ids: set[int]) -> dict[int, int]:
+    return {row.id: row.stored for row in connection.execute(_STORED, {"ids": [*ids]})}
 
 
-def _forget_marks(connection: Connection, documents: list[tuple[int, str, bytes]]) -> None:
+def _forget_marks(connection: Connection, documents: list[tuple[int, str, int]]) -> None:
     """Marks are known by what they were made of; those of a document that cannot be read are swept one day."""
-    for recording_id, cassette, digest in documents:
+    for recording_id, cassette, document in documents:
         try:
-            found = sketch.marks(payloads.get(connection, [digest])[digest], cassette)
+            found = sketch.marks(payloads.get(connection, [document])[document], cassette)
         except (StoreError, ValueError, LookupError, TypeError):
             continue
         connection.execute(delete(marks).where(marks.c.mark.in_(found), marks.c.recording_id == recording_id))

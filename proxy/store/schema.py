@@ -21,28 +21,32 @@ from sqlalchemy import (
 
 from chatreel.store.text import text
 
-REVISION = "0003"
+REVISION = "0004"
 """Of the schema below. Kept in the table where Alembic looks for it."""
 
-OLDER = ("0001", "0002")
+OLDER = ("0001", "0002", "0003")
 """Revisions that a store is upgraded from."""
 
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
-_DIGEST = LargeBinary(32)
 
 
 def _lead_to_payloads(*columns: str) -> list[Constraint]:
-    """Columns that hold digests of payloads. Whoever writes or deletes keeps that promise: `chatreel.store.payloads`.
+    """Columns that hold ids of payloads. Whoever writes or deletes keeps that promise: `chatreel.store.payloads`.
 
     No engine enforces it, since every payload that is deleted would cost a search of all recordings. SQLite keeps the
     declarations all the same: `PRAGMA foreign_key_check` finds what is amiss.
     """
-    return [ForeignKeyConstraint([name], ["payloads.digest"]).ddl_if(dialect="sqlite") for name in columns]
+    return [ForeignKeyConstraint([name], ["payloads.id"]).ddl_if(dialect="sqlite") for name in columns]
 
 
-version = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
+version = Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), primary_key=True),
+    sqlite_with_rowid=False,
+)
 
 KEYED_BY = "keyed_by"
 """Name of the rows of `meta` that say how keys were made: one row for each way that is in use."""
@@ -55,18 +59,21 @@ meta = Table(
     metadata,
     Column("name", text(32), primary_key=True),
     Column("value", text(), primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 payloads = Table(
     "payloads",
     metadata,
-    Column("digest", _DIGEST, primary_key=True, comment="SHA-256 of the content"),
+    Column("id", _Id, primary_key=True, comment="what others know it by: a digest would be ten times as long"),
+    Column("digest", LargeBinary(32), nullable=False, unique=True, comment="SHA-256 of the content"),
     Column("size", BigInteger, nullable=False, comment="bytes of the content"),
     Column("codec", text(16), nullable=False, comment="how `data` holds the content: see chatreel.store.payloads"),
     Column("data", LargeBinary, nullable=False),
-    Column("base", _DIGEST, comment="digest of the payload that `data` is a difference to; NULL if it stands alone"),
+    Column("base", _Id, comment="id of the payload that `data` is a difference to; NULL if it stands alone"),
     # Who needs a payload that is about to go.
     Index("payloads_by_base", "base"),
+    sqlite_autoincrement=True,
 )
 
 recordings = Table(
@@ -85,10 +92,10 @@ recordings = Table(
     Column("headers", text(), nullable=False, comment="JSON: kept response headers as [name, value] pairs"),
     Column("form", text(8), nullable=False, comment="wire form: json or sse"),
     Column("usage_added", Boolean, nullable=False, comment="usage was asked for by chatreel, not by the client"),
-    Column("document", _DIGEST, nullable=False),
-    Column("request", _DIGEST, nullable=False),
-    Column("body", _DIGEST, nullable=False),
-    Column("completion", _DIGEST, nullable=False),
+    Column("document", _Id, nullable=False),
+    Column("request", _Id, nullable=False),
+    Column("body", _Id, nullable=False),
+    Column("completion", _Id, nullable=False),
     Column("pieces", LargeBinary, nullable=False, comment="arrival of the body: see chatreel.store.payloads"),
     Column(
         "asked_usage",
@@ -137,7 +144,7 @@ calls = Table(
     Column(
         "first_piece", Double, comment="seconds to the first piece of the body from upstream; NULL if not forwarded"
     ),
-    Column("request", _DIGEST, comment="body of a refused call"),
+    Column("request", _Id, comment="body of a refused call"),
     Column(
         "session", text(), nullable=False, server_default="", comment="id of the session; empty for the default one"
     ),
@@ -173,11 +180,8 @@ calls = Table(
     Column("price_model", text(), comment="the entry of the price list that was used"),
     Column("unpriced", text(), comment="why an answer has no price"),
     *_lead_to_payloads("request"),
-    Index("calls_by_time", "started_at"),
     # When each recording was last of use, how often, and what that saved, from the index alone.
     Index("calls_by_recording", "recording_id", "started_at", "outcome", "latency"),
-    # Latencies of calls that have something in common, from the index alone.
-    Index("calls_by_kind", "outcome", "model", "upstream", "started_at", "latency"),
     sqlite_autoincrement=True,
 )
 

@@ -20,8 +20,8 @@ def batch(connection: Connection, after: int) -> list[tuple[int, Recording | str
     """Recordings with ids beyond `after`, in order, each as it is or with what is wrong with it; none at the end."""
     rows = connection.execute(select(table).where(table.c.id > after).order_by(table.c.id).limit(_BATCH)).all()
     try:
-        digests = {digest for row in rows for digest in (row.document, row.request, row.body, row.completion)}
-        contents = payloads.get(connection, digests)
+        ids = {one for row in rows for one in (row.document, row.request, row.body, row.completion)}
+        contents = payloads.get(connection, ids)
         return [(row.id, recordings.assemble(row, contents)) for row in rows]
     except StoreError:
         return [(row.id, _one(connection, row.id)) for row in rows]

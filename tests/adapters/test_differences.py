@@ -76,7 +76,7 @@ def sizes(store: str, column: str) -> list[tuple[int, int, bool]]:
     return rows(
         store,
         "SELECT length(p.data), p.size, p.base IS NULL FROM recordings r"
-        f" JOIN payloads p ON p.digest = r.{column} ORDER BY r.id",
+        f" JOIN payloads p ON p.id = r.{column} ORDER BY r.id",
     )
 
 
@@ -103,7 +103,7 @@ def test_a_conversation_begins_with_a_difference_to_another_of_its_application(s
 def test_answers_of_one_model_are_differences_to_one_of_them(store: str) -> None:
     """Not each to the one before: a hit must not have to read them all."""
     add(store, *conversation(5))
-    bases = rows(store, "SELECT DISTINCT p.base FROM recordings r JOIN payloads p ON p.digest = r.body")
+    bases = rows(store, "SELECT DISTINCT p.base FROM recordings r JOIN payloads p ON p.id = r.body")
     assert len(bases) == 2
     assert {base for (base,) in bases} == {
         None,
@@ -120,12 +120,12 @@ def test_requests_that_were_refused_are_differences_to_each_other(store: str) ->
     assert all(data < size / 5 for data, size, _ in found[1:])
 
 
-def chain_length(store: str, digest: bytes) -> int:
+def chain_length(store: str, payload: int) -> int:
     """Steps from a payload down to one that stands alone."""
     length = 0
-    bases = dict(rows(store, "SELECT digest, base FROM payloads"))
-    while (below := bases[digest]) is not None:
-        digest, length = below, length + 1
+    bases = dict(rows(store, "SELECT id, base FROM payloads"))
+    while (below := bases[payload]) is not None:
+        payload, length = below, length + 1
     return length
 
 
@@ -140,13 +140,11 @@ def test_the_last_of_a_thousand_turns_is_read_in_few_steps(file_store: str) -> N
         for n in range(1_000)
     ]
     with writing(engine) as connection:
-        digests = [bases.put(connection, one)[0] for one in made]
-    assert (
-        max(chain_length(store, digest) for digest in digests[:: STRIDE - 1]) <= 2 * (STRIDE - 1 + 1_000 // STRIDE) + 1
-    )
+        stored = [bases.put(connection, one)[0] for one in made]
+    assert max(chain_length(store, one) for one in stored[:: STRIDE - 1]) <= 2 * (STRIDE - 1 + 1_000 // STRIDE) + 1
     with engine.connect() as connection:
         started = time.process_time()
-        assert payloads.get(connection, [digests[-1]]) == {digests[-1]: made[-1].identity.document}
+        assert payloads.get(connection, [stored[-1]]) == {stored[-1]: made[-1].identity.document}
         assert time.process_time() - started < 1
     engine.dispose()
 
@@ -204,17 +202,17 @@ def test_a_base_that_was_stored_anew_in_another_way_is_not_mistaken(store: str) 
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        ("DELETE FROM payloads WHERE digest = ?", "has lost payload {}"),
-        ("UPDATE payloads SET codec = 'lzma' WHERE digest = ?", "payload {} is stored as 'lzma'"),
-        ("UPDATE payloads SET data = substr(data, 1, 9) WHERE digest = ?", "payload {} is damaged"),
-        ("UPDATE payloads SET base = digest WHERE digest = ?", "payload {} is damaged"),
+        ("DELETE FROM payloads WHERE id = ?", "has lost payload {}"),
+        ("UPDATE payloads SET codec = 'lzma' WHERE id = ?", "payload {} is stored as 'lzma'"),
+        ("UPDATE payloads SET data = substr(data, 1, 9) WHERE id = ?", "payload {} is damaged"),
+        ("UPDATE payloads SET base = id WHERE id = ?", "payload {} is damaged"),
     ],
 )
 def test_a_base_that_is_gone_or_damaged_is_named(store: str, damage: str, complaint: str) -> None:
     add(store, *conversation(3))
-    [(digest,)] = rows(store, "SELECT request FROM recordings WHERE id = 1")
-    rows(store, damage, digest)
-    with pytest.raises(StoreError, match=complaint.format(digest.hex())):
+    [(payload,)] = rows(store, "SELECT request FROM recordings WHERE id = 1")
+    rows(store, damage, payload)
+    with pytest.raises(StoreError, match=complaint.format(payload)):
         load(store, 3)
 
 
@@ -262,7 +260,7 @@ def test_a_content_too_large_for_a_window_stands_alone(file_store: str) -> None:
         [first] = payloads.add(connection, [New(large[0])])
         [second] = payloads.add(connection, [New(large[1], Base(first.base.digest, large[0]))])
         assert second.base.below is None
-        assert payloads.get(connection, [second.base.digest]) == {second.base.digest: large[1]}
+        assert payloads.get(connection, [second.id]) == {second.id: large[1]}
 
 
 def test_writers_at_once_on_one_store_lose_nothing(store: str) -> None:

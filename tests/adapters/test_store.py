@@ -93,7 +93,7 @@ def test_a_hit_reads_neither_request_nor_document(store: str) -> None:
     add(store, take())
     rows(
         store,
-        "DELETE FROM payloads WHERE digest IN (SELECT request FROM recordings UNION SELECT document FROM recordings)",
+        "DELETE FROM payloads WHERE id IN (SELECT request FROM recordings UNION SELECT document FROM recordings)",
     )
     assert use(store, lambda opened_store: opened_store.replayable(1)) == take(id=1).replayable
     with pytest.raises(StoreError, match="has lost 2 payloads"):
@@ -190,19 +190,19 @@ def test_recordings_are_counted_by_cassette(store: str) -> None:
 @pytest.mark.parametrize(
     ("damage", "values", "complaint"),
     [
-        ("UPDATE payloads SET data = ? WHERE digest = ?", (b"\0",), "has another digest"),
-        ("UPDATE payloads SET data = ?, codec = 'zstd' WHERE digest = ?", (b"\x28\xb5\x2f\xfd",), "is damaged"),
-        ("UPDATE payloads SET codec = 'lzma' WHERE digest = ?", (), "cannot read"),
-        ("DELETE FROM payloads WHERE digest = ?", (), "has lost 1 payloads"),
+        ("UPDATE payloads SET data = ? WHERE id = ?", (b"\0",), "has another digest"),
+        ("UPDATE payloads SET data = ?, codec = 'zstd' WHERE id = ?", (b"\x28\xb5\x2f\xfd",), "is damaged"),
+        ("UPDATE payloads SET codec = 'lzma' WHERE id = ?", (), "cannot read"),
+        ("DELETE FROM payloads WHERE id = ?", (), "has lost 1 payloads"),
     ],
 )
 def test_a_damaged_payload_is_named(store: str, damage: str, values: tuple[bytes, ...], complaint: str) -> None:
     add(store, take())
-    ((digest,),) = rows(store, "SELECT body FROM recordings")
-    rows(store, damage, *values, digest)
+    ((payload,),) = rows(store, "SELECT body FROM recordings")
+    rows(store, damage, *values, payload)
     with pytest.raises(StoreError, match=complaint) as raised:
         load(store, 1)
-    assert digest.hex() in str(raised.value)
+    assert f"payload {payload} " in str(raised.value) or f"is {payload}" in str(raised.value)
 
 
 @settings(deadline=None, max_examples=60)
@@ -211,12 +211,12 @@ def test_no_flipped_bit_is_ever_served(data: st.DataObject, text: bytes) -> None
     with TemporaryDirectory() as folder:
         location = f"{folder}/store.db"
         (added,) = add(location, take(body=text))
-        ((digest, stored),) = rows(
-            location, "SELECT digest, data FROM payloads JOIN recordings ON recordings.body = payloads.digest"
+        ((payload, stored),) = rows(
+            location, "SELECT payloads.id, data FROM payloads JOIN recordings ON recordings.body = payloads.id"
         )
         at, bit = data.draw(st.integers(0, len(stored) - 1)), data.draw(st.integers(0, 7))
         damaged = stored[:at] + bytes([stored[at] ^ 1 << bit]) + stored[at + 1 :]
-        rows(location, "UPDATE payloads SET data = ? WHERE digest = ?", damaged, digest)
+        rows(location, "UPDATE payloads SET data = ? WHERE id = ?", damaged, payload)
         with suppress(StoreError):
             assert load(location, 1) == added
 

@@ -60,13 +60,21 @@ def test_every_recording_of_an_older_store_is_replayed(old: str) -> None:
     assert rows(old, "SELECT version_num FROM alembic_version") == [(REVISION,)]
 
 
+def by_digest(store: str, statement: str) -> Any:
+    """As older revisions have it: what refers to a payload names its digest, and payloads have no numbers to count."""
+    for column in ("document", "request", "body", "completion"):
+        named = f'(SELECT digest FROM payloads named WHERE named.id = "{column}")'
+        statement = statement.replace(f'"{column}"', named)
+    return [row for row in rows(store, statement) if row[0] != "payloads"]
+
+
 def test_nothing_that_an_older_store_says_is_changed(old: str) -> None:
     said = {}
     for table in ("recordings", "payloads", "marks", "calls", "meta", "sqlite_sequence"):
         names = ", ".join(f'"{name}"' for _, name, *_ in rows(old, f"PRAGMA table_info({table})"))
         said[f"SELECT {names} FROM {table}"] = rows(old, f"SELECT {names} FROM {table}")
     Store(old, memory_limit=0).close()
-    assert {statement: rows(old, statement) for statement in said} == said
+    assert {statement: by_digest(old, statement) for statement in said} == said
     assert all(said.values())
     assert rows(old, "PRAGMA integrity_check") == [("ok",)]
     assert rows(old, "PRAGMA foreign_key_check") == []

@@ -223,8 +223,8 @@ def _written(folder: Path, store: Path) -> Iterator[tuple[str, bytes]]:
             yield path.relative_to(folder).as_posix(), path.read_bytes()
     engine = open_engine(store_url(str(store)))
     with engine.connect() as connection:
-        digests = [digest for (digest,) in rows(store, "SELECT digest FROM payloads")]
-        for content in payloads.get(connection, digests).values():
+        ids = [number for (number,) in rows(store, "SELECT id FROM payloads")]
+        for content in payloads.get(connection, ids).values():
             yield "payload", content
             yield "payload, its texts joined", _joined(content)
     engine.dispose()

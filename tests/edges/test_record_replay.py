@@ -188,7 +188,7 @@ def test_a_request_of_twenty_megabytes_travels_untouched(upstream: Upstream, sto
     assert len(upstream.calls) == 2
     assert len(upstream.calls[0].body) > 20_000_000
     assert upstream.calls[1].json() == asked
-    sizes = "SELECT size FROM recordings JOIN payloads ON payloads.digest = recordings.{} ORDER BY recordings.id"
+    sizes = "SELECT size FROM recordings JOIN payloads ON payloads.id = recordings.{} ORDER BY recordings.id"
     assert rows(store, sizes.format("request")) == [(len(call.body),) for call in upstream.calls]
     assert all(size < 2_000 for (size,) in rows(store, sizes.format("document"))), "what is large enters it by digest"
 

@@ -111,7 +111,8 @@ def test_there_and_back_is_where_it_began(place: Set) -> None:
     """Documents that nobody has any more are gone, too."""
     place.ask(MONDAY, TUESDAY)
     everything = (
-        "SELECT 'r', id, key, hex(document) FROM recordings UNION SELECT 'p', size, codec, hex(digest) FROM payloads"
+        "SELECT 'r', r.id, key, hex(digest) FROM recordings r JOIN payloads p ON p.id = r.document"
+        " UNION SELECT 'p', size, codec, hex(digest) FROM payloads"
     )
     before = sorted(rows(place.store, everything))
     place.rules('normalize = ["iso-date"]')
@@ -166,7 +167,7 @@ def test_what_has_no_key_by_the_rules_of_today_keeps_the_one_it_had(place: Set) 
 def test_a_rekey_that_fails_changes_nothing(place: Set) -> None:
     place.ask(MONDAY, TUESDAY)
     keys = place.keys()
-    rows(place.store, "UPDATE payloads SET data = x'00' WHERE digest = (SELECT request FROM recordings WHERE id = 2)")
+    rows(place.store, "UPDATE payloads SET data = x'00' WHERE id = (SELECT request FROM recordings WHERE id = 2)")
     place.rules('normalize = ["iso-date"]')
     ended = chatreel("rekey", "--store", place.store, cwd=place.folder)
     assert ended.returncode == 4
@@ -188,4 +189,4 @@ def replace_request(store: str, request: bytes) -> None:
     rows(
         store, "INSERT INTO payloads (digest, size, codec, data) VALUES (?, ?, 'raw', ?)", digest, len(request), request
     )
-    rows(store, "UPDATE recordings SET request = ?", digest)
+    rows(store, "UPDATE recordings SET request = (SELECT id FROM payloads WHERE digest = ?)", digest)

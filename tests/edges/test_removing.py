@@ -54,10 +54,8 @@ def ids(location: str) -> list[int]:
 def orphans(location: str) -> list[Any]:
     used = "SELECT document FROM recordings UNION SELECT request FROM recordings UNION SELECT body FROM recordings"
     used += " UNION SELECT completion FROM recordings UNION SELECT request FROM calls WHERE request IS NOT NULL"
-    needed = (
-        f"needed(digest) AS ({used} UNION SELECT base FROM payloads JOIN needed USING (digest) WHERE base IS NOT NULL)"
-    )
-    orphans = "SELECT hex(digest) FROM payloads WHERE digest NOT IN (SELECT digest FROM needed)"
+    needed = f"needed(id) AS ({used} UNION SELECT base FROM payloads JOIN needed USING (id) WHERE base IS NOT NULL)"
+    orphans = "SELECT id FROM payloads WHERE id NOT IN (SELECT id FROM needed)"
     return rows(location, f"WITH RECURSIVE {needed} {orphans}")
 
 
@@ -115,8 +113,8 @@ def test_a_damaged_recording_can_be_removed(program: Program, filled: str) -> No
     assert (ended.code, ids(filled)) == (0, [2, 4, 5, 6])
 
 
-def build_on(location: str, base: bytes, number: int) -> bytes:
-    """Store a payload as if it was a difference to another one; its digest."""
+def build_on(location: str, base: int, number: int) -> int:
+    """Store a payload as if it was a difference to another one; its id."""
     digest = sha256(bytes([number])).digest()
     rows(
         location,
@@ -125,7 +123,7 @@ def build_on(location: str, base: bytes, number: int) -> bytes:
         bytes([number]),
         base,
     )
-    return digest
+    return int(rows(location, "SELECT id FROM payloads WHERE digest = ?", digest)[0][0])
 
 
 def test_what_others_are_a_difference_to_stays_as_long_as_they_do(filled: str) -> None:
@@ -133,7 +131,7 @@ def test_what_others_are_a_difference_to_stays_as_long_as_they_do(filled: str) -
     middle = build_on(filled, base, 1)
     last = build_on(filled, middle, 2)
     rows(filled, "UPDATE recordings SET completion = ? WHERE id = 4", last)
-    there = "SELECT count(*) FROM payloads WHERE digest IN (?, ?, ?)"
+    there = "SELECT count(*) FROM payloads WHERE id IN (?, ?, ?)"
     with Archive(filled) as archive:
         archive.remove([3])
         assert rows(filled, there, base, middle, last) == [(3,)]

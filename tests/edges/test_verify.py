@@ -36,12 +36,10 @@ def filled(tmp_path: Path) -> str:
     return location
 
 
-def put(location: str, content: bytes) -> bytes:
-    """Add a payload; its digest."""
-    digest = sha256(content).digest()
-    values = (digest, len(content), content)
+def put(location: str, content: bytes) -> None:
+    """Add a payload that belongs to nobody."""
+    values = (sha256(content).digest(), len(content), content)
     rows(location, "INSERT OR IGNORE INTO payloads (digest, size, codec, data) VALUES (?, ?, 'raw', ?)", *values)
-    return digest
 
 
 def damage(location: str, kind: str) -> None:
@@ -50,15 +48,15 @@ def damage(location: str, kind: str) -> None:
     of_two = f"(SELECT {column} FROM recordings WHERE id = 2)"
     match kind.partition(" ")[2]:
         case "flipped":
-            [(data,)] = rows(location, f"SELECT data FROM payloads WHERE digest = {of_two}")
+            [(data,)] = rows(location, f"SELECT data FROM payloads WHERE id = {of_two}")
             flipped = data[:-1] + bytes([data[-1] ^ 1])
-            rows(location, f"UPDATE payloads SET data = ? WHERE digest = {of_two}", flipped)
+            rows(location, f"UPDATE payloads SET data = ? WHERE id = {of_two}", flipped)
         case "gone":
-            rows(location, f"DELETE FROM payloads WHERE digest = {of_two}")
+            rows(location, f"DELETE FROM payloads WHERE id = {of_two}")
         case "nowhere":
-            rows(location, f"UPDATE recordings SET {column} = x'{'ab' * 32}' WHERE id = 2")
+            rows(location, f"UPDATE recordings SET {column} = {10**9} WHERE id = 2")
         case "codec":
-            rows(location, f"UPDATE payloads SET codec = 'rot13' WHERE digest = {of_two}")
+            rows(location, f"UPDATE payloads SET codec = 'rot13' WHERE id = {of_two}")
         case "of another":
             rows(
                 location,
