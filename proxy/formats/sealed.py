@@ -20,6 +20,7 @@ _TAIL: Final = b"\n      }" + _STOP
 """How an interaction ends: with its digests."""
 
 _SEAL: Final = b',\n        "interaction": "'
+_SEALED: Final = b'"' + _TAIL
 _KEY: Final = b'      "key": '
 
 
@@ -34,7 +35,7 @@ class Unread:
 
 def seal(text: bytes) -> bytes:
     """The text of an interaction with its digest in it."""
-    return text.removesuffix(_TAIL) + _SEAL + digest_of(text).encode() + b'"' + _TAIL
+    return text.removesuffix(_TAIL) + _SEAL + digest_of(text).encode() + _SEALED
 
 
 def unread(data: bytes, empty: bytes) -> tuple[Unread, ...] | None:
@@ -54,8 +55,9 @@ def unread(data: bytes, empty: bytes) -> tuple[Unread, ...] | None:
 def _key_if_sealed(middle: bytes) -> str | None:
     text = _START + middle + _STOP
     start = text.rfind(_SEAL)
-    digest = text[start + len(_SEAL) : -len(_TAIL) - 1]
-    if start < 0 or digest_of(text[:start] + _TAIL).encode() != digest or not middle.startswith(_KEY):
+    digest = text[start + len(_SEAL) : -len(_SEALED)]
+    whole = start >= 0 and text.endswith(_SEALED) and middle.startswith(_KEY)
+    if not whole or digest_of(text[:start] + _TAIL).encode() != digest:
         return None
     key: str = orjson.loads(middle[len(_KEY) : middle.index(b",\n")])
     return key

@@ -158,6 +158,15 @@ def test_a_cassette_of_which_a_byte_was_changed_is_read_at_once(some: list[Recor
     assert cassette.unread(text[:place] + bytes([byte]) + text[place + 1 :], DEFAULT_KEYS) is None
 
 
+def test_a_change_of_any_byte_of_a_cassette_is_seen() -> None:
+    text = written(recorded({"model": "m", "messages": []}, b"{}", at=0))
+    assert cassette.unread(text, DEFAULT_KEYS)
+    for place, byte in enumerate(text):
+        for other in {byte ^ 1, ord("\b")} - {byte}:
+            changed = text[:place] + bytes([other]) + text[place + 1 :]
+            assert cassette.unread(changed, DEFAULT_KEYS) is None, changed[place - 20 : place + 20]
+
+
 def test_a_cassette_that_is_keyed_by_other_rules_is_read_at_once() -> None:
     text = written(recorded({"model": "m", "messages": [], "user": "u"}, b"{}", at=0))
     others = replace(DEFAULT_KEYS, options=KeyOptions(ignore=("/user",)))
