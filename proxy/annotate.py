@@ -7,10 +7,9 @@ nothing is parsed for each hit.
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from cachetools import LRUCache
-
 from chatreel.decide import Found
 from chatreel.facts import Answer, Facts, facts_of, prompt_digest
+from chatreel.generations import Generations
 from chatreel.model import SERVED, Mode, Outcome, Replayable
 from chatreel.prices import Prices, Unpriced
 from chatreel.rates import Price
@@ -18,10 +17,8 @@ from chatreel.redact import DEFAULT_REDACTOR, Redactor
 from chatreel.store import Call
 from chatreel.store.log import Charge
 
-_LATELY: Final = 1_000
-"""Answers and requests of which it is remembered what they say; what a recording comes to in hits is, for longer."""
-
 _REMEMBERED: Final = 10_000
+"""Recordings of which it is remembered what their hits come to; and prices."""
 _TEXTS: Final = ("model_served", "finish_reason", "error_type", "service_tier", "usage")
 """Of facts: what an answer says in words of its own."""
 QUARTER: Final = 900
@@ -60,9 +57,13 @@ def miss_reason(outcome: Outcome, mode: Mode, found: Found) -> str | None:
 
 def without_secrets(facts: Facts, redactor: Redactor) -> Facts:
     """An answer that was not stored is as it came, and so is one that was waited for."""
-    texts = {name: getattr(facts, name) for name in _TEXTS}
-    clean: dict[str, Any] = {name: redactor.text(text) for name, text in texts.items() if text}
-    return replace(facts, **clean) if clean else facts
+    texts = {name: text for name in _TEXTS if (text := getattr(facts, name))}
+    clean: dict[str, Any] = {name: redactor.text(text) for name, text in texts.items()}
+    return facts if clean == texts else replace(facts, **clean)
+
+
+type _Answered = tuple[Facts, Charge, str | None]
+"""What was answered, what that comes to in money, and what was asked."""
 
 
 class Annotator:
@@ -71,10 +72,8 @@ class Annotator:
     def __init__(self, prices: Prices, redactor: Redactor = DEFAULT_REDACTOR) -> None:
         self._prices = prices
         self._redactor = redactor
-        self._facts: LRUCache[tuple[str, int, float], Facts] = LRUCache(_LATELY)
-        self._quotes: LRUCache[tuple[object, ...], Price | Unpriced] = LRUCache(_REMEMBERED)
-        self._answered: LRUCache[tuple[object, ...], tuple[Facts, Charge, str | None]] = LRUCache(_REMEMBERED)
-        self._prompts: LRUCache[str, str | None] = LRUCache(_LATELY)
+        self._quotes: Generations[tuple[object, ...], Price | Unpriced] = Generations(_REMEMBERED, _one)
+        self._answered: Generations[tuple[object, ...], _Answered] = Generations(_REMEMBERED, _one)
 
     def complete(self, call: Call, source: Source) -> Call:
         """The row with everything in it that follows from the answer. Raises nothing."""
@@ -88,17 +87,17 @@ class Annotator:
         call.facts, call.charge, call.prompt = facts, self.charge(call, facts), self._prompt(call, source)
         return call
 
-    def _served(self, call: Call, source: Source, answer: Answer) -> tuple[Facts, Charge, str | None]:
+    def _served(self, call: Call, source: Source, answer: Answer) -> _Answered:
         """What all calls have in common that a recording has answered within a quarter of an hour."""
-        made = (call.cassette, answer.id, answer.recorded_at)
+        made = (call.cassette, answer.id, answer.recorded_at)  # a file that was made anew counts anew
         asked = (call.key, call.model, call.upstream, call.path, call.outcome)
         key = (made, asked, call.started_at // QUARTER)
-        try:
-            return self._answered[key]
-        except KeyError:
+        found = self._answered.get(key)
+        if found is None:
             facts = self._of(call, self._facts_of(call, source))
-            found = self._answered[key] = facts, self.charge(call, facts), self._prompt(call, source)
-            return found
+            found = facts, self.charge(call, facts), self._prompt(call, source)
+            self._answered.put(key, found)
+        return found
 
     def reprice(self, call: Call, recording: Replayable | None) -> Call:
         """A row as today's prices have it. `recording`: given where the row does not say what was answered."""
@@ -126,16 +125,13 @@ class Annotator:
 
     def _of(self, call: Call, facts: Facts) -> Facts:
         """When a recording was made says nothing of when a call got it."""
-        return replace(facts, first_content=None, last_content=None) if call.outcome in SERVED else facts
+        timed = facts.first_content is not None or facts.last_content is not None
+        return replace(facts, first_content=None, last_content=None) if timed and call.outcome in SERVED else facts
 
     def _facts_of(self, call: Call, source: Source) -> Facts:
         if source.answer is None:
             return call.facts
-        key = (call.cassette, source.answer.id, source.answer.recorded_at)  # a file that was made anew counts anew
-        known = self._facts.get(key)
-        if known is None:
-            known = self._facts[key] = without_secrets(facts_of(source.answer), self._redactor)
-        return known
+        return without_secrets(facts_of(source.answer), self._redactor)
 
     def _quote(self, call: Call, facts: Facts) -> Price | Unpriced:
         key = (facts.tokens, facts.model_served, call.model, call.upstream, call.path, int(call.started_at // QUARTER))
@@ -144,15 +140,17 @@ class Annotator:
             url = call.upstream + call.path
             served = facts.model_served or ""
             known = self._prices.quote(facts.tokens, served, url, call.started_at, asked=call.model)
-            self._quotes[key] = known
+            self._quotes.put(key, known)
         return known
 
     def _prompt(self, call: Call, source: Source) -> str | None:
         if call.prompt or not call.key or not source.document:
             return call.prompt
-        if call.key not in self._prompts:
-            self._prompts[call.key] = prompt_digest(source.document)
-        return self._prompts[call.key]
+        return prompt_digest(source.document)
+
+
+def _one(_: object) -> int:
+    return 1
 
 
 def _without_answer(call: Call, facts: Facts) -> Charge:

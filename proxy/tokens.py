@@ -6,9 +6,10 @@ tokens in `completion`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from chatreel.model import Json, JsonObject
 
@@ -36,6 +37,7 @@ class Tokens:
 
 
 _UNREPORTED: Final = {field.name: field.default for field in fields(Tokens)}
+_members: Final = attrgetter(*_UNREPORTED)
 
 # Of several names in one usage, the first with something in it counts: servers fill in zeros for what they do not know.
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -107,24 +109,23 @@ def tokens_of_completion(completion: JsonObject) -> Tokens:
     """Find the usage of a `chat.completion` wherever it stands. Each number comes from the first place that reports it:
     the top level, Groq's `x_groq`, the choices (Moonshot), llama.cpp's `timings`.
     """
-    merged = Tokens(tier=_text(completion.get("service_tier")))
-    for usage in _usages(completion):
-        if isinstance(usage, dict):
-            reported = tokens_of(usage)
-            missing = [name for name, default in _UNREPORTED.items() if getattr(merged, name) == default]
-            merged = replace(merged, **{name: getattr(reported, name) for name in missing})
-    return merged
+    found: dict[str, Any] = {}
+    for tokens in (Tokens(tier=_text(completion.get("service_tier"))), *map(tokens_of, _usages(completion))):
+        for (name, default), value in zip(_UNREPORTED.items(), _members(tokens), strict=True):
+            if value != default:
+                found.setdefault(name, value)
+    return Tokens(**found)
 
 
 def _usages(completion: JsonObject) -> Iterator[Json]:
-    yield completion.get("usage")
-    groq = completion.get("x_groq")
-    yield groq.get("usage") if isinstance(groq, dict) else None
+    """All that is there, the first to be believed first."""
+    places = [completion, completion.get("x_groq")]
     choices = completion.get("choices")
-    for choice in reversed(choices) if isinstance(choices, list) else []:
-        yield choice.get("usage") if isinstance(choice, dict) else None
+    places += reversed(choices) if isinstance(choices, list) else []
+    yield from (usage for place in places if isinstance(place, dict) and (usage := place.get("usage")))
     timings = completion.get("timings")
-    yield _usage_of(timings) if isinstance(timings, dict) else None
+    if isinstance(timings, dict):
+        yield _usage_of(timings)
 
 
 def _usage_of(timings: JsonObject) -> Json:
@@ -155,7 +156,8 @@ def _totals(usage: JsonObject, found: dict[str, int | None]) -> tuple[int | None
 
 
 def _first(usage: JsonObject, paths: list[tuple[str, ...]]) -> int | None:
-    counts = [count for path in paths if (count := _count(_at(usage, path))) is not None]
+    there = [path for path in paths if path[0] in usage]
+    counts = [count for path in there if (count := _count(_at(usage, path))) is not None]
     return next((count for count in counts if count), 0) if counts else None
 
 
@@ -174,7 +176,7 @@ def _count(value: Json) -> int | None:
 
 
 def _cost(usage: JsonObject) -> Decimal | None:
-    amounts = ((_amount(_at(usage, path)), unit) for path, unit in _COSTS.items())
+    amounts = ((_amount(_at(usage, path)), unit) for path, unit in _COSTS.items() if path[0] in usage)
     cost = next((amount * unit for amount, unit in amounts if amount is not None), None)
     return cost if cost is not None and cost <= _MOST else None
 

@@ -4,6 +4,8 @@ A difference is what zstd makes with other contents as its dictionary: matches l
 before.
 """
 
+import threading
+from functools import lru_cache
 from hashlib import sha256
 
 import zstandard
@@ -20,6 +22,12 @@ LEVEL = 6
 
 _WORTH_COMPRESSING = 128
 """Bytes; below this the frame header eats what is saved."""
+
+_KEPT = 16
+"""Decompressors that a thread keeps, each with its dictionary: to make one takes longer than to use it."""
+
+_SHORT = 1 << 16
+"""Bytes of a dictionary, at most, whose decompressor is kept."""
 
 _LARGEST = 1 << 26
 """Bytes of a content and its dictionary, at most: no more than half of the window that every decoder allows."""
@@ -38,12 +46,18 @@ def decode(payload: int, digest: bytes, codec: str, data: bytes, dictionary: byt
     if codec not in (RAW, ZSTD, ZSTD_TWO):
         raise StoreError(f"payload {payload} is stored as {codec!r}, which this version of chatreel cannot read")
     try:
-        content = bytes(data) if codec == RAW else _decompressor(dictionary).decompress(data)
+        content = bytes(data) if codec == RAW else decompress(data, dictionary)
     except zstandard.ZstdError as error:
         raise StoreError(f"payload {payload} is damaged: {error}") from error
     if sha256(content).digest() != digest:
         raise StoreError(f"payload {payload} is damaged: its content has another digest")
     return content
+
+
+def decompress(data: bytes, dictionary: bytes = b"") -> bytes:
+    """What was compressed with that dictionary. Raises `ZstdError`."""
+    made = _kept.decompressor if len(dictionary) <= _SHORT else _decompressor
+    return made(dictionary).decompress(data)
 
 
 def fits(content: bytes, *dictionary: bytes) -> bool:
@@ -71,3 +85,13 @@ def _decompressor(dictionary: bytes) -> zstandard.ZstdDecompressor:
 
 def _raw(dictionary: bytes) -> zstandard.ZstdCompressionDict:
     return zstandard.ZstdCompressionDict(dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+class _Kept(threading.local):
+    """A decompressor is nothing that two threads may use."""
+
+    def __init__(self) -> None:
+        self.decompressor = lru_cache(maxsize=_KEPT)(_decompressor)
+
+
+_kept = _Kept()

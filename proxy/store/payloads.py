@@ -30,7 +30,7 @@ from sqlalchemy.dialects import sqlite
 from chatreel.errors import StoreError
 from chatreel.model import Piece
 from chatreel.store.chains import Chains
-from chatreel.store.coding import LEVEL, RAW, ZSTD, ZSTD_TWO, encode, fits
+from chatreel.store.coding import LEVEL, RAW, ZSTD, ZSTD_TWO, decompress, encode, fits
 from chatreel.store.schema import calls, payloads, recordings
 from chatreel.store.series import Base
 
@@ -197,7 +197,7 @@ def pack_pieces(pieces: Iterable[Piece]) -> bytes:
 def unpack_pieces(data: bytes) -> tuple[Piece, ...]:
     pieces = []
     at = 0
-    for delta, size in orjson.loads(zstandard.decompress(data)):
+    for delta, size in orjson.loads(decompress(data)):
         at += delta
         pieces.append(Piece(at / 1e6, size))
     return tuple(pieces)

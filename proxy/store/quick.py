@@ -15,8 +15,9 @@ import orjson
 import zstandard
 
 from chatreel.errors import StoreError
+from chatreel.generations import Generations
 from chatreel.model import Replayable, Take, WireForm
-from chatreel.store.chains import Chains
+from chatreel.store.coding import ZSTD_TWO, decode
 from chatreel.store.payloads import unpack_pieces
 
 LARGEST = 1_000_000
@@ -28,17 +29,25 @@ SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recordings'),
 """
 """Ids only ever grow, and whoever removes recordings or makes their keys anew leaves a new token."""
 
-_COLUMNS = "id, key, recorded_at, status, headers, form, body, pieces, completion, asked_usage"
-_TAKES = f"SELECT {_COLUMNS} FROM recordings WHERE cassette = ? AND key = ? ORDER BY id"  # noqa: S608 - names of ours
-_ANSWER = f"SELECT {_COLUMNS} FROM recordings WHERE id = ?"  # noqa: S608
-_PAYLOADS = "SELECT id, digest, codec, data, base, size FROM payloads WHERE id IN (?, ?)"
+_TAKE = "r.id, r.form, r.status"
+_ANSWER = f"""
+SELECT {_TAKE}, r.key, r.recorded_at, r.headers, r.pieces, r.asked_usage, r.body = r.completion,
+       a.id, a.digest, a.codec, a.data, a.base, a.size, c.id, c.digest, c.codec, c.data, c.base, c.size
+  FROM recordings r
+  LEFT JOIN payloads a ON a.id = r.body
+  LEFT JOIN payloads c ON c.id = r.completion AND r.completion <> r.body
+"""  # noqa: S608 - names of ours
+_BY_ID = f"{_ANSWER} WHERE r.id = ?"
+_OF_KEY = "WHERE r.cassette = ? AND r.key = ? ORDER BY r.id"
+_FIRST_TWO = f"{_ANSWER} {_OF_KEY} LIMIT 2"
+_TAKES = f"SELECT {_TAKE} FROM recordings r {_OF_KEY}"  # noqa: S608
+_PAYLOAD = "SELECT id, digest, codec, data, base, size FROM payloads WHERE id = ?"
 
-_BASES = 256
-"""Payloads that others are differences to, which are remembered as they lie in the store."""
+_BASES = 4_000_000
+"""Bytes of contents that are remembered because others are differences to them."""
 
-_SHORT = 65_536
-"""Bytes of those that are, at most."""
-
+_DEEPEST = 8
+"""Steps from a difference to what stands alone, at most. Answers take one, and their completions two."""
 
 _FORMS = {form.value: form for form in WireForm}
 
@@ -52,6 +61,23 @@ class _Payload(NamedTuple):
     size: int
 
 
+class _Content(NamedTuple):
+    """A content, and what others that are differences to it may need as well."""
+
+    content: bytes
+    below: bytes
+    """What it is a difference to itself; empty if it stands alone."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return 500 + len(self.content) + len(self.below)
+
+
+_NONE = _Content(b"", b"")
+"""The base of what stands alone."""
+
+
 class Quick:
     """One connection, read only. Used by one thread."""
 
@@ -60,9 +86,9 @@ class Quick:
         self._path = path
         self._check = check
         self._connection: sqlite3.Connection | None = None
-        self._last: dict[int, tuple[Any, ...]] = {}
-        """Rows of the takes that were asked for last: one of them is wanted next."""
-        self._bases: dict[int, _Payload] = {}
+        self._last: tuple[Any, ...] = ()
+        """The row of the key that was asked for last, if it has one take: that is wanted next."""
+        self._bases: Generations[int, _Content] = Generations(_BASES, lambda one: one.size)
 
     def version(self) -> tuple[object, ...] | None:
         """As long as it is the same, no recording has come or gone in between; `None`: not known."""
@@ -76,16 +102,22 @@ class Quick:
     def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
         """All takes of a key, in the order of recording; empty also if they cannot be had."""
         try:
-            self._last = {row[0]: row for row in self._open().execute(_TAKES, (cassette, key))}
-            return tuple([Take(id, _FORMS[row[5]], row[3] >= 400) for id, row in self._last.items()])  # noqa: A001 - its column
+            rows = self._open().execute(_FIRST_TWO, (cassette, key)).fetchall()
+            if len(rows) == 1:  # as most have
+                self._last = rows[0]
+            elif rows:
+                rows = self._open().execute(_TAKES, (cassette, key)).fetchall()
+            return tuple([Take(row[0], _FORMS[row[1]], row[2] >= 400) for row in rows])
         except (sqlite3.Error, KeyError):
             self.close()
             return ()
 
     def replayable(self, recording_id: int) -> Replayable | None:
         """What a hit needs of a recording; `None` if it cannot be had, is large or damaged."""
+        row, self._last = self._last, ()
         try:
-            row = self._last.get(recording_id) or self._open().execute(_ANSWER, (recording_id,)).fetchone()
+            if not row or row[0] != recording_id:
+                row = self._open().execute(_BY_ID, (recording_id,)).fetchone()
             return self._assembled(*row) if row else None
         except (sqlite3.Error, zstandard.ZstdError, StoreError, LookupError, TypeError, ValueError):
             self.close()
@@ -93,7 +125,7 @@ class Quick:
 
     def close(self) -> None:
         """Let go of the connection; the next question opens another one."""
-        self._last = {}
+        self._last = ()
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
@@ -113,20 +145,28 @@ class Quick:
     def _assembled(
         self,
         id: int,  # noqa: A002 - its column
+        form: str,
+        status: int,
         key: str,
         recorded_at: float,
-        status: int,
         headers: str,
-        form: str,
-        body: int,
         pieces: bytes,
-        completion: int,
         asked_usage: int,
+        same: int,
+        *payloads: Any,
     ) -> Replayable | None:
-        rows = self._payloads(body, completion)
-        if any(row.size > LARGEST for row in rows.values()):
+        answer, complete = _Payload(*payloads[:6]), _Payload(*payloads[6:])
+        if answer.size > LARGEST:
             return None
-        contents = Chains(rows).contents((body, completion))
+        content = self._content(answer)
+        if same:
+            completed = content
+        elif complete.size > LARGEST:
+            return None
+        else:
+            if complete.base == answer.id:
+                self._bases.put(answer.id, content)
+            completed = self._content(complete)
         return Replayable(
             id=id,
             key=key,
@@ -134,27 +174,26 @@ class Quick:
             status=status,
             headers=tuple((name, value) for name, value in orjson.loads(headers)),
             form=_FORMS[form],
-            body=contents[body],
+            body=content.content,
             pieces=unpack_pieces(pieces),
-            completion=contents[completion],
+            completion=completed.content,
             asked_usage=bool(asked_usage),
         )
 
-    def _payloads(self, *wanted: int) -> dict[int, _Payload]:
-        """The rows of two payloads, and of all that they are differences to."""
-        rows = self._read(*wanted)
-        missing = {row.base for row in rows.values() if row.base} - rows.keys()
-        while missing:
-            base = missing.pop()
-            row = self._bases.get(base) or self._read(base, base)[base]
-            rows[base] = row
-            if len(row.data) <= _SHORT:
-                if len(self._bases) >= _BASES:
-                    self._bases.clear()
-                self._bases[base] = row
-            if row.base and row.base not in rows:
-                missing.add(row.base)
-        return rows
+    def _content(self, payload: _Payload, steps: int = 0) -> _Content:
+        """A payload, read. Raises `StoreError` if it cannot be had so."""
+        base = _NONE if payload.base is None else self._base(payload.base, steps + 1)
+        dictionary = base.below + base.content if payload.codec == ZSTD_TWO else base.content
+        return _Content(decode(payload.id, payload.digest, payload.codec, payload.data, dictionary), base.content)
 
-    def _read(self, *ids: int) -> dict[int, _Payload]:
-        return {row[0]: _Payload(*row) for row in self._open().execute(_PAYLOADS, ids)}
+    def _base(self, payload: int, steps: int) -> _Content:
+        """A content that another is a difference to."""
+        known = self._bases.get(payload)
+        if known is None:
+            row = self._open().execute(_PAYLOAD, (payload,)).fetchone()
+            found = _Payload(*row) if row else None
+            if found is None or found.size > LARGEST or steps > _DEEPEST:
+                raise StoreError(f"payload {payload} is missing, large or far from what it is built on")
+            known = self._content(found, steps)
+            self._bases.put(payload, known)
+        return known

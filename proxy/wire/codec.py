@@ -5,7 +5,6 @@ bits become floats) or refuse what really travels (half of a surrogate pair, spl
 """
 
 import json
-import re
 from typing import Any, Final, cast
 
 import orjson
@@ -22,8 +21,10 @@ MOST_VALUES: Final = 600_000
 _MANY: Final = 2**20
 """Bytes of a text below which nobody counts its values."""
 
-_LONG_INTEGER: Final = re.compile(rb"[0-9][0-9][0-9][0-9]{16}")
-"""Shorter runs of digits fit 64 bits, signed or not. Spelled for speed: a plain count takes three times as long."""
+_LONG_INTEGER: Final = b"0" * 19
+"""Shorter runs of digits fit 64 bits, signed or not."""
+_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"0" * 9)
+"""So a run of digits is found without a regular expression, which takes ten times as long."""
 
 # Legal unescaped in JSON, but line ends to weak SSE clients: written as escapes, which mean the same (Q23).
 _LINE_END_LOOKALIKES: Final = (("\u2028", rb"\u2028"), ("\u2029", rb"\u2029"), ("\u0085", rb"\u0085"))
@@ -34,7 +35,7 @@ def loads(text: bytes) -> Json:
 
     Raises ValueError: not JSON, not UTF-8, NaN or Infinity, a number no double can hold, or deeper than `MAX_DEPTH`.
     """
-    if _LONG_INTEGER.search(text):
+    if _LONG_INTEGER in text.translate(_DIGITS_ALIKE):
         return _exact_loads(text)
     try:
         return cast("Json", orjson.loads(text))
