@@ -26,7 +26,8 @@ from chatreel.analytics.export import export
 ROUNDS = 7
 PLAIN = "import streamlit as st\nst.title('plain')\nst.metric('one', '1')\n"
 FIGURE = '[data-testid="stMetricValue"]'
-DONE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+DONE = """() => document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    && !document.querySelector('[data-testid="stSkeleton"]')"""
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def visit(browser: Browser, url: str) -> tuple[float, float]:
     page.goto(url, wait_until="commit")
     page.wait_for_selector(FIGURE, timeout=120_000)
     first = time.perf_counter()
-    page.wait_for_selector(DONE, timeout=120_000)
+    page.wait_for_function(DONE, timeout=120_000)
     ended = time.perf_counter()
     context.close()
     return (first - begun) * 1e3, (ended - begun) * 1e3

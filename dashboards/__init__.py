@@ -7,6 +7,7 @@
     controls  period and filters, in the sidebar and in the address
     views     one function for each page
     call      one call, opened: read from the store, told as a conversation, in time, against its nearest recording
+    arrival   the first page that a visitor sees: figures, then charts
     parts     cards, tables, figures, empty states: what pages are put together from
     charts    what is drawn, as specifications of Vega-Lite; forecast: the month; vega: units, axes and tooltips
     wording   amounts, times and parts as a person reads them

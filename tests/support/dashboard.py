@@ -39,7 +39,13 @@ def _script(source: "Any", landing: "Any") -> None:
 
 
 def visit(source: Source, page: str = "overview", /, **address: str | Sequence[str]) -> AppTest:
-    """A page, drawn. `address`: what follows the question mark."""
+    """A page, drawn to its end. `address`: what follows the question mark."""
+    found = arrive(source, page, **address)
+    return found.run() if found.get("skeleton") else found
+
+
+def arrive(source: Source, page: str = "overview", /, **address: str | Sequence[str]) -> AppTest:
+    """As much of a page as its visitor sees first."""
     test = AppTest.from_function(_script, kwargs={"source": source, "landing": page}, default_timeout=120)
     for name, value in address.items():
         test.query_params[name] = value if isinstance(value, str) else [*value]
