@@ -1,11 +1,12 @@
 """Bytes on disk per call of an agent's conversation: in a store, as VCR.py writes it, and as plain JSON rows in SQLite.
 
-Run as `python benchmarks/bench_size.py [--turns 50] [--results 3000]`. Each turn asks with all that was said before,
-ten tools and a system prompt; the model calls a tool, every other time as a stream, whose result of 0.5 to 3 KB ends
-the next request: how much tools bring differs, so the most can be said. What is said is real text: sentences of
-Python's manual, and as results its sources, lists of records, logs. The store is what `chatreel serve` makes of it,
-everything in it: log, indexes, marks, and the usage asked for of each stream. An empty store has some twenty tables and
-indexes of a page each, which a short conversation has to itself.
+Run as `python benchmarks/bench_size.py [--turns 50] [--results 3000] [--conversations 5]`: medians, and how far the
+conversations lie apart. Each turn asks with all that was said before, ten tools and a system prompt; the model calls a
+tool, every other time as a stream, whose result of 0.5 to 3 KB ends the next request: how much tools bring differs, so
+the most can be said. What is said is real text: sentences of Python's manual, and as results its sources, lists of
+records, logs. The store is what `chatreel serve` makes of it, everything in it: log, indexes, marks, and the usage
+asked for of each stream. An empty store has some twenty tables and indexes of a page each, which a short conversation
+has to itself.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
+from statistics import median
 from typing import Any
 
 from vcr.request import Request
@@ -39,7 +41,7 @@ from chatreel.upstreams import Upstreams
 
 URL = "https://api.openai.com/v1/chat/completions"
 MEMORY = 64_000_000
-RNG = random.Random(3)  # noqa: S311 - the same conversation in every run
+RNG = random.Random()  # noqa: S311 - seeded: the same conversations in every run
 SENTENCES = [
     " ".join(sentence.split()) for text in topics.values() for sentence in re.findall(r"[A-Z][^.*`|\\]{30,160}\.", text)
 ]
@@ -266,28 +268,44 @@ def as_rows(calls: list[Call], path: Path) -> None:
 WAYS = {"chatreel": in_a_store, "JSON rows in SQLite": as_rows, "VCR.py, YAML": as_yaml}
 
 
+def measured(calls: list[Call], folder: Path) -> dict[str, tuple[float, float, float]]:
+    """Bytes a call, bytes a call without what an empty store or file has, and milliseconds a call, of each way."""
+    found = {}
+    for name, write in WAYS.items():
+        path, empty = folder / f"{len(found)}", folder / f"{len(found)}-empty"
+        started = time.perf_counter()
+        write(calls, path)
+        took = time.perf_counter() - started
+        write([], empty)
+        stored = path.stat().st_size
+        grown = stored - empty.stat().st_size
+        found[name] = (stored / len(calls), grown / len(calls), took / len(calls) * 1e3)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=50)
     parser.add_argument("--results", type=int, default=3_000, help="bytes that a tool brings, at most")
+    parser.add_argument("--conversations", type=int, default=5)
     arguments = parser.parse_args()
-    turns = arguments.turns
-    calls = list(conversation(turns, arguments.results))
+    found = []
+    for seed in range(arguments.conversations):
+        RNG.seed(seed)
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(measured(list(conversation(arguments.turns, arguments.results)), Path(folder)))
+    show(arguments.turns, found)
+
+
+def show(turns: int, found: list[dict[str, tuple[float, float, float]]]) -> None:
+    """Medians of all conversations, and the least and the most of what is judged."""
     sys.stdout.write(f"{turns} turns         bytes per call   of VCR.py   without what is empty   ms per call\n")
-    found: dict[str, tuple[float, float, float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, write in WAYS.items():
-            path, empty = Path(folder) / f"{len(found)}", Path(folder) / f"{len(found)}-empty"
-            started = time.perf_counter()
-            write(calls, path)
-            took = (time.perf_counter() - started) / turns * 1e3
-            write([], empty)
-            stored = path.stat().st_size
-            found[name] = (stored / turns, (stored - empty.stat().st_size) / turns, took)
-    whole, apart, _ = found["VCR.py, YAML"]
-    for name, (size, grown, took) in found.items():
-        ratios = f"1/{whole / size:<8.1f}{grown:14,.0f}  1/{apart / grown:<6.1f}"
-        sys.stdout.write(f"{name:20}{size:14,.0f}   {ratios}{took:11.1f}\n")
+    for name in WAYS:
+        size, grown, took = (median(one[name][n] for one in found) for n in range(3))
+        ratios = sorted(one["VCR.py, YAML"][0] / one[name][0] for one in found)
+        apart = median(one["VCR.py, YAML"][1] / one[name][1] for one in found)
+        told = f"1/{median(ratios):<8.1f}{grown:14,.0f}  1/{apart:<6.1f}"
+        sys.stdout.write(f"{name:20}{size:14,.0f}   {told}{took:11.1f}   1/{ratios[0]:.1f} to 1/{ratios[-1]:.1f}\n")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from chatreel import sketch
 from chatreel.canonical import KeyOptions, identify, keyed_by
 from chatreel.model import Mode, Outcome, Piece, WireForm
-from chatreel.store import payloads
+from chatreel.store import arrivals, payloads
 from chatreel.store.database import open_engine, store_url
 from chatreel.store.schema import KEYED_BY, calls, marks, meta, recordings
 from chatreel.wire.codec import dumps
@@ -118,7 +118,7 @@ class Filler:
                     "headers": '[["content-type","application/json"],["x-request-id","req_0123456789"]]',
                     "form": (WireForm.SSE if body["stream"] else WireForm.JSON).value,
                     "usage_added": False,
-                    "pieces": payloads.pack_pieces(arrival(answer)),
+                    "pieces": arrivals.pack(arrival(answer)),
                 }
             )
         stored = batched(payloads.put(connection, contents), 4)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chatreel.errors import StoreError
-from chatreel.store.coding import ZSTD_TWO, decode
+from chatreel.store.coding import OF_TWO, decode
 
 
 class Chains:
@@ -54,4 +54,4 @@ class Chains:
         if row.base is None:
             return []
         base = self._rows.get(row.base)
-        return [base.base, row.base] if row.codec == ZSTD_TWO and base and base.base is not None else [row.base]
+        return [base.base, row.base] if row.codec in OF_TWO and base and base.base is not None else [row.base]

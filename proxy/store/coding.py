@@ -13,12 +13,23 @@ import zstandard
 from chatreel.errors import StoreError
 
 RAW = "raw"
-ZSTD = "zstd"
-"""Compressed; with a base, that is the dictionary."""
-ZSTD_TWO = "zstd-two"
+ONE = "z1"
+"""Compressed by zstd, less the four bytes that all of its frames begin with; with a base, that is the dictionary."""
+TWO = "z2"
 """The dictionary is the base of the base, and behind it the base."""
 
-LEVEL = 6
+_FORMATS = {
+    ONE: zstandard.FORMAT_ZSTD1_MAGICLESS,
+    TWO: zstandard.FORMAT_ZSTD1_MAGICLESS,
+    "zstd": zstandard.FORMAT_ZSTD1,
+    "zstd-two": zstandard.FORMAT_ZSTD1,
+}
+"""Of everything that is compressed, also by older versions."""
+
+OF_TWO = frozenset({TWO, "zstd-two"})
+"""Whose dictionary has two parts."""
+
+LEVEL = 8
 
 _WORTH_COMPRESSING = 128
 """Bytes; below this the frame header eats what is saved."""
@@ -43,10 +54,10 @@ def encode(content: bytes, dictionary: bytes) -> bytes | None:
 
 def decode(payload: int, digest: bytes, codec: str, data: bytes, dictionary: bytes) -> bytes:
     """The content, which has that digest. Raises `StoreError` naming the payload, by its id, if it has not."""
-    if codec not in (RAW, ZSTD, ZSTD_TWO):
+    if codec != RAW and codec not in _FORMATS:
         raise StoreError(f"payload {payload} is stored as {codec!r}, which this version of chatreel cannot read")
     try:
-        content = bytes(data) if codec == RAW else decompress(data, dictionary)
+        content = bytes(data) if codec == RAW else decompress(data, dictionary, _FORMATS[codec])
     except zstandard.ZstdError as error:
         raise StoreError(f"payload {payload} is damaged: {error}") from error
     if sha256(content).digest() != digest:
@@ -54,10 +65,10 @@ def decode(payload: int, digest: bytes, codec: str, data: bytes, dictionary: byt
     return content
 
 
-def decompress(data: bytes, dictionary: bytes = b"") -> bytes:
+def decompress(data: bytes, dictionary: bytes = b"", format_: int = zstandard.FORMAT_ZSTD1_MAGICLESS) -> bytes:
     """What was compressed with that dictionary. Raises `ZstdError`."""
     made = _kept.decompressor if len(dictionary) <= _SHORT else _decompressor
-    return made(dictionary).decompress(data)
+    return made(dictionary, format_).decompress(data)
 
 
 def fits(content: bytes, *dictionary: bytes) -> bool:
@@ -66,8 +77,6 @@ def fits(content: bytes, *dictionary: bytes) -> bool:
 
 
 def _compressor(size: int, dictionary: bytes) -> zstandard.ZstdCompressor:
-    if not dictionary:
-        return zstandard.ZstdCompressor(level=LEVEL)
     parameters = zstandard.ZstdCompressionParameters.from_level(
         LEVEL,
         source_size=size,
@@ -75,15 +84,18 @@ def _compressor(size: int, dictionary: bytes) -> zstandard.ZstdCompressor:
         window_log=max(zstandard.WINDOWLOG_MIN, (size + len(dictionary)).bit_length()),  # all of it is in reach
         write_content_size=True,
         write_dict_id=False,
+        format=zstandard.FORMAT_ZSTD1_MAGICLESS,
     )
     return zstandard.ZstdCompressor(dict_data=_raw(dictionary), compression_params=parameters)
 
 
-def _decompressor(dictionary: bytes) -> zstandard.ZstdDecompressor:
-    return zstandard.ZstdDecompressor(dict_data=_raw(dictionary) if dictionary else None)
+def _decompressor(dictionary: bytes, format_: int) -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor(dict_data=_raw(dictionary), format=format_)
 
 
-def _raw(dictionary: bytes) -> zstandard.ZstdCompressionDict:
+def _raw(dictionary: bytes) -> zstandard.ZstdCompressionDict | None:
+    if not dictionary:
+        return None
     return zstandard.ZstdCompressionDict(dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 
 

@@ -14,6 +14,7 @@ from chatreel.model import Mode, Outcome
 from chatreel.store import payloads
 from chatreel.store.bases import Bases
 from chatreel.store.schema import calls
+from chatreel.store.usual import packed_usage, usage_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Call:
 
     @property
     def values(self) -> tuple[object, ...]:
-        return _OWN_PLAIN(self) + _FACTS_OF(self.facts) + _CHARGE_OF(self.charge)
+        return _OWN_PLAIN(self) + _FACTS_BUT_USAGE(self.facts) + (_usage(self.facts),) + _CHARGE_OF(self.charge)
 
 
 OWN = ("call_id", "started_at", "latency", "take")
@@ -102,14 +103,14 @@ OWN = ("call_id", "started_at", "latency", "take")
 _APART = ("facts", "charge")
 """Members of a call whose members are columns of their own."""
 _OWN = (*OWN, *(field.name for field in fields(Call) if field.name not in (*OWN, *_APART)))
-_FACTS = tuple(field.name for field in fields(Facts) if field.name in calls.c)
+_FACTS = (*(field.name for field in fields(Facts) if field.name in calls.c and field.name != "usage"), "usage")
 _CHARGE = tuple(field.name for field in fields(Charge))
 _COLUMNS = [calls.c[name] for name in (*_OWN, *_FACTS, *_CHARGE)]
 
 
 _PLAIN = tuple(name for name in _OWN if name != "request")
 _OWN_PLAIN = attrgetter(*(f"{name}.value" if name in ("outcome", "mode") else name for name in _PLAIN))
-_FACTS_OF, _CHARGE_OF = attrgetter(*_FACTS), attrgetter(*_CHARGE)
+_FACTS_BUT_USAGE, _CHARGE_OF = attrgetter(*_FACTS[:-1]), attrgetter(*_CHARGE)
 _NAMES = (*_PLAIN, *_FACTS, *_CHARGE)
 _INSERT_PLAIN = f"INSERT INTO calls ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)})"  # noqa: S608 - names of ours
 """Rows of calls whose request is not kept, which is nearly all of them, in the words of SQLite."""
@@ -120,7 +121,7 @@ PRICED = (*_FACTS, *_CHARGE)
 
 def insert(connection: Connection, call: Call, bases: Bases | None = None) -> None:
     """Add a row. `bases`: as for `chatreel.store.recordings.insert`."""
-    row = _values(call, _OWN) | _values(call.facts, _FACTS) | _values(call.charge, _CHARGE)
+    row = _values(call, _OWN) | priced_values(call)
     if call.request is not None:
         route = (call.upstream, call.path, call.tenant)
         row["request"] = (bases or Bases()).put_alone(connection, "request", route, call.request, call.request)
@@ -179,7 +180,7 @@ def page(
 
 def priced_values(call: Call) -> dict[str, Any]:
     """The columns `PRICED` of a row."""
-    return _values(call.facts, _FACTS) | _values(call.charge, _CHARGE)
+    return _values(call.facts, _FACTS) | _values(call.charge, _CHARGE) | {"usage": _usage(call.facts)}
 
 
 def _call(connection: Connection, row: Found[Any]) -> Call:
@@ -190,10 +191,15 @@ def _call(connection: Connection, row: Found[Any]) -> Call:
 
 def _call_without_body(row: Found[Any]) -> Call:
     answered = any(value is not None for value in (row.usage, row.finish_reason, row.model_served))
-    facts = Facts(**_values(row, _FACTS), answered=answered)
+    usage = usage_of(bytes(row.usage)) if row.usage is not None else None
+    facts = Facts(**_values(row, _FACTS) | {"usage": usage}, answered=answered)
     charge = Charge(**_values(row, _CHARGE))
     members = {"outcome": Outcome(row.outcome), "mode": Mode(row.mode), "request": None}
     return Call(**_values(row, _OWN) | members, facts=facts, charge=charge)
+
+
+def _usage(facts: Facts) -> bytes | None:
+    return packed_usage(facts.usage) if facts.usage is not None else None
 
 
 def _values(holder: object, names: tuple[str, ...]) -> dict[str, Any]:

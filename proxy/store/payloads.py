@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import orjson
-import zstandard
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -28,9 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 
 from chatreel.errors import StoreError
-from chatreel.model import Piece
 from chatreel.store.chains import Chains
-from chatreel.store.coding import LEVEL, RAW, ZSTD, ZSTD_TWO, decompress, encode, fits
+from chatreel.store.coding import ONE, RAW, TWO, encode, fits
 from chatreel.store.schema import calls, payloads, recordings
 from chatreel.store.series import Base
 
@@ -183,26 +180,6 @@ def collect_garbage(connection: Connection) -> int:
     return deleted
 
 
-def pack_pieces(pieces: Iterable[Piece]) -> bytes:
-    """Arrival times as microseconds since the piece before, so that they compress well."""
-    deltas = []
-    last = 0
-    for piece in pieces:
-        at = round(piece.at * 1e6)
-        deltas.append((at - last, piece.size))
-        last = at
-    return zstandard.compress(orjson.dumps(deltas), LEVEL)
-
-
-def unpack_pieces(data: bytes) -> tuple[Piece, ...]:
-    pieces = []
-    at = 0
-    for delta, size in orjson.loads(decompress(data)):
-        at += delta
-        pieces.append(Piece(at / 1e6, size))
-    return tuple(pieces)
-
-
 @dataclass(frozen=True, slots=True)
 class _Row:
     digest: bytes
@@ -217,12 +194,12 @@ def _row(
     digest: bytes, content: bytes, base: Base | None, known: dict[bytes, bytes | None]
 ) -> tuple[_Row, Base | None]:
     """The row of a content, and what it is a difference to."""
-    codec, dictionary = ZSTD, b""
+    codec, dictionary = ONE, b""
     if base and fits(content, base.content):
         dictionary = base.content
         below = base.below
         if below and known[base.digest] == below.digest and fits(content, below.content, base.content):
-            codec, dictionary = ZSTD_TWO, below.content + base.content
+            codec, dictionary = TWO, below.content + base.content
     else:
         base = None
     data = encode(content, dictionary)

@@ -11,14 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import orjson
 import zstandard
 
 from chatreel.errors import StoreError
 from chatreel.generations import Generations
 from chatreel.model import Replayable, Take, WireForm
-from chatreel.store.coding import ZSTD_TWO, decode
-from chatreel.store.payloads import unpack_pieces
+from chatreel.store import arrivals
+from chatreel.store.coding import OF_TWO, decode
+from chatreel.store.usual import headers_of
 
 LARGEST = 1_000_000
 """Bytes of an answer, or of its completion: longer ones are left to the readers' threads."""
@@ -149,7 +149,7 @@ class Quick:
         status: int,
         key: str,
         recorded_at: float,
-        headers: str,
+        headers: bytes,
         pieces: bytes,
         asked_usage: int,
         same: int,
@@ -172,10 +172,10 @@ class Quick:
             key=key,
             recorded_at=recorded_at,
             status=status,
-            headers=tuple((name, value) for name, value in orjson.loads(headers)),
+            headers=headers_of(headers),
             form=_FORMS[form],
             body=content.content,
-            pieces=unpack_pieces(pieces),
+            pieces=arrivals.unpack(pieces),
             completion=completed.content,
             asked_usage=bool(asked_usage),
         )
@@ -183,7 +183,7 @@ class Quick:
     def _content(self, payload: _Payload, steps: int = 0) -> _Content:
         """A payload, read. Raises `StoreError` if it cannot be had so."""
         base = _NONE if payload.base is None else self._base(payload.base, steps + 1)
-        dictionary = base.below + base.content if payload.codec == ZSTD_TWO else base.content
+        dictionary = base.below + base.content if payload.codec in OF_TWO else base.content
         return _Content(decode(payload.id, payload.digest, payload.codec, payload.data, dictionary), base.content)
 
     def _base(self, payload: int, steps: int) -> _Content:

@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import zstandard
 from sqlalchemy import Connection, Row, bindparam, func, select
 
 from chatreel.errors import StoreError
 from chatreel.model import Identity, Recording, Replayable, Take, WireForm
-from chatreel.store import neighbours, payloads
+from chatreel.store import arrivals, neighbours, payloads
 from chatreel.store.bases import Bases
 from chatreel.store.neighbours import Frequencies
 from chatreel.store.schema import KEYED_BY, meta, recordings
+from chatreel.store.usual import headers_of, packed_headers
 
 _TAKES = (
     select(recordings.c.id, recordings.c.form, recordings.c.status)
@@ -61,14 +61,14 @@ def insert(connection: Connection, recording: Recording, keyed_by: str, memory: 
         "model": recording.model,
         "recorded_at": recording.recorded_at,
         "status": recording.status,
-        "headers": orjson.dumps(recording.headers).decode(),
+        "headers": packed_headers(recording.headers),
         "form": recording.form.value,
         "usage_added": recording.usage_added,
         "document": document,
         "request": request,
         "body": body,
         "completion": completion,
-        "pieces": payloads.pack_pieces(recording.pieces),
+        "pieces": arrivals.pack(recording.pieces),
         "asked_usage": recording.replayable.asked_usage,
     }
     result = connection.execute(recordings.insert().returning(recordings.c.id), row)
@@ -99,10 +99,10 @@ def replayable(connection: Connection, recording_id: int) -> Replayable:
             key=row.key,
             recorded_at=row.recorded_at,
             status=row.status,
-            headers=_headers(row),
+            headers=headers_of(row.headers),
             form=WireForm(row.form),
             body=contents[row.body],
-            pieces=payloads.unpack_pieces(row.pieces),
+            pieces=arrivals.unpack(row.pieces),
             completion=contents[row.completion],
             asked_usage=row.asked_usage,
         )
@@ -121,12 +121,8 @@ def keyed_otherwise(connection: Connection, keyed_by: str) -> bool:
 def _naming_damage(recording_id: int) -> Iterator[None]:
     try:
         yield
-    except (TypeError, ValueError, zstandard.ZstdError) as error:
+    except (StoreError, TypeError, ValueError, zstandard.ZstdError) as error:
         raise StoreError(f"recording {recording_id} is damaged: {error}") from error
-
-
-def _headers(row: Row[Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in orjson.loads(row.headers))
 
 
 def assemble(row: Row[Any], contents: dict[int, bytes]) -> Recording:
@@ -146,11 +142,11 @@ def _recording(row: Row[Any], contents: dict[int, bytes]) -> Recording:
         recorded_at=row.recorded_at,
         request=contents[row.request],
         status=row.status,
-        headers=_headers(row),
+        headers=headers_of(row.headers),
         form=WireForm(row.form),
         usage_added=row.usage_added,
         body=contents[row.body],
-        pieces=payloads.unpack_pieces(row.pieces),
+        pieces=arrivals.unpack(row.pieces),
         completion=contents[row.completion],
         cassette=row.cassette,
         id=row.id,

@@ -65,6 +65,7 @@ def by_digest(store: str, statement: str) -> Any:
     for column in ("document", "request", "body", "completion"):
         named = f'(SELECT digest FROM payloads named WHERE named.id = "{column}")'
         statement = statement.replace(f'"{column}"', named)
+    statement = statement.replace('"headers"', 'CAST("headers" AS TEXT)')
     return [row for row in rows(store, statement) if row[0] != "payloads"]
 
 

@@ -1,4 +1,4 @@
-"""Payloads are known by numbers instead of digests, and two indexes go that cost each call more than they gave."""
+"""Payloads are known by numbers, JSON that repeats itself is bytes, two indexes go that cost more than they gave."""
 
 # ruff: noqa: S608 - the statements are made of names that stand here
 
@@ -41,8 +41,8 @@ def _anew_on_sqlite() -> None:
         f" SELECT rowid, digest, size, codec, data, {_number_of('payloads', 'base', 'rowid', 'payloads')}"
         " FROM payloads ORDER BY rowid"
     )
-    _anew("recordings", _MADE_OF)
-    _anew("calls", ("request",), unique="call_id")
+    _anew("recordings", _MADE_OF, "headers")
+    _anew("calls", ("request",), "usage", unique="call_id")
     op.drop_table("payloads")
     op.rename_table("payloads_new", "payloads")
     op.create_index("payloads_by_base", "payloads", ["base"])
@@ -54,8 +54,11 @@ def _anew_on_sqlite() -> None:
     _without_rowid("alembic_version", sa.Column("version_num", sa.String(32), primary_key=True))
 
 
-def _anew(name: str, numbers: tuple[str, ...], unique: str = "") -> None:
-    """The same table with numbers of payloads in some of its columns. No id that it ever gave is given again."""
+def _anew(name: str, numbers: tuple[str, ...], json: str, unique: str = "") -> None:
+    """The same table with numbers of payloads in some of its columns, and bytes in the one of JSON.
+
+    No id that it ever gave is given again.
+    """
     connection = op.get_bind()
     columns = sa.Table(name, sa.MetaData(), autoload_with=connection).columns
     op.create_table(
@@ -63,7 +66,7 @@ def _anew(name: str, numbers: tuple[str, ...], unique: str = "") -> None:
         *(
             sa.Column(
                 column.name,
-                _NUMBER if column.name in numbers else column.type,
+                _NUMBER if column.name in numbers else sa.LargeBinary() if column.name == json else column.type,
                 primary_key=column.primary_key,
                 nullable=column.nullable,
                 unique=column.name == unique or None,
@@ -76,6 +79,7 @@ def _anew(name: str, numbers: tuple[str, ...], unique: str = "") -> None:
     )
     quoted = {column.name: f'"{column.name}"' for column in columns}
     values = quoted | {one: _number_of(name, one, "id", "payloads_new") for one in numbers}
+    values[json] = f"CAST({json} AS BLOB)"
     names = ", ".join(quoted.values())
     op.execute(f"INSERT INTO {name}_new ({names}) SELECT {', '.join(values.values())} FROM {name} ORDER BY id")
     last = connection.execute(sa.text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": name}).scalar()
@@ -105,6 +109,17 @@ def _in_place() -> None:
         _renumber("recordings", column)
         op.alter_column("recordings", column, nullable=False)
     _renumber("calls", "request", "body of a refused call")
+    _as_bytes("recordings", "headers", "kept response headers: see chatreel.store.usual")
+    _as_bytes("calls", "usage", "JSON, as reported: see chatreel.store.usual")
+    comment = "arrival of the body: see chatreel.store.arrivals"
+    op.alter_column("recordings", "pieces", comment=comment, existing_type=sa.LargeBinary())
+
+
+def _as_bytes(table: str, column: str, comment: str) -> None:
+    """There, the text had its backslashes doubled: see `chatreel.store.text`. JSON has no NUL."""
+    as_it_is = f"convert_to(replace({column}, '\\\\', '\\'), 'UTF8')"
+    op.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE BYTEA USING {as_it_is}")
+    op.alter_column(table, column, comment=comment)
 
 
 def _renumber(table: str, column: str, comment: str | None = None) -> None:
