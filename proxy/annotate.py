@@ -16,6 +16,7 @@ from chatreel.rates import Price
 from chatreel.redact import DEFAULT_REDACTOR, Redactor
 from chatreel.store import Call
 from chatreel.store.log import Charge
+from chatreel.wire.spoken import Spoken
 
 _REMEMBERED: Final = 10_000
 """Recordings of which it is remembered what their hits come to; and prices."""
@@ -42,6 +43,8 @@ class Source:
     """The recording that was served or made; `None`: the row says already what was answered."""
     document: bytes = b""
     """The canonical document of the request; empty if it has none."""
+    said: Spoken | None = None
+    """What the stream says that has just been recorded."""
 
 
 def miss_reason(outcome: Outcome, mode: Mode, found: Found) -> str | None:
@@ -131,7 +134,7 @@ class Annotator:
     def _facts_of(self, call: Call, source: Source) -> Facts:
         if source.answer is None:
             return call.facts
-        return without_secrets(facts_of(source.answer), self._redactor)
+        return without_secrets(facts_of(source.answer, source.said), self._redactor)
 
     def _quote(self, call: Call, facts: Facts) -> Price | Unpriced:
         key = (facts.tokens, facts.model_served, call.model, call.upstream, call.path, int(call.started_at // QUARTER))

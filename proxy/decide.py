@@ -179,6 +179,6 @@ _FORWARDED: dict[Found, str] = {
 
 def why_forwarded(session_mode: Mode, action: Action, found: Found) -> str:
     """The reason in the words of RFC 9211, section 2.2. `session_mode`: what the request itself did not ask for."""
-    if action is Action.FORWARD or (found in (Found.HIT, Found.AGED) and session_mode is Mode.RECORD):
+    if action is Action.FORWARD or session_mode is Mode.RECORD:
         return "bypass"
     return _FORWARDED[found]

@@ -20,6 +20,7 @@ from chatreel.session import Session
 from chatreel.store.alike import Like
 from chatreel.upstreams import Target
 from chatreel.wire.asking import asking_for_usage, asks_for_usage
+from chatreel.wire.spoken import Spoken
 
 
 class Asked(NamedTuple):
@@ -111,6 +112,8 @@ class Exchange:
     """What is served, or was made."""
     answered: "Answered | None" = field(default=None, init=False)
     """What the upstream answered."""
+    said: Spoken | None = field(default=None, init=False)
+    """What the stream says that was recorded."""
     facts: Facts = field(default=NO_FACTS, init=False)
     """What that says of itself, if it was not recorded: a recording can be asked later."""
     take: int | None = field(default=None, init=False)

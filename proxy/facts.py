@@ -3,22 +3,20 @@
 It is worked out once for each recording, off the hot path: a hit's facts are those of the recording it was served from.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Final, Protocol
 
 from chatreel.model import Json, JsonObject, Piece, WireForm
 from chatreel.tokens import Tokens, tokens_of_completion
 from chatreel.wire.codec import dumps, loads_object
 from chatreel.wire.reading import Reading, Verdict, read
-from chatreel.wire.sse import Event, SSEParser
+from chatreel.wire.spoken import Spoken, spoken
 
 _NANO: Final = 10**9
 _USAGE: Final = ("usage", "x_groq", "timings")
 """Members of a completion that count tokens; `chatreel.tokens` reads those of the choices, too."""
-_NOT_THE_ANSWER: Final = frozenset({"role", "reasoning", "reasoning_content", "reasoning_details"})
-"""Members of a delta that a reader still waits through."""
 
 
 class Answer(Protocol):
@@ -88,17 +86,23 @@ class Facts:
 NO_FACTS: Final = Facts()
 
 
-def facts_of(answer: Answer) -> Facts:
-    """The facts of a recording. Raises nothing: what cannot be read says nothing."""
+def facts_of(answer: Answer, said: Spoken | None = None) -> Facts:
+    """The facts of a recording. Raises nothing: what cannot be read says nothing.
+
+    `said`: what its stream says, if it has just been read.
+    """
     if not answer.completion:
         return facts_of_bytes(answer.status, answer.body, answer.pieces)
-    return _facts(_object(answer.completion), answer.form, answer.body, answer.pieces)
+    if answer.form is WireForm.SSE and said is None:
+        said = spoken(answer.body)
+    return _facts(_object(answer.completion), said, answer.pieces)
 
 
 def facts_of_bytes(status: int, body: bytes, pieces: tuple[Piece, ...]) -> Facts:
     """The facts of an answer that was not recorded, or is an error. Raises nothing."""
     reading = read(body, status=status)
-    return replace(_facts(reading.completion, reading.form, body, pieces), error_type=_error_type(reading))
+    said = reading.spoken if reading.form is WireForm.SSE else None
+    return replace(_facts(reading.completion, said, pieces), error_type=_error_type(reading))
 
 
 def prompt_digest(document: bytes) -> str | None:
@@ -111,16 +115,16 @@ def prompt_digest(document: bytes) -> str | None:
     return blake2b(dumps(messages), digest_size=8).hexdigest() if messages else None
 
 
-def _facts(completion: JsonObject | None, form: WireForm, body: bytes, pieces: tuple[Piece, ...]) -> Facts:
-    chunks, first, last = _content(body, pieces) if form is WireForm.SSE else (None, None, None)
+def _facts(completion: JsonObject | None, said: Spoken | None, pieces: tuple[Piece, ...]) -> Facts:
+    """`said`: what was said in events, if it was a stream."""
     told = completion or {}
     tokens = tokens_of_completion(told)
     return Facts(
         model_served=_text(told.get("model")),
         finish_reason=_finish_reason(told),
-        chunks=chunks,
-        first_content=first,
-        last_content=last,
+        chunks=said.events if said else None,
+        first_content=_arrival(said.first, pieces) if said else None,
+        last_content=_arrival(said.last, pieces) if said else None,
         prompt_tokens=tokens.prompt,
         completion_tokens=tokens.completion,
         cached_tokens=tokens.cached,
@@ -135,30 +139,11 @@ def _facts(completion: JsonObject | None, form: WireForm, body: bytes, pieces: t
     )
 
 
-def _content(body: bytes, pieces: tuple[Piece, ...]) -> tuple[int, float | None, float | None]:
-    """How many events of a stream carry something of the message, and when the first and the last were complete."""
-    times = [at for at, event in _arrivals(body, pieces) if _carries(event)]
-    return len(times), times[0] if times else None, times[-1] if times else None
-
-
-def _arrivals(body: bytes, pieces: tuple[Piece, ...]) -> Iterator[tuple[float, Event]]:
-    parser = SSEParser()
-    start, at = 0, 0.0
-    for piece in pieces:
-        at = piece.at
-        for event in parser.feed(body[start : start + piece.size]):
-            yield at, event
-        start += piece.size
-    for event in parser.close():
-        yield at, event
-
-
-def _carries(event: Event) -> bool:
-    return any(_says(choice.get("delta")) for choice in _choices(_object(event.data) or {}))
-
-
-def _says(delta: Json) -> bool:
-    return isinstance(delta, dict) and any(value for name, value in delta.items() if name not in _NOT_THE_ANSWER)
+def _arrival(position: int, pieces: tuple[Piece, ...]) -> float | None:
+    """When so many bytes of the body had come; `None` for none."""
+    ends = accumulate(piece.size for piece in pieces)
+    reached = (piece.at for piece, end in zip(pieces, ends, strict=True) if end >= position)
+    return next(reached, None) if position else None
 
 
 def _finish_reason(completion: JsonObject) -> str | None:

@@ -117,6 +117,19 @@ def test_without_the_list_of_prices_only_ones_own_are_known(tmp_path: Path) -> N
     assert other == "Unpriced(reason=\"there is no list of prices without the extra: pip install 'chatreel[proxy]'\")"
 
 
+def test_the_engine_comes_without_what_has_no_part_in_it_and_says_so_to_whoever_calls_it(tmp_path: Path) -> None:
+    code = (
+        "import sys\nimport chatreel.engine.assembly\n"
+        "print([name for name in ('aioquic', 'pyparsing.core', 'ruamel.yaml.main', 'mitmproxy.addons.view')"
+        " if name in sys.modules])\n"
+        "import ruamel.yaml\nprint(ruamel.yaml.YAML(typ='safe', pure=True).load('a: 1'))\n"
+        "from mitmproxy.proxy.layers.quic import RawQuicLayer\nRawQuicLayer(None)"
+    )
+    ended = python(code, cwd=tmp_path)
+    assert ended.stdout == "[]\n{'a': 1}\n"
+    assert "NotImplementedError: mitmproxy.proxy.layers.quic.RawQuicLayer is left out of chatreel" in ended.stderr
+
+
 @pytest.mark.parametrize("module", ["chatreel.engine.addon", "chatreel.engine.master"])
 def test_the_engine_is_what_the_extra_is_for(tmp_path: Path, module: str) -> None:
     """Else the tests around this one would block a package that nobody needs."""

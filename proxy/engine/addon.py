@@ -28,6 +28,7 @@ from chatreel.engine.messages import (
     answered_in_pieces,
     answered_whole,
     asked_of,
+    broken,
     is_stream,
     response_of,
     tee_into,
@@ -91,10 +92,10 @@ class ChatreelAddon:
             return
         route = route_of(flow)
         if is_control(flow):
-            flow.response = self._broken()
+            flow.response = broken()
             flow.response = response_of(await self._control.answer(asking_of(flow.request)))
         elif route and route.is_chat and not route.exchange:
-            flow.response = self._broken()
+            flow.response = broken()
             flow.response = await self._open(flow, route)
 
     async def _open(self, flow: http.HTTPFlow, route: Route) -> http.Response | None:
@@ -212,10 +213,6 @@ class ChatreelAddon:
         address = nextlayer.context.server.address
         is_upstream = address is not None and self._upstreams.is_at(*address[:2])
         return is_upstream and _METHOD.match(nextlayer.data_client()) is not None
-
-    def _broken(self) -> http.Response:
-        """What a client gets if a hook raises after this."""
-        return self._rules.refuse(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log"))
 
     def _learn(self, route: Route, response: http.Response) -> None:
         if route.exchange and route.asked_again and response.status_code < 300:

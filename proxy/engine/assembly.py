@@ -16,10 +16,12 @@ from chatreel.engine.fast_layer import FastLayer
 from chatreel.engine.fast_path import FastPath
 from chatreel.engine.firewall import Firewall
 from chatreel.engine.gate import Gate
+from chatreel.engine.hooks import Hooks
 from chatreel.engine.interim import pass_over
 from chatreel.engine.master import Listen, ProxyMaster
 from chatreel.engine.messages import response_of
 from chatreel.engine.route import is_over, parts_of
+from chatreel.engine.unchecked import trust_messages
 from chatreel.recorder import Recorder
 from chatreel.reply import refusal
 from chatreel.sessions import Sessions
@@ -51,7 +53,9 @@ def assemble(
 ) -> ProxyMaster:
     """A proxy that does not listen yet. `fast_path`: whether hits are answered without the engine where they can be."""
     pass_over()
+    trust_messages()
     server = Proxyserver()
+    hooks = Hooks()
     gate = Gate(listen.policy, upstreams)
     firewall = Firewall(sessions, upstreams)
     admission = Admission(sessions, upstreams, control, recorder, max_body=limits.max_body)
@@ -65,9 +69,10 @@ def assemble(
         opening=firewall.opening,
         drains=Drains(limits.drain),
         bodies=Bodies(limits.max_bodies, server.connections),
+        begin=hooks.begin,
     )
     fast = FastPath(recorder, admission, gate, max_body=limits.max_body)
     fast_layer = partial(FastLayer, rules=rules, fast=fast, handlers=server.connections) if fast_path else None
     addon = ChatreelAddon(recorder, admission, control, upstreams, rules, fast_layer)
     bolts = (gate, firewall, Destinations(upstreams, server))
-    return ProxyMaster(bolts, addon, server, listen, certificates)
+    return ProxyMaster(bolts, addon, server, hooks, listen, certificates)

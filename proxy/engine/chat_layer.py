@@ -1,4 +1,4 @@
-"""mitmproxy's HTTP layer with ten things changed, each of them impossible from a hook.
+"""mitmproxy's HTTP layer with eleven things changed, each of them impossible from a hook.
 
 - Before the end of a streamed response goes out, a hook of our own is awaited: the recording is stored before the
   client can have the whole answer.
@@ -11,12 +11,14 @@
 - A body that ends with trailers is a body, not the end of the connection.
 - A request gets a connection, new or reused, only if it was admitted to its upstream (`chatreel.engine.firewall`).
 - An answer that is to be recorded is read to its end also if its client leaves (`chatreel.engine.draining`).
+- A hook that has nothing to wait for is over when it was asked for (`chatreel.engine.hooks`).
 - An upstream that fails before its response has begun is answered in the API's shape, not with a page of HTML.
 
 Written against mitmproxy 12.2 (`mitmproxy/proxy/layers/http/__init__.py`); pyproject.toml caps the version.
 """
 
 import logging
+from collections import deque
 
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer
@@ -42,6 +44,16 @@ class ChatHttpLayer(BoundedHttpLayer):
     def __init__(self, context: Context, mode: HTTPMode, rules: Rules) -> None:
         super().__init__(context, mode)
         self._rules = rules
+
+    def _handle_event(self, event: events.Event) -> Commands:
+        """What the engine does, but that it need not be asked to run a hook that has nothing to wait for."""
+        coming = deque([event])
+        while coming:
+            for command in super()._handle_event(coming.popleft()):
+                if isinstance(command, commands.StartHook) and command.blocking and self._rules.begin(command):
+                    coming.append(events.HookCompleted(command))
+                else:
+                    yield command
 
     def make_stream(self, stream_id: int) -> Commands:
         self.streams[stream_id] = ChatHttpStream(self.context.fork(), stream_id, self._rules)

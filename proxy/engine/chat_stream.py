@@ -81,6 +81,8 @@ class Rules:
     """Told of each connection that is opened for a request that was admitted."""
     drains: Drains
     bodies: Bodies
+    begin: Callable[[commands.StartHook], bool]
+    """Begins a hook; whether that was all of it."""
 
 
 class ChatHttpStream(BoundedHttpStream):

@@ -7,9 +7,9 @@ from mitmproxy import connection, http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from chatreel.access import TOKEN_HEADER, Entry, entry, proxy_entry
-from chatreel.api_errors import ApiError, Problem, blocked, guarded, no_proxy_token, no_token
+from chatreel.api_errors import ApiError, blocked, guarded, no_proxy_token, no_token
 from chatreel.destinations import is_guarded
-from chatreel.engine.messages import response_of
+from chatreel.engine.messages import broken, response_of
 from chatreel.reply import refusal
 from chatreel.upstreams import Upstreams
 
@@ -38,7 +38,7 @@ class Gate:
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """A client of the forward proxy asks for a tunnel."""
-        flow.response = _broken()
+        flow.response = broken()
         error = self._proxy_error(flow) or self._target_error(flow)
         if error is None:
             self._admitted.add(flow.client_conn.id)
@@ -47,7 +47,7 @@ class Gate:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response or flow.error:
             return
-        flow.response = _broken()
+        flow.response = broken()
         if isinstance(flow.client_conn.proxy_mode, ReverseMode):
             error = self._entry_error(flow.request.headers)
         elif flow.client_conn.id in self._admitted:
@@ -94,7 +94,3 @@ class Gate:
 
 def _refused(error: ApiError) -> http.Response:
     return response_of(refusal(error))
-
-
-def _broken() -> http.Response:
-    return _refused(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log"))

@@ -3,11 +3,17 @@
 mitmproxy's reader of HTTP/1 takes the first response that comes for the answer, and the answer for nobody's. Its reader
 of HTTP/2 passes over them by itself. Clients do not get them: they may come at any time, so nobody waits for one.
 
+And the chunks of a body that came in one read go on in one piece. How a server cuts its body means nothing (RFC 9112,
+section 7.1), they have arrived at the same moment, and each piece takes the engine as long as a whole read does.
+
 Written against mitmproxy 12.2 (`mitmproxy/proxy/layers/http/_http1.py`); pyproject.toml caps the version.
 """
 
 import re
 
+from h11 import Data, EndOfMessage, ProtocolError
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers import http
 
@@ -23,6 +29,41 @@ class _AnswerReader(http.Http1Client):
             while _INTERIM.match(bytes(self.buf)) and self.buf.maybe_extract_lines():
                 pass
         yield from super().read_headers(event)
+
+    def read_body(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if type(self.body_reader) is ChunkedReader:
+            self.body_reader = Together()
+        yield from super().read_body(event)
+
+
+class Together(ChunkedReader):
+    """Reads the chunks that are there as one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: EndOfMessage | ProtocolError | None = None
+        """What follows them: the end, or something that is no chunk."""
+
+    def __call__(self, buf: ReceiveBuffer) -> Data | EndOfMessage | None:
+        pieces: list[bytes] = []
+        while self._next is None and (found := self._read(buf)):
+            pieces.append(found)
+        if pieces:
+            return Data(data=b"".join(pieces))
+        if isinstance(self._next, ProtocolError):
+            raise self._next
+        return self._next
+
+    def _read(self, buf: ReceiveBuffer) -> bytes:
+        """What is there of the next chunk."""
+        try:
+            found = super().__call__(buf)
+        except ProtocolError as error:
+            self._next = error
+            return b""
+        if isinstance(found, EndOfMessage):
+            self._next = found
+        return bytes(found.data) if isinstance(found, Data) else b""
 
 
 def pass_over() -> None:

@@ -17,6 +17,7 @@ from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.crowd import Crowd
 from chatreel.engine.engine_addons import NextLayer, Proxyserver, TlsConfig
 from chatreel.engine.gate import OPEN, Policy
+from chatreel.engine.hooks import Hooks, take_over
 from chatreel.errors import ServeError
 
 _NOWHERE = "http://127.0.0.1:9"
@@ -58,12 +59,19 @@ class ProxyMaster:
     """The engine, from listening to stopped."""
 
     def __init__(
-        self, bolts: Sequence[object], addon: ChatreelAddon, server: Proxyserver, listen: Listen, certificates: Path
+        self,
+        bolts: Sequence[object],
+        addon: ChatreelAddon,
+        server: Proxyserver,
+        hooks: Hooks,
+        listen: Listen,
+        certificates: Path,
     ) -> None:
         """`bolts`: addons that are asked before ours. `certificates`: folder for the engine's own authority."""
         self._listen = listen
         self._server = server
         self._master = Master(Options(), event_loop=asyncio.get_running_loop())
+        take_over(self._master, hooks)
         # In the order in which their hooks run.
         self._master.addons.add(*bolts)
         self._master.addons.add(addon, Crowd(listen.max_connections), self._server, NextLayer(), _TlsConfig())

@@ -1,10 +1,12 @@
 """Between mitmproxy's messages and our values."""
 
 import time
+from functools import cache
 
 from mitmproxy import http
 
 from chatreel import tags
+from chatreel.api_errors import ApiError, Problem
 from chatreel.canonical import credential_headers
 from chatreel.engine.answers import TOO_LONG, passed_on
 from chatreel.engine.decoding import LIMIT, BrokenCoding, decoder
@@ -13,7 +15,7 @@ from chatreel.engine.tee import Tee
 from chatreel.exchange import Answered, Asked, Exchange
 from chatreel.http_caching import CacheStatus, asked_control
 from chatreel.model import Piece
-from chatreel.reply import Reply
+from chatreel.reply import Reply, refusal
 
 
 def asked_of(request: http.Request, route: Route, limit: int) -> Asked:
@@ -34,6 +36,12 @@ def cache_control_of(request: http.Request) -> str:
 def response_of(reply: Reply) -> http.Response:
     headers = tuple((name.encode(), value.encode()) for name, value in reply.headers)
     return http.Response.make(reply.status, reply.body, headers)
+
+
+@cache
+def broken() -> http.Response:
+    """What a client gets if a hook raises after this was set: one for all, for each request has it for a moment."""
+    return response_of(refusal(ApiError(Problem.INTERNAL, "chatreel failed on this request; see its log")))
 
 
 def add_cache_status(response: http.Response, status: CacheStatus) -> None:

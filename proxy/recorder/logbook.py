@@ -111,7 +111,8 @@ class Logbook:
     def _completing(self, exchange: Exchange) -> tuple[Callable[[Call], Call], float | None]:
         """How a row is completed beside the hot path, and when the recording was made that its call has got."""
         answer = exchange.answer
-        source = Source(answer, exchange.identity.document if exchange.identity else b"") if answer else Source()
+        document = exchange.identity.document if exchange.identity else b""
+        source = Source(answer, document, exchange.said) if answer else Source()
         return partial(self._annotator.complete, source=source), answer.recorded_at if answer else None
 
     def _tell(self, session: Session, completed: Call) -> None:

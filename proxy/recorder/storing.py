@@ -8,7 +8,7 @@ from chatreel.errors import NotKeyable
 from chatreel.exchange import Answered, Exchange
 from chatreel.facts import Facts, facts_of_bytes
 from chatreel.http_caching import CacheStatus
-from chatreel.model import Recording, Replayable
+from chatreel.model import Recording, Replayable, WireForm
 from chatreel.redact import Redactor, kept_headers
 from chatreel.request import Kept, Keys
 from chatreel.scrubbing import Scrubbed, Unscrubbed, is_clean, scrubbed
@@ -54,6 +54,7 @@ async def store(exchange: Exchange, answered: Answered, keys: Keys) -> CacheStat
     )
     exchange.recording_id = stored.id
     exchange.answer = stored.replayable
+    exchange.said = answer.reading.spoken if answer.reading.form is WireForm.SSE else None
     exchange.session.repeats.served(stored.identity.key, exchange.form)
     if exchange.flight and complete:  # an error is nobody's but the one's who got it
         exchange.flight.land(_as_it_came(stored.replayable, answered, reading))

@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Select, any
 
 from chatreel import sketch
 from chatreel.store import payloads
+from chatreel.store.direct import Direct, is_direct
 from chatreel.store.schema import marks, recordings
 
 # One parameter that holds all marks: a thousand of them would cost more than the search.
@@ -36,6 +37,8 @@ def _alike(among: ColumnElement[bool]) -> Select[Any]:
 
 
 _FREQUENCIES = {engine: _frequencies(among) for engine, among in _AMONG.items()}
+_FREQUENCIES_DIRECTLY = Direct(_FREQUENCIES["sqlite"])
+_MARK_DIRECTLY = Direct(marks.insert(), "mark", "recording_id")
 _ALIKE = {engine: _alike(among) for engine, among in _AMONG.items()}
 _NEWEST = (
     select(recordings.c.id)
@@ -81,8 +84,7 @@ class Frequencies:
         unknown = [mark for mark in wanted if mark not in self._known]
         if unknown:
             self._known.update(dict.fromkeys(unknown, 0))
-            query = _FREQUENCIES[connection.dialect.name]
-            self._known.update(map(tuple, connection.execute(query, {"marks": _listed(connection, unknown)}).all()))
+            self._known.update(_frequencies_of(connection, {"marks": _listed(connection, unknown)}))
         return self._known
 
     def count(self, stored: Iterable[int]) -> None:
@@ -99,8 +101,19 @@ def index(
     found = sketch.marks(document, cassette)
     chosen = sketch.worth_storing(found, frequencies.of(connection, found))
     if chosen:
-        connection.execute(marks.insert(), [{"mark": mark, "recording_id": recording_id} for mark in chosen])
+        rows = [{"mark": mark, "recording_id": recording_id} for mark in chosen]
+        if is_direct(connection):
+            _MARK_DIRECTLY.run_each(connection, rows)
+        else:
+            connection.execute(marks.insert(), rows)
         frequencies.count(chosen)
+
+
+def _frequencies_of(connection: Connection, wanted: dict[str, Any]) -> Iterable[tuple[int, int]]:
+    if is_direct(connection):
+        return [(mark, frequency) for mark, frequency in _FREQUENCIES_DIRECTLY.run(connection, wanted)]
+    found = connection.execute(_FREQUENCIES[connection.dialect.name], wanted)
+    return [(row.mark, row.frequency) for row in found]
 
 
 def near(connection: Connection, cassette: str, document: bytes, limit: int) -> list[Neighbour]:

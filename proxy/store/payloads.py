@@ -5,10 +5,10 @@ to another, its base, which is stored before it and kept as long as it is needed
 `chatreel.store.bases` sees to it that they are short.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -28,6 +28,7 @@ from sqlalchemy.dialects import sqlite
 from chatreel.errors import StoreError
 from chatreel.store.chains import Chains
 from chatreel.store.coding import ONE, RAW, TWO, encode, fits
+from chatreel.store.direct import Direct, is_direct
 from chatreel.store.schema import calls, payloads, recordings
 from chatreel.store.series import Base
 
@@ -39,6 +40,15 @@ _KNOWN = (
     select(payloads.c.digest, payloads.c.id, _BELOW.c.digest.label("base"))
     .outerjoin(_BELOW, _BELOW.c.id == payloads.c.base)
     .where(payloads.c.digest.in_(bindparam("wanted", expanding=True)))
+)
+_KNOWN_ONE = Direct(
+    select(payloads.c.digest, payloads.c.id, _BELOW.c.digest.label("base"))
+    .outerjoin(_BELOW, _BELOW.c.id == payloads.c.base)
+    .where(payloads.c.digest == bindparam("digest"))
+)
+_ADDED = (payloads.c.digest, payloads.c.id)
+_ADD_ONE = Direct(
+    sqlite.insert(payloads).on_conflict_do_nothing().returning(*_ADDED), "digest", "size", "codec", "data", "base"
 )
 _CHAIN = (
     select(payloads.c.id, payloads.c.base)
@@ -85,7 +95,7 @@ def add(connection: Connection, several: Iterable[New]) -> list[Stored]:
     wanted = {digest for digest, _ in addressed} | {new.base.digest for _, new in addressed if new.base}
     ids: dict[bytes, int] = {}
     known: dict[bytes, bytes | None] = {}
-    for digest, number, base_digest in connection.execute(_KNOWN, {"wanted": [*wanted]}):
+    for digest, number, base_digest in _known(connection, wanted):
         ids[digest], known[digest] = number, base_digest
     rows: list[_Row] = []
     found: dict[bytes, Base] = {}
@@ -119,11 +129,25 @@ def _insert(connection: Connection, rows: Sequence["_Row"], ids: dict[bytes, int
             }
             for row in ready
         ]
-        statement = insert_missing(connection, payloads).returning(payloads.c.digest, payloads.c.id)
-        ids.update((digest, number) for digest, number in connection.execute(statement, values))
+        ids.update(_add_missing(connection, values))
         if missing := [row.digest for row in ready if row.digest not in ids]:  # another writer has come first
-            ids.update((row.digest, row.id) for row in connection.execute(_KNOWN, {"wanted": missing}))
+            ids.update((digest, number) for digest, number, _ in _known(connection, missing))
         rows = [row for row in rows if row.digest not in ids]
+
+
+def _known(connection: Connection, wanted: Collection[bytes]) -> Iterable[Any]:
+    """Digest, id and digest of the base of those that are there."""
+    if is_direct(connection):
+        return _KNOWN_ONE.run_each(connection, ({"digest": digest} for digest in wanted))
+    return connection.execute(_KNOWN, {"wanted": [*wanted]})
+
+
+def _add_missing(connection: Connection, values: list[dict[str, Any]]) -> Iterable[Any]:
+    """Digest and id of those that were not there."""
+    if is_direct(connection):
+        return _ADD_ONE.run_each(connection, values)
+    added = connection.execute(insert_missing(connection, payloads).returning(*_ADDED), values)
+    return [(row.digest, row.id) for row in added]
 
 
 def insert_missing(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":

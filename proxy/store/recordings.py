@@ -7,11 +7,13 @@ from typing import Any
 
 import zstandard
 from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy.dialects import sqlite
 
 from chatreel.errors import StoreError
 from chatreel.model import Identity, Recording, Replayable, Take, WireForm
 from chatreel.store import arrivals, neighbours, payloads
 from chatreel.store.bases import Bases
+from chatreel.store.direct import Direct, is_direct
 from chatreel.store.neighbours import Frequencies
 from chatreel.store.schema import KEYED_BY, meta, recordings
 from chatreel.store.usual import headers_of, packed_headers
@@ -31,6 +33,9 @@ _ANSWER = select(
         )
     )
 ).where(recordings.c.id == bindparam("id"))
+_INSERT = recordings.insert().returning(recordings.c.id)
+_INSERT_DIRECTLY = Direct(_INSERT, *(column.name for column in recordings.c if column.name != "id"))
+_NOTE_KEYS = Direct(sqlite.insert(meta).on_conflict_do_nothing(), "name", "value")
 _COUNT = select(func.count()).where(recordings.c.cassette == bindparam("cassette"))
 _KEYED_OTHERWISE = select(meta.c.value).where(meta.c.name == KEYED_BY, meta.c.value != bindparam("keyed_by")).limit(1)
 
@@ -49,7 +54,7 @@ def insert(connection: Connection, recording: Recording, keyed_by: str, memory: 
     `keyed_by`: how its key was made. `memory`: of the writer; it comes to know this recording.
     """
     memory = memory or Memory()
-    connection.execute(payloads.insert_missing(connection, meta), {"name": KEYED_BY, "value": keyed_by})
+    _note_keys(connection, keyed_by)
     document, request, body, completion = memory.bases.put(connection, recording)
     row = {
         "cassette": recording.cassette,
@@ -71,10 +76,25 @@ def insert(connection: Connection, recording: Recording, keyed_by: str, memory: 
         "pieces": arrivals.pack(recording.pieces),
         "asked_usage": recording.replayable.asked_usage,
     }
-    result = connection.execute(recordings.insert().returning(recordings.c.id), row)
-    recording_id = int(result.scalar_one())
+    recording_id = _insert(connection, row)
     neighbours.index(connection, recording.cassette, recording_id, recording.identity.document, memory.frequencies)
     return recording_id
+
+
+def _note_keys(connection: Connection, keyed_by: str) -> None:
+    row = {"name": KEYED_BY, "value": keyed_by}
+    if is_direct(connection):
+        _NOTE_KEYS.run(connection, row)
+    else:
+        connection.execute(payloads.insert_missing(connection, meta), row)
+
+
+def _insert(connection: Connection, row: dict[str, Any]) -> int:
+    if is_direct(connection):
+        [[recording_id]] = _INSERT_DIRECTLY.run(connection, row)
+    else:
+        recording_id = connection.execute(_INSERT, row).scalar_one()
+    return int(recording_id)
 
 
 def takes(connection: Connection, cassette: str, key: str) -> tuple[Take, ...]:

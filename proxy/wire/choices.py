@@ -61,7 +61,10 @@ class ChoiceParts:
             self._message = message
         for key, value in choice.items():
             if key not in _IGNORED:
-                self._choice.setdefault(key, Last()).add(value)
+                rule = self._choice.get(key)
+                if rule is None:
+                    rule = self._choice[key] = Last()
+                rule.add(value)
 
     @property
     def finish_reason(self) -> Json:

@@ -9,7 +9,8 @@ from chatreel.model import Json, JsonObject, WireForm
 from chatreel.wire.api_errors import GIVEN_UP, find_error
 from chatreel.wire.codec import MOST_VALUES, has_too_many_values, is_json, loads
 from chatreel.wire.reassemble import Reassembler
-from chatreel.wire.sse import parse
+from chatreel.wire.spoken import SILENT, Spoken, summed
+from chatreel.wire.sse import SSEParser
 
 _SSE_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry|error)?:")
 _SSE_LINE: Final = re.compile(rb"[\r\n]data:")
@@ -48,6 +49,8 @@ class Reading:
     """The bytes that were read."""
     ignored_lines: int = 0
     """Lines of a stream that no client reads and that were no error either: keep the bytes, they are odd (Q21)."""
+    spoken: Spoken = SILENT
+    """Of a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class _Finding:
     completion: JsonObject | None = None
     error: Json = None
     ignored_lines: int = 0
+    spoken: Spoken = SILENT
 
 
 def read(
@@ -78,7 +82,8 @@ def read(
         found = _read_json(body, clean_end=clean_end)
     if not 200 <= status <= 299:
         found = _failed(found, body, status)
-    return Reading(form, found.verdict, found.completion, found.error, found.reason, status, body, found.ignored_lines)
+    told = found.verdict, found.completion, found.error, found.reason
+    return Reading(form, *told, status, body, found.ignored_lines, found.spoken)
 
 
 def wire_form(body: bytes, content_type: str = "") -> WireForm:
@@ -94,15 +99,18 @@ def wire_form(body: bytes, content_type: str = "") -> WireForm:
 
 
 def _read_stream(body: bytes, *, clean_end: bool, lenient: bool) -> _Finding:
-    assembler = Reassembler()
-    for event in parse(body, lenient=lenient):
+    parser, assembler = SSEParser(lenient=lenient), Reassembler()
+    ends: list[int] = []
+    for event in parser.all_of(body):
         assembler.add(event)
+        if assembler.said:
+            ends.append(parser.position)
     verdict, reason = _judge(assembler, clean_end=clean_end)
     completion = assembler.completion() if assembler.has_choices else None
     error = None
     if verdict is Verdict.ERROR:
         error = assembler.error or {"message": reason}
-    return _Finding(verdict, reason, completion, error, assembler.ignored)
+    return _Finding(verdict, reason, completion, error, assembler.ignored, summed(ends))
 
 
 def _judge(stream: Reassembler, *, clean_end: bool) -> tuple[Verdict, str]:

@@ -8,6 +8,7 @@ from chatreel.wire.api_errors import find_error
 from chatreel.wire.choices import ChoiceParts, whole_message, with_distinct_details
 from chatreel.wire.codec import loads, loads_object
 from chatreel.wire.fields import FirstNonEmpty, Last, Rule, Shallow
+from chatreel.wire.spoken import says
 from chatreel.wire.sse import Event, Origin
 from chatreel.wire.tool_calls import as_index
 
@@ -37,6 +38,8 @@ class Reassembler:
         """What was wrong with the first event that could not be read; empty if nothing was (R2)."""
         self.cut = False
         """Whether the body ended inside an event (Q22)."""
+        self.said = False
+        """Whether there was anything of the answer in the event that came last."""
         self.ignored = 0
         """Lines that were no part of any event, and no error either (Q21)."""
         self._usage_closed = False
@@ -46,6 +49,7 @@ class Reassembler:
 
     def add(self, event: Event) -> None:
         """Take one event. Raises nothing: what cannot be used is noted in `error`, `corrupt`, `cut` or `ignored`."""
+        self.said = False
         if self.done:
             return
         if event.origin is Origin.OVERLONG:
@@ -65,7 +69,10 @@ class Reassembler:
             self._fail(error)
         for key, value in chunk.items():
             if key not in _DROPPED:
-                self._envelope.setdefault(key, Shallow()).add(value)
+                rule = self._envelope.get(key)
+                if rule is None:
+                    rule = self._envelope[key] = Shallow()
+                rule.add(value)
         said = self._add_choices(chunk.get("choices"))
         self._add_usage(chunk, said=said)
 
@@ -128,8 +135,12 @@ class Reassembler:
         found = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
         for position, choice in enumerate(found):
             index = as_index(choice.get("index"))
-            parts = self._choices.setdefault(position if index is None else index, ChoiceParts())
+            number = position if index is None else index
+            parts = self._choices.get(number)
+            if parts is None:
+                parts = self._choices[number] = ChoiceParts()
             parts.add(choice)
+            self.said = self.said or says(choice)
             self._usage["choice"].add(choice.get("usage"))
         return bool(found)
 

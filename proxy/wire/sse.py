@@ -6,10 +6,10 @@ only make sense one by one are taken one by one (Q19), and what the end of the b
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from chatreel.wire.codec import is_json
 
@@ -37,8 +37,7 @@ class Origin(StrEnum):
     """Something larger than the parser's limit; its bytes are gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One server-sent event."""
 
     data: bytes
@@ -66,8 +65,7 @@ def encode(data: bytes) -> bytes:
 
 def parse(body: bytes, *, lenient: bool = False) -> list[Event]:
     """All events of a whole body; see `SSEParser`."""
-    parser = SSEParser(lenient=lenient)
-    return parser.feed(body) + parser.close()
+    return [*SSEParser(lenient=lenient).all_of(body)]
 
 
 @dataclass(slots=True)
@@ -82,6 +80,8 @@ class SSEParser:
     lenient: bool = False
     """Take an indented ` data:` for a field: only for imported, hand-edited files, since no client reads it (Q21)."""
 
+    position: int = field(default=0, init=False)
+    """Bytes of the body that have been read; while events are handed out, up to where the last of them was complete."""
     _pieces: list[bytes] = field(default_factory=list, init=False)
     _pending: int = field(default=0, init=False)
     _overlong: bool = field(default=False, init=False)
@@ -93,17 +93,29 @@ class SSEParser:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Take the next bytes of the body; the events they complete."""
+        return [*self.events(chunk)]
+
+    def all_of(self, body: bytes) -> Iterator[Event]:
+        """The events of a whole body, one by one."""
+        yield from self.events(body)
+        yield from self.close()
+
+    def events(self, chunk: bytes) -> Iterator[Event]:
+        """As `feed`, one by one."""
+        start = self.position
         if self._after_cr and chunk:
+            start += chunk.startswith(b"\n")
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
-        events: list[Event] = []
         for line in chunk.splitlines(keepends=True):
             content = line.rstrip(b"\r\n")
             self._keep(content)
             if len(content) < len(line):
-                events += self._end_line()
+                self.position = start + len(content) + 1
+                yield from self._end_line()
+            start += len(line)
+        self.position = start
         self._after_cr = chunk.endswith(b"\r")
-        return events
 
     def close(self) -> list[Event]:
         """The body has ended; the event it left open, if any, marked as not terminated (Q22)."""
@@ -152,6 +164,8 @@ class SSEParser:
     def _dispatch(self, *, terminated: bool = True) -> list[Event]:
         name, lines = self._name, self._data
         self._forget()
+        if len(lines) == 1 and not lines[0].isspace() and lines[0]:
+            return [Event(lines[0], name, terminated=terminated)]
         if not any(line.strip() for line in lines):
             # Empty data is not an event (Q16, Q18), unless its name alone says that the stream failed.
             return [Event(b"", name, terminated=terminated)] if name == "error" else []

@@ -49,7 +49,11 @@ class UsageRemover:
 
     def feed(self, chunk: bytes) -> bytes:
         """The next bytes; what can be passed on by now."""
-        passed: list[bytes] = []
+        plain = self._plain(chunk)
+        if plain == len(chunk):
+            return chunk
+        passed = [chunk[:plain]]
+        chunk = chunk[plain:]
         if self._after_cr and chunk[:1] == b"\n":
             passed += self._other_half()
             chunk = chunk[1:]
@@ -64,6 +68,14 @@ class UsageRemover:
         self._partial = []
         passed = self._take(last) if last else []
         return b"".join([*passed, *self._waiting])
+
+    def _plain(self, chunk: bytes) -> int:
+        """Bytes of whole events at the beginning of a chunk in which there is no usage: they pass as they are."""
+        if self._partial or self._waiting or self._spoken or self._dropped or self._after_cr:
+            return 0
+        usage = chunk.find(_QUOTED)
+        blank = chunk.rfind(b"\n\n", 0, len(chunk) if usage < 0 else usage)
+        return 0 if blank < 0 else blank + 2
 
     def _other_half(self) -> list[bytes]:
         """The LF of a line end whose CR was the last byte so far goes where its line went."""

@@ -143,7 +143,7 @@ def test_what_is_used_up_is_not_there_however_young_it_is() -> None:
         (Mode.CACHE, Action.RECORD, Found.USED_UP, "miss"),
         (Mode.CACHE, Action.RECORD, Found.HIT, "request"),
         (Mode.RECORD, Action.RECORD, Found.HIT, "bypass"),
-        (Mode.RECORD, Action.RECORD, Found.MISS, "miss"),
+        (Mode.RECORD, Action.RECORD, Found.MISS, "bypass"),
         (Mode.PASSTHROUGH, Action.FORWARD, Found.MISS, "bypass"),
         (Mode.CACHE, Action.FORWARD, Found.UNKEYABLE, "bypass"),
     ],

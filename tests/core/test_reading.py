@@ -1,5 +1,6 @@
 """What a body amounts to: its form (Q2-Q5), its verdict (Q6-Q8, Q25, Q75, Q76), and nothing that could be wrong."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from chatreel.model import Json, JsonObject, WireForm
 from chatreel.wire import reading as reading_module
 from chatreel.wire.codec import dumps, loads
 from chatreel.wire.reading import Reading, Verdict, read
-from chatreel.wire.sse import Event, SSEParser, encode
+from chatreel.wire.spoken import SILENT, spoken
+from chatreel.wire.sse import SSEParser, encode
 from support.streams import answer, call, chunk, envelope, sse
 
 COMPLETE, ERROR, TRUNCATED, CORRUPT = Verdict
@@ -238,11 +240,7 @@ def test_q21_an_indented_field_counts_on_import_only() -> None:
 
 
 def test_q24_an_event_beyond_the_limit_is_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    def parse_small(body: bytes, *, lenient: bool) -> list[Event]:
-        parser = SSEParser(limit=50, lenient=lenient)
-        return parser.feed(body) + parser.close()
-
-    monkeypatch.setattr(reading_module, "parse", parse_small)
+    monkeypatch.setattr(reading_module, "SSEParser", partial(SSEParser, limit=50))
     assert read(sse(TEXT, END)).verdict is CORRUPT
 
 
@@ -293,6 +291,25 @@ class TestCuts:
 
 
 class TestLaws:
+    @given(st.lists(FRAGMENTS), st.lists(FRAGMENTS))
+    def test_what_says_something_is_found_with_and_without_reassembling_it(
+        self, before: list[bytes], after: list[bytes]
+    ) -> None:
+        body = b"".join([b"data: {}\n\n", *before, b"\n\n", REAL, *after])
+        assert spoken(body) == read(body).spoken
+
+    @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+    def test_an_event_says_something_once_its_blank_line_has_begun(self, end: bytes) -> None:
+        body = sse(TEXT, MORE).replace(b"\n", end)
+        found = spoken(body)
+        assert found.events == 2
+        for position, number in ((found.first, 1), (found.last, 2)):
+            assert [len(SSEParser().feed(body[:to])) for to in (position - 1, position)] == [number - 1, number]
+
+    def test_what_follows_done_and_what_reports_an_error_says_nothing(self) -> None:
+        assert spoken(b"data: [DONE]\n\n" + encode(dumps(TEXT))) == SILENT
+        assert spoken(b"event: error\n" + encode(dumps(TEXT))) == SILENT
+
     @pytest.mark.parametrize("end", [b"\r\n", b"\r"])
     def test_line_ends_do_not_matter(self, end: bytes) -> None:
         assert read(REAL.replace(b"\n", end)).completion == read(REAL).completion

@@ -229,7 +229,7 @@ def test_an_answer_that_is_not_complete_is_passed_and_never_stored(
 ) -> None:
     exchange, status = call(store, Mode.RECORD, asked(), answered(answer))
     assert exchange.identity
-    assert status == CacheStatus(fwd="miss", key=exchange.identity.key, detail=detail)
+    assert status == CacheStatus(fwd="bypass", key=exchange.identity.key, detail=detail)
     assert exchange.reason
     assert log(store) == [("passed", answer.status, None)]
     assert rows(store, "SELECT count(*) FROM recordings") == [(0,)]
