@@ -79,6 +79,26 @@ class Alike(NamedTuple):
         )
 
 
+_PROCESS = token_hex(4)
+_numbers = count(int(token_hex(4), 16))
+
+
+def _new_id() -> str:
+    """A UUID that begins with the time (RFC 9562, section 5.7), as text.
+
+    Random ones would cost each call a wait for the kernel, and an index of the store a page for each row.
+    """
+    number = next(_numbers) & 0xFFF_FFFF_FFFF
+    return f"{_beginning(int(time.time() * 1e3), number >> 32)}{number & 0xFFFF_FFFF:08x}"
+
+
+@lru_cache(maxsize=2)
+def _beginning(milliseconds: int, high: int) -> str:
+    """What is the same for ids of one moment; `high`: the upper digits of the number."""
+    at = f"{milliseconds:012x}"
+    return f"{at[:8]}-{at[8:]}-7{high:03x}-8{_PROCESS[:3]}-{_PROCESS[3:7]}"
+
+
 @dataclass
 class Exchange:
     """One call on its way.
@@ -91,7 +111,7 @@ class Exchange:
     action: Action
     mode: Mode
     """Its own treatment: that of its session, as its directives change it."""
-    call_id: str = field(default_factory=lambda: _new_id())
+    call_id: str = field(default_factory=_new_id)
     started_at: float = field(default_factory=time.time)
     started: float = field(default_factory=time.perf_counter)
     body: JsonObject = field(default_factory=dict)
@@ -185,26 +205,6 @@ class Exchange:
     def elapsed(self) -> float:
         """Seconds since the request was read."""
         return time.perf_counter() - self.started
-
-
-_PROCESS = token_hex(4)
-_numbers = count(int(token_hex(4), 16))
-
-
-def _new_id() -> str:
-    """A UUID that begins with the time (RFC 9562, section 5.7), as text.
-
-    Random ones would cost each call a wait for the kernel, and an index of the store a page for each row.
-    """
-    number = next(_numbers) & 0xFFF_FFFF_FFFF
-    return f"{_beginning(int(time.time() * 1e3), number >> 32)}{number & 0xFFFF_FFFF:08x}"
-
-
-@lru_cache(maxsize=2)
-def _beginning(milliseconds: int, high: int) -> str:
-    """What is the same for ids of one moment; `high`: the upper digits of the number."""
-    at = f"{milliseconds:012x}"
-    return f"{at[:8]}-{at[8:]}-7{high:03x}-8{_PROCESS[:3]}-{_PROCESS[3:7]}"
 
 
 @dataclass(frozen=True, slots=True)

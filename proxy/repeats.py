@@ -31,7 +31,8 @@ class Repeats:
     def __init__(self, *, in_order: bool) -> None:
         """`in_order`: takes in recorded order; else the newest each time."""
         self._in_order = in_order
-        self._turns: dict[tuple[str, WireForm | None], int] = {}
+        self._turns: dict[str, dict[WireForm | None, int]] = {}
+        """Of each key: answers to those who asked for a form, and under `None` all of them."""
 
     def take_turn(self, key: str, takes: tuple[Take, ...], form: WireForm) -> Choice:
         """The take to serve, of all takes in recorded order (not empty). Its turn is over: see `give_back`.
@@ -43,20 +44,25 @@ class Repeats:
         among = takes
         if own and len(takes) > 1:
             among = tuple([take for take in takes if take.form is form or take.is_error])
-        turn = self._turns.get((key, form if own else None), 0) if self._in_order else len(among) - 1
-        take = among[min(turn, len(among) - 1)]
-        self.served(key, form)
-        return Choice(take, takes.index(take) + 1, is_repeat=turn >= len(among))
+        last = len(among) - 1
+        turn = self._count(key, form, 1)[form if own else None] - 1 if self._in_order else last
+        take = among[min(turn, last)]
+        return Choice(take, takes.index(take) + 1, is_repeat=turn > last)
 
     def served(self, key: str, form: WireForm) -> None:
         """A client that asked for `form` has an answer to `key` that was recorded for it."""
-        self._count(key, form, 1)
+        if self._in_order:  # else nobody asks, and a session that records for months would remember every key
+            self._count(key, form, 1)
 
     def give_back(self, key: str, form: WireForm) -> None:
         """A take that was chosen could not be served: it keeps its turn."""
-        self._count(key, form, -1)
+        if self._in_order:
+            self._count(key, form, -1)
 
-    def _count(self, key: str, form: WireForm, turns: int) -> None:
-        if self._in_order:  # else nobody asks, and a session that records for months would remember every key
-            for counted in ((key, form), (key, None)):
-                self._turns[counted] = self._turns.get(counted, 0) + turns
+    def _count(self, key: str, form: WireForm, turns: int) -> dict[WireForm | None, int]:
+        counted = self._turns.get(key)
+        if counted is None:
+            counted = self._turns[key] = {WireForm.JSON: 0, WireForm.SSE: 0, None: 0}
+        counted[form] += turns
+        counted[None] += turns
+        return counted

@@ -58,6 +58,9 @@ class Target:
     path: str
     query: str
 
+    def __hash__(self) -> int:  # of all members it would take a hit a microsecond; there are few upstreams
+        return hash(self.path)
+
     @property
     def is_chat(self) -> bool:
         return self.path.endswith(CHAT_SUFFIX)

@@ -44,15 +44,18 @@ class FastLayer(layer.Layer):
         self._handlers = handlers
         self._alarm: commands.RequestWakeup | None = None
         self._may_cut_short = False
+        self._is_at_rest = False
+        """Whether the engine was idle, and has been told nothing since."""
 
     @property
     def is_idle(self) -> bool:
         """Whether the engine waits for the next request, of which it has nothing yet."""
         client = self.context.client
-        reader = self._http.connections.get(client)
-        if not isinstance(reader, Http1Server) or client.state is not ConnectionState.OPEN:
-            return False
-        return reader.state == reader.read_headers and not reader.buf
+        if not self._is_at_rest:
+            reader = self._http.connections.get(client)
+            if isinstance(reader, Http1Server):
+                self._is_at_rest = reader.state == reader.read_headers and not reader.buf
+        return self._is_at_rest and client.state is ConnectionState.OPEN
 
     def _handle_event(self, event: events.Event) -> Commands:
         client = self.context.client
@@ -66,7 +69,7 @@ class FastLayer(layer.Layer):
                 asyncio.get_running_loop().call_soon(self._started)
             elif isinstance(event, events.ConnectionClosed) and event.connection is client:
                 yield from self._pass_on(self.line.release())
-            yield from self._http.handle_event(event)
+            yield from self._tell(event)
 
     def _receive(self, data: bytes) -> Commands:
         if self._may_cut_short and len(data) < _READ:
@@ -79,7 +82,7 @@ class FastLayer(layer.Layer):
             answers, data = self.line.take(data)
             self.departures.leave()
             if answers:
-                yield commands.SendData(self.context.client, answers)
+                yield commands.SendData(self.context.client, b"".join(answers))
             if self.line.holds and self._alarm is None:
                 self._alarm = commands.RequestWakeup(HELD)
                 yield self._alarm
@@ -87,7 +90,11 @@ class FastLayer(layer.Layer):
 
     def _pass_on(self, data: bytes) -> Commands:
         if data:
-            yield from self._http.handle_event(events.DataReceived(self.context.client, data))
+            yield from self._tell(events.DataReceived(self.context.client, data))
+
+    def _tell(self, event: events.Event) -> Commands:
+        self._is_at_rest = False
+        yield from self._http.handle_event(event)
 
     def _started(self) -> None:
         """From now on, what comes in comes from the socket, not from what was kept until there was a layer."""

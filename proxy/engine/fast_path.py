@@ -8,7 +8,7 @@ can answer. `chatreel.engine.fast_layer` puts it in front of the engine.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mitmproxy.proxy.context import Context
@@ -83,8 +83,8 @@ class FastPath:
             self._opened[head] = opened
         return opened
 
-    def answer(self, opened: Opened, body: bytes, context: Context) -> bytes | None:
-        """The whole response to a request that can be answered at once."""
+    def answer(self, opened: Opened, body: bytes, context: Context) -> tuple[bytes, bytes] | None:
+        """Head and body of the response to a request that can be answered at once."""
         place = self._place(opened, context)
         if place is None or not place[1].is_chat:
             return None
@@ -95,7 +95,7 @@ class FastPath:
             return None
         ready, reply = exchange.ready, exchange.reply
         more = "".join([f"{name}: {value}\r\n" for name, value in reply.headers[len(ready.reply.headers) :]])
-        return b"%b%bcontent-length: %d\r\n\r\n%b" % (ready.head, more.encode(), len(reply.body), reply.body)
+        return b"%b%bcontent-length: %d\r\n\r\n" % (ready.head, more.encode(), len(reply.body)), reply.body
 
     def _read(self, raw: bytes) -> Opened | None:
         head = read_head(raw)
@@ -137,10 +137,10 @@ class Departures:
 
     def __init__(self, keep: Callable[[], None]) -> None:
         self._keep = keep
-        self._waiting: list[tuple[asyncio.WriteTransport, bytes]] = []
+        self._waiting: list[tuple[asyncio.WriteTransport, list[bytes]]] = []
 
-    def add(self, transport: asyncio.WriteTransport, answer: bytes) -> None:
-        """Send an answer when all has been read that has come in by now."""
+    def add(self, transport: asyncio.WriteTransport, answer: list[bytes]) -> None:
+        """Send an answer, in pieces, when all has been read that has come in by now."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.leave)
         self._waiting.append((transport, answer))
@@ -151,7 +151,7 @@ class Departures:
         self._keep()
         for transport, answer in waiting:
             if not transport.is_closing():
-                transport.write(answer)
+                transport.writelines(answer)  # to put the pieces together would be to copy them
 
 
 class Line:
@@ -175,41 +175,41 @@ class Line:
         self._held.clear()
         return held
 
-    def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """The next bytes: what the client gets at once, and what is left for the engine."""
+    def take(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """The next bytes: what the client gets at once, in pieces, and what is left for the engine."""
         if self._held:
             self._held += data
             if len(self._held) < self._awaited:
-                return b"", b""
+                return [], b""
             data = self.release()
-        answers: list[bytes] = []
-        while data and len(answers) < _AT_ONCE:
+        pieces: list[bytes] = []
+        while data and len(pieces) < 2 * _AT_ONCE:
             try:
                 used, answer = self._next(data)
             except Exception:
                 logger.exception("the fast path has left a request to the engine")
-                used, answer = 0, b""
+                used, answer = 0, ()
             if used > len(data):
                 self._held += data
                 self._awaited = used
-                return b"".join(answers), b""
+                return pieces, b""
             if not used:
                 break
-            answers.append(answer)
+            pieces += answer
             data = data[used:]
-        return b"".join(answers), data
+        return pieces, data
 
-    def _next(self, data: bytes) -> tuple[int, bytes]:
+    def _next(self, data: bytes) -> tuple[int, Sequence[bytes]]:
         """Bytes of the request that begins here, and its answer. 0: the engine's; more than there are: not yet."""
         end = data.find(END) + len(END)
         if end < len(END):
             begins = data.startswith(_BEGINNING[: len(data)]) and len(data) <= MAX_HEAD
-            return (len(data) + 1 if begins else 0), b""
+            return (len(data) + 1 if begins else 0), ()
         opened = self._fast.open(data[:end]) if end <= MAX_HEAD else None
         if opened is None:
-            return 0, b""
+            return 0, ()
         whole = end + opened.head.length
         if len(data) < whole:
-            return (whole if self._fast.wants(opened, self._context) else 0), b""
+            return (whole if self._fast.wants(opened, self._context) else 0), ()
         answer = self._fast.answer(opened, data[end:whole], self._context)
-        return (whole, answer) if answer else (0, b"")
+        return (whole, answer) if answer else (0, ())

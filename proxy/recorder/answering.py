@@ -10,6 +10,7 @@ from chatreel.explain import CANDIDATES, miss_message
 from chatreel.generations import Generations
 from chatreel.http_caching import CacheStatus, age_header
 from chatreel.model import Identity, Outcome, Replayable, WireForm
+from chatreel.pace import INSTANT
 from chatreel.recorder.logbook import Logbook, warn
 from chatreel.replay import Ready, at_pace, make_ready, status_of
 from chatreel.reply import Reply, refusal
@@ -70,7 +71,8 @@ class Answering:
         ready = exchange.ready
         if ready is None or ready.recording is not recording:
             ready = self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
-        answer = at_pace(ready, exchange.form, exchange.session.options.speed)
+        speed = exchange.session.options.speed
+        answer = ready.reply if speed == INSTANT else at_pace(ready, exchange.form, speed)
         exchange.action = Action.REPLAY
         exchange.recording_id = recording.id
         exchange.answer = recording

@@ -134,7 +134,9 @@ class Store:
 
     def takes_at_once(self, cassette: str, key: str) -> tuple[Take, ...]:
         """The same without waiting; empty also where that cannot be known."""
-        if self._quick is None or not self._noticed_at_once(self._quick):
+        if self._quick is None:
+            return ()
+        if time.monotonic() - self._quick_at >= _TRUST and not self._noticed_at_once(self._quick):
             return ()
         era, known = self._takes.get((cassette, key), (-1, ()))
         if era == self._era:
@@ -337,14 +339,13 @@ class Store:
     def _noticed_at_once(self, quick: Quick) -> bool:
         """As `_notice_others`; whether what is known may be believed."""
         now = time.monotonic()
-        if now - self._quick_at >= _TRUST:
-            version = quick.version()
-            if version != self._quick_version:
-                self._forget_takes()
-            self._quick_version = version
-            if version is None:
-                return False
-            self._quick_at = now
+        version = quick.version()
+        if version != self._quick_version:
+            self._forget_takes()
+        self._quick_version = version
+        if version is None:
+            return False
+        self._quick_at = now
         return True
 
     def _remember(self, cassette: str, key: str, found: tuple[Take, ...]) -> None:
@@ -354,7 +355,8 @@ class Store:
         self._takes[cassette, key] = (self._era, found)
 
     def _use(self, recording_id: int) -> None:
-        self._forget_uses()
+        if time.monotonic() - self._in_use_since > _IN_USE:
+            self._forget_uses()
         self._in_use.add(recording_id)
 
     def _forget_uses(self) -> None:
