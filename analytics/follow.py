@@ -15,6 +15,8 @@ from chatreel.store.extract import LogReader
 
 REST: Final = 20
 """Times as long as an export took, nothing is done after it: a file of gigabytes is not copied all the time."""
+MOST: Final = 60.0
+"""Seconds of rest, if `every` is not more: so fresh is a file of whatever size."""
 
 logger = logging.getLogger(__name__)
 
@@ -27,20 +29,24 @@ def follow(
     stop: Event,
     parquet: Path | None = None,
     report: Callable[[Exported], None] = lambda _done: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Export what is new every so many seconds until `stop` is set. `report` is told of what changed something.
 
-    A store that cannot be read for a while, and another export to the same file, are waited for. Raises `ExportError`.
+    After a long export it rests longer, see `REST`; not after the first, which moves all there is and loads what that
+    needs, and says nothing about the next. A store that cannot be read for a while, and another export to the same
+    file, are waited for. Raises `ExportError`.
     """
     seen: Exported | None = None
     complained = False
     while not stop.is_set():
-        took = 0.0
+        rest = 0.0
         try:
             if seen is None or not out.exists() or _is_news(store, seen):
-                started = time.monotonic()
+                first, started = seen is None, clock()
                 seen = export(store, out, parquet=parquet)
-                took = time.monotonic() - started
+                took = clock() - started
+                rest = 0.0 if first else min(MOST, REST * took)
                 if seen.published or seen.files:
                     report(seen)
             complained = False
@@ -48,7 +54,7 @@ def follow(
             if not complained:
                 logger.warning("%s", error)
             complained = True
-        stop.wait(max(every, REST * took))
+        stop.wait(max(every, rest))
 
 
 def _is_news(store: str, seen: Exported) -> bool:

@@ -31,6 +31,8 @@ from chatreel.dashboards.vega import (
     utc,
 )
 
+_FEW: Final = 3
+"""Moments with a value, of which a line is too short to be seen: points are larger then."""
 _LOW: Final = 150
 """Pixels of a chart beside which others matter more."""
 
@@ -74,7 +76,9 @@ def lines(
         y=y.scale(domain=[0, 1]) if unit is Unit.PART else y,
         color=colours(series),
     )
-    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=14), invalid="break-paths-show-domains")
+    few = len({row["at"] for row in rows if row["value"] is not None}) <= _FEW
+    points = alt.OverlayMarkDef(size=60 if few else 14)
+    line = base.mark_line(strokeWidth=2, point=points, invalid="break-paths-show-domains")
     touch = base.mark_point(opacity=0, size=220).encode(tooltip=IN_TIME)  # a line is hard to point at
     return high(alt.layer(line, touch))
 

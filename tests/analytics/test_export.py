@@ -325,6 +325,34 @@ def test_a_store_is_followed_until_somebody_says_stop(store: str, out: Path, mon
     assert ids(out) == ["0", "1", "2", "3"]
 
 
+class Rests(threading.Event):
+    """Nobody rests: for how long it would have been is kept, and as many calls are logged as the rests go on."""
+
+    def __init__(self, store: str, number: int) -> None:
+        super().__init__()
+        self.store = store
+        self.number = number
+        self.lengths: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.lengths.append(timeout)
+        if len(self.lengths) == self.number:
+            self.set()
+        logged(self.store, [answered(str(len(self.lengths)))])
+        return self.is_set()
+
+
+def test_a_long_export_is_rested_from_for_a_minute_at_most_and_from_the_first_one_not_at_all(
+    store: str, out: Path
+) -> None:
+    logged(store, [answered("0")])
+    rests = Rests(store, 3)
+    moments = iter([0.0, 100.0, 200.0, 200.5, 300.0, 400.0])  # a first export, a short one, a long one
+    follow(store, out, every=0.1, stop=rests, clock=moments.__next__)
+    assert rests.lengths == [0.1, 10.0, 60.0]
+    assert ids(out) == ["0", "1", "2"]
+
+
 def test_the_command_says_what_it_did_and_where(store: str, out: Path) -> None:
     logged(store, [answered("a"), answered("b")])
     process = exporting_process(store, out, "--parquet", str(out.parent / "parts"))

@@ -22,7 +22,7 @@ ROUNDS, CALLS = 3, 5
 """As often the file becomes fresh, and after so many calls."""
 
 LIMIT = 120.0
-"""Seconds until it is fresh: the export rests twenty times as long as it took, and the first one takes longest."""
+"""Seconds until it is fresh: the export rests for up to a minute, if it took long."""
 
 READER = """
 import select, sys

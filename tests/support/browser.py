@@ -50,10 +50,19 @@ def visitor(opened: Browser, *, dark: bool = False, size: tuple[int, int] = DESK
         context.close()
 
 
+_SETTLED: Final = """() => {
+    const still = document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+        && !document.querySelector('[data-testid="stSkeleton"], [data-stale="true"]');
+    window.stillSince = still ? window.stillSince ?? performance.now() : undefined;
+    return still && performance.now() - window.stillSince > 700;
+}"""
+"""For a while: between its figures and what it loads next, a page stands still for an instant, too."""
+
+
 def settle(page: Page) -> None:
     """Wait until a page of Streamlit has been drawn to its end."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    page.wait_for_function('() => !document.querySelector(\'[data-testid="stSkeleton"], [data-stale="true"]\')')
+    page.evaluate("() => { window.stillSince = undefined }")
+    page.wait_for_function(_SETTLED)
     page.evaluate("() => document.fonts.ready")
 
 
