@@ -14,7 +14,7 @@ import pytest
 
 from support.calls import ask, question
 from support.database import rows
-from support.program import clean_environment, running_chatreel
+from support.program import CHATREEL, clean_environment, running_chatreel
 from support.upstream import Upstream, stream
 
 
@@ -33,7 +33,8 @@ def chatreel(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[s
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly_with_a_verdict(upstream: Upstream, store: str, number: signal.Signals) -> None:
-    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+    flags = ("--upstream", upstream.url, "--mode", "cache", "--store", store)
+    with running_chatreel(*flags, command=CHATREEL) as proxy:
         ask(proxy.base_url, question())
         ask(proxy.base_url, question())
         assert proxy.stop(number) == 0
@@ -42,7 +43,8 @@ def test_a_signal_ends_it_cleanly_with_a_verdict(upstream: Upstream, store: str,
 
 
 def test_the_ready_file_says_where_it_listens(upstream: Upstream, store: str) -> None:
-    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+    flags = ("--upstream", upstream.url, "--mode", "cache", "--store", store)
+    with running_chatreel(*flags, command=CHATREEL) as proxy:
         assert proxy.ready["pid"] == proxy.pid
         assert proxy.ready["proxy_url"] is None
         host, port = proxy.base_url.removeprefix("http://").removesuffix("/v1").split(":")
@@ -177,7 +179,8 @@ def test_nothing_is_written_beside_the_store(upstream: Upstream, tmp_path: Path)
     work = tmp_path / "work"
     work.mkdir()
     env = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(data)}
-    with running_chatreel("--upstream", upstream.url, "--mode", "cache", cwd=work, env=env) as proxy:
+    flags = ("--upstream", upstream.url, "--mode", "cache")
+    with running_chatreel(*flags, cwd=work, env=env, command=CHATREEL) as proxy:
         ask(proxy.base_url, question())
     assert list(work.iterdir()) == []
     assert (data / "chatreel" / "store.db").is_file()
