@@ -12,23 +12,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support import command
 from support.calls import ask, question
 from support.database import rows
-from support.program import CHATREEL, clean_environment, running_chatreel
+from support.program import CHATREEL, running_chatreel
 from support.upstream import Upstream, stream
 
 
 def chatreel(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "chatreel", *args],
-        cwd=cwd,
-        env=clean_environment() | {"HOME": str(cwd), "XDG_DATA_HOME": str(cwd / "data")} | env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    """Run the program to its end, at home in `cwd`."""
+    return command.chatreel(*args, cwd=cwd, HOME=str(cwd), XDG_DATA_HOME=str(cwd / "data"), **env)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -191,9 +184,9 @@ WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from chatreel.cli im
 
 
 def test_it_runs_on_asyncio_where_there_is_no_uvloop(upstream: Upstream, store: str) -> None:
-    command = (sys.executable, "-c", WITHOUT_UVLOOP, "serve")
+    without = (sys.executable, "-c", WITHOUT_UVLOOP, "serve")
     flags = ("--upstream", upstream.url, "--mode", "cache", "--store", store)
-    with running_chatreel(*flags, command=command) as proxy:
+    with running_chatreel(*flags, command=without) as proxy:
         assert [ask(proxy.base_url, question()).status_code for _ in range(4)] == [200] * 4
         assert proxy.stop(signal.SIGTERM) == 0
         assert "4 calls: 3 hits, 1 recorded" in proxy.log
