@@ -257,6 +257,19 @@ def test_a_large_request_waits_for_another_and_small_ones_for_nobody(upstream: U
     assert len(upstream.calls) == 3
 
 
+def test_one_whose_client_leaves_while_it_waits_gives_its_share_back(upstream: Upstream, store: str) -> None:
+    with tight(upstream, store, patience=20) as (proxy, gate), ThreadPoolExecutor(1) as clients:
+        first = clients.submit(send_large, proxy, "first")
+        upstream.wait_for_calls(1)
+        with socket.create_connection(address_of(proxy), timeout=1) as leaves:
+            leaves.sendall(HEAD + b"content-length: %d\r\n\r\n" % (60 * MB))
+            with pytest.raises(TimeoutError):  # nobody reads it
+                leaves.sendall(b"x" * (60 * MB))
+        gate.set()
+        assert first.result().status_code == 200
+        assert [send_large(proxy, text).status_code for text in ("other", "third")] == [200, 200]
+
+
 @pytest.mark.long
 def test_a_large_request_that_has_waited_too_long_is_told_to_come_again(upstream: Upstream, store: str) -> None:
     with tight(upstream, store, patience=0.3) as (proxy, gate), ThreadPoolExecutor(1) as clients:
