@@ -270,7 +270,7 @@ WAYS = {"chatreel": in_a_store, "JSON rows in SQLite": as_rows, "VCR.py, YAML": 
 
 def measured(calls: list[Call], folder: Path) -> dict[str, tuple[float, float, float]]:
     """Bytes a call, bytes a call without what an empty store or file has, and milliseconds a call, of each way."""
-    found = {}
+    found: dict[str, tuple[float, float, float]] = {}
     for name, write in WAYS.items():
         path, empty = folder / f"{len(found)}", folder / f"{len(found)}-empty"
         started = time.perf_counter()

@@ -136,6 +136,8 @@ class Exchange:
     """What the stream says that was recorded."""
     facts: Facts = field(default=NO_FACTS, init=False)
     """What that says of itself, if it was not recorded: a recording can be asked later."""
+    prompt: str | None = field(default=None, init=False)
+    """Of a large request: see `chatreel.facts.prompt_digest`. Of others it is found out beside the hot path."""
     take: int | None = field(default=None, init=False)
     """Number of the take that is served, from 1."""
     replaces: int | None = field(default=None, init=False)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from support import postgres
+from support import forked, postgres
 from support.upstream import Upstream
 
 pytest_plugins = ["pytester"]  # only the topmost file may say so
+
+forked.allow()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -111,7 +111,7 @@ class Logbook:
     def _completing(self, exchange: Exchange) -> tuple[Callable[[Call], Call], float | None]:
         """How a row is completed beside the hot path, and when the recording was made that its call has got."""
         answer = exchange.answer
-        document = exchange.identity.document if exchange.identity else b""
+        document = exchange.identity.document if exchange.identity and not exchange.prompt else b""
         source = Source(answer, document, exchange.said) if answer else Source()
         return partial(self._annotator.complete, source=source), answer.recorded_at if answer else None
 
@@ -151,7 +151,7 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping
     pieces = exchange.answered.pieces if exchange.answered else ()
     served = exchange.answer if outcome in SERVED else None
     error = facts.error_type or exchange.code or ("failed" if outcome is Outcome.FAILED else None)
-    document = identity.document if identity and not exchange.answer else b""
+    document = identity.document if identity and not exchange.answer and not exchange.prompt else b""
     return Call(
         call_id=exchange.call_id,
         started_at=exchange.started_at,
@@ -178,7 +178,7 @@ def _row(exchange: Exchange, outcome: Outcome, status: int | None, tags: Mapping
         upstream_time=pieces[-1].at if pieces else None,
         spared=served.duration if served else None,
         miss_reason=None if served else miss_reason(outcome, exchange.mode, exchange.found),
-        prompt=prompt_digest(document) if document else None,
+        prompt=prompt_digest(document) if document else exchange.prompt,
         facts=NO_FACTS if facts is NO_FACTS and not error else _facts(facts, error, redactor),
         request=kept.request if outcome is Outcome.REFUSED and kept and identity else None,
     )

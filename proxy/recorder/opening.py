@@ -9,6 +9,7 @@ from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Directives, Found, decide, is_shared, mode_for
 from chatreel.errors import Malformed, NotKeyable, StoreError
 from chatreel.exchange import Asked, Exchange, Understood
+from chatreel.facts import prompt_digest
 from chatreel.flights import PATIENCE, ROUNDS
 from chatreel.generations import Generations
 from chatreel.http_caching import request_directives
@@ -17,7 +18,7 @@ from chatreel.pace import INSTANT
 from chatreel.recorder.answering import Answering
 from chatreel.recorder.habits import Habits
 from chatreel.recorder.looking import Lookup, give_back, look_up, look_up_at_once
-from chatreel.request import read_request, readable
+from chatreel.request import Kept, read_request, readable
 from chatreel.session import Session
 from chatreel.upstreams import Target
 
@@ -131,13 +132,23 @@ class Opening:
 
     async def _keep(self, exchange: Exchange) -> None:
         """Find out what may be stored of a request. Raises `NotKeyable`."""
-        if exchange.kept is None:
-            keep, raw = self._habits.keys.keep, exchange.asked.body
-            asked = exchange, exchange.body, raw, exchange.identity
-            exchange.kept = keep(*asked) if len(raw) <= _SHORT else await asyncio.to_thread(keep, *asked)
-            exchange.identity = exchange.kept.identity
-            if len(raw) > _LARGE and "stream_options" not in exchange.body:  # which the body may be written anew for
-                exchange.body = {name: child for name, child in exchange.body.items() if not isinstance(child, list)}
+        if exchange.kept is not None:
+            return
+        raw = exchange.asked.body
+        kept = self._kept(exchange) if len(raw) <= _SHORT else await asyncio.to_thread(self._kept, exchange)
+        exchange.kept, exchange.identity = kept, kept.identity
+        if len(raw) > _LARGE:
+            await self._lighten(exchange, kept.identity.document)
+
+    def _kept(self, exchange: Exchange) -> Kept:
+        return self._habits.keys.keep(exchange, exchange.body, exchange.asked.body, exchange.identity)
+
+    async def _lighten(self, exchange: Exchange, document: bytes) -> None:
+        """Let go of what was read, and find out now what its row in the log would need it for."""
+        exchange.understood = None
+        if "stream_options" not in exchange.body:  # which the body may be written anew for
+            exchange.body = {name: child for name, child in exchange.body.items() if not isinstance(child, list)}
+        exchange.prompt = await asyncio.to_thread(prompt_digest, document)
 
     def _without_key(self, exchange: Exchange, directives: Directives, reason: str) -> None:
         exchange.body = readable(exchange.asked.body)

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ import httpx
 import pytest
 import trustme
 
-from support.calls import ask, question
+from support.calls import ask, error_of, question
 from support.internet import OnlyHttp2
 from support.program import Program, running_chatreel
-from support.upstream import Upstream, stream
+from support.upstream import Reply, Upstream, echo, stream
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,35 @@ def test_a_call_through_tls_is_recorded_and_replayed_offline(world: World, http2
         assert client.post(url, json=asked).content == first.content
         assert client.post(url, json=question("new")).json()["error"]["code"] == "chatreel_no_recording"
     assert world.upstream.connections == connections
+
+
+def test_a_body_that_is_too_large_or_finds_no_room_is_refused_over_http2_and_others_are_served(world: World) -> None:
+    """Where requests share a connection, nobody waits for room."""
+    gate = threading.Event()
+    world.upstream.reply_by(lambda asked: Reply(hold=gate) if len(asked.body) > 2**20 else echo(asked))
+    url = f"{world.upstream.url}/v1/chat/completions"
+    large, larger = (question("x" * size) for size in (3 * 2**19, 5 * 2**20))
+    with (
+        serving(world, "cache", "--max-body", "4MiB", "--max-bodies", "2MiB") as proxy,
+        client_of(proxy, world, http2=True) as another,
+        client_of(proxy, world, http2=True) as client,
+        ThreadPoolExecutor(1) as elsewhere,
+    ):
+        first = elsewhere.submit(another.post, url, json=large)
+        world.upstream.wait_for_calls(1)
+        announced = client.post(url, json=larger)
+        no_room = client.post(url, json=large | {"seed": 1})
+        small = client.post(url, json=question())
+        gate.set()
+        assert first.result().status_code == 200
+        assert client.post(url, json=large | {"seed": 1}).status_code == 200, "once there is room"
+        grown = client.post(url, content=iter([json.dumps(larger).encode()]))
+    for refused in (announced, grown):
+        assert (refused.http_version, refused.status_code) == ("HTTP/2", 413)
+        assert error_of(refused)["code"] == "chatreel_request_too_large"
+    assert (no_room.status_code, error_of(no_room)["code"]) == (503, "chatreel_no_room")
+    assert small.status_code == 200
+    assert len(world.upstream.calls) == 3
 
 
 def test_a_recording_made_by_base_url_answers_through_the_proxy(world: World) -> None:

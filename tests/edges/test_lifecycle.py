@@ -12,28 +12,22 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support import command
 from support.calls import ask, question
 from support.database import rows
-from support.program import clean_environment, running_chatreel
+from support.program import CHATREEL, running_chatreel
 from support.upstream import Upstream, stream
 
 
 def chatreel(*args: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "chatreel", *args],
-        cwd=cwd,
-        env=clean_environment() | {"HOME": str(cwd), "XDG_DATA_HOME": str(cwd / "data")} | env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    """Run the program to its end, at home in `cwd`."""
+    return command.chatreel(*args, cwd=cwd, HOME=str(cwd), XDG_DATA_HOME=str(cwd / "data"), **env)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly_with_a_verdict(upstream: Upstream, store: str, number: signal.Signals) -> None:
-    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+    flags = ("--upstream", upstream.url, "--mode", "cache", "--store", store)
+    with running_chatreel(*flags, command=CHATREEL) as proxy:
         ask(proxy.base_url, question())
         ask(proxy.base_url, question())
         assert proxy.stop(number) == 0
@@ -42,7 +36,8 @@ def test_a_signal_ends_it_cleanly_with_a_verdict(upstream: Upstream, store: str,
 
 
 def test_the_ready_file_says_where_it_listens(upstream: Upstream, store: str) -> None:
-    with running_chatreel("--upstream", upstream.url, "--mode", "cache", "--store", store) as proxy:
+    flags = ("--upstream", upstream.url, "--mode", "cache", "--store", store)
+    with running_chatreel(*flags, command=CHATREEL) as proxy:
         assert proxy.ready["pid"] == proxy.pid
         assert proxy.ready["proxy_url"] is None
         host, port = proxy.base_url.removeprefix("http://").removesuffix("/v1").split(":")
@@ -177,7 +172,8 @@ def test_nothing_is_written_beside_the_store(upstream: Upstream, tmp_path: Path)
     work = tmp_path / "work"
     work.mkdir()
     env = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(data)}
-    with running_chatreel("--upstream", upstream.url, "--mode", "cache", cwd=work, env=env) as proxy:
+    flags = ("--upstream", upstream.url, "--mode", "cache")
+    with running_chatreel(*flags, cwd=work, env=env, command=CHATREEL) as proxy:
         ask(proxy.base_url, question())
     assert list(work.iterdir()) == []
     assert (data / "chatreel" / "store.db").is_file()
@@ -188,9 +184,9 @@ WITHOUT_UVLOOP = "import sys; sys.modules['uvloop'] = None; from chatreel.cli im
 
 
 def test_it_runs_on_asyncio_where_there_is_no_uvloop(upstream: Upstream, store: str) -> None:
-    command = (sys.executable, "-c", WITHOUT_UVLOOP, "serve")
+    without = (sys.executable, "-c", WITHOUT_UVLOOP, "serve")
     flags = ("--upstream", upstream.url, "--mode", "cache", "--store", store)
-    with running_chatreel(*flags, command=command) as proxy:
+    with running_chatreel(*flags, command=without) as proxy:
         assert [ask(proxy.base_url, question()).status_code for _ in range(4)] == [200] * 4
         assert proxy.stop(signal.SIGTERM) == 0
         assert "4 calls: 3 hits, 1 recorded" in proxy.log

@@ -102,6 +102,7 @@ def proxy(both: tuple[Program, Upstream, str]) -> Iterator[Program]:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("text", "stream"),
     [
@@ -138,6 +139,7 @@ LARGE = b'{"model":"m","messages":[{"role":"user","content":"%s"}]}'
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_a_request_of_ten_thousand_levels_is_forwarded_as_it_is(
     proxy: Program, both: tuple[Program, Upstream, str]
 ) -> None:
@@ -149,6 +151,7 @@ def test_a_request_of_ten_thousand_levels_is_forwarded_as_it_is(
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_a_request_larger_than_is_taken_is_refused(proxy: Program) -> None:
     with httpx.Client(trust_env=False, timeout=120) as client:
         response = client.post(f"{proxy.base_url}/chat/completions", content=LARGE % (b"x" * (70 * MB)))
@@ -156,6 +159,7 @@ def test_a_request_larger_than_is_taken_is_refused(proxy: Program) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("content", "stored"),
     [
@@ -188,6 +192,7 @@ def test_a_large_request_is_recorded_or_passed_on_in_bounded_memory(
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.parametrize("size", [60 * MB, 27 * MB, 8 * MB])
 def test_large_requests_at_once_wait_for_each_other_in_bounded_memory(
     upstream: Upstream, store: str, size: int
@@ -257,6 +262,19 @@ def test_a_large_request_waits_for_another_and_small_ones_for_nobody(upstream: U
     assert len(upstream.calls) == 3
 
 
+def test_one_whose_client_leaves_while_it_waits_gives_its_share_back(upstream: Upstream, store: str) -> None:
+    with tight(upstream, store, patience=20) as (proxy, gate), ThreadPoolExecutor(1) as clients:
+        first = clients.submit(send_large, proxy, "first")
+        upstream.wait_for_calls(1)
+        with socket.create_connection(address_of(proxy), timeout=1) as leaves:
+            leaves.sendall(HEAD + b"content-length: %d\r\n\r\n" % (60 * MB))
+            with pytest.raises(TimeoutError):  # nobody reads it
+                leaves.sendall(b"x" * (60 * MB))
+        gate.set()
+        assert first.result().status_code == 200
+        assert [send_large(proxy, text).status_code for text in ("other", "third")] == [200, 200]
+
+
 @pytest.mark.long
 def test_a_large_request_that_has_waited_too_long_is_told_to_come_again(upstream: Upstream, store: str) -> None:
     with tight(upstream, store, patience=0.3) as (proxy, gate), ThreadPoolExecutor(1) as clients:
@@ -272,6 +290,7 @@ def test_a_large_request_that_has_waited_too_long_is_told_to_come_again(upstream
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_a_compressed_request_that_is_too_much_is_refused(proxy: Program) -> None:
     with httpx.Client(trust_env=False, timeout=120) as client:
         headers = {"content-encoding": "gzip", "content-type": "application/json"}
@@ -356,6 +375,7 @@ def test_more_connections_than_are_served_get_a_503_and_their_turn_when_others_l
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_two_hundred_slow_clients_leave_the_latency_of_others_within_twice_its_value(
     both: tuple[Program, Upstream, str],
 ) -> None:

@@ -19,6 +19,7 @@ REQUEST = (
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_ten_thousand_calls_of_all_sorts_leave_memory_sockets_and_tasks_as_they_were() -> None:
     soaked = asyncio.run(soak(10_000, print, lambda _: None))
     print(soaked.before, soaked.after, sep="\n")
@@ -49,6 +50,7 @@ class Held:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_a_thousand_streams_are_open_at_once(tmp_path: Path) -> None:
     """Each has begun before any of them ends, and each arrives whole."""
     held = Held()

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from support import followers
 from support.calls import ask, question
 from support.command import chatreel
 from support.database import rows
@@ -44,8 +44,8 @@ def test_identical_calls_at_two_proxies_cost_one(upstream: Upstream, postgres_st
     upstream.reply_by(lambda asked: replace(echo(asked), hold=gate))
     flags = ("--upstream", upstream.url, "--store", postgres_store, "--mode", "cache")
     with (
-        running_chatreel(*flags) as first,
-        running_chatreel(*flags) as second,
+        running_chatreel(*flags, command=followers.COMMAND) as first,
+        running_chatreel(*flags, command=followers.COMMAND) as second,
         ThreadPoolExecutor(16) as clients,
     ):
         asking = [
@@ -54,7 +54,7 @@ def test_identical_calls_at_two_proxies_cost_one(upstream: Upstream, postgres_st
             for proxy in (first, second) * 4
         ]
         upstream.wait_for_calls(1)
-        time.sleep(0.5)  # for others to come; who comes later has a hit, which costs no more
+        followers.wait_for(2 * 7, first, second)  # one of each proxy leads
         gate.set()
         answers = [one.result() for one in asking]
     assert [answer.status_code for answer in answers] == [200] * 16

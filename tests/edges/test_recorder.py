@@ -11,6 +11,7 @@ import pytest
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action
 from chatreel.exchange import Answered, Asked, Exchange
+from chatreel.facts import prompt_digest
 from chatreel.http_caching import CacheStatus
 from chatreel.model import Mode, Outcome, Piece
 from chatreel.recorder import Habits, Recorder
@@ -102,6 +103,13 @@ def test_a_miss_is_recorded_and_then_a_hit(store: str) -> None:
     assert reply_headers(hit)["cache-status"] == f'chatreel; hit; key="{missed.identity.key}"'
     assert int(reply_headers(hit)["age"]) >= 0
     assert log(store) == [("recorded", 200, 1), ("hit", 200, 1)]
+
+
+def test_the_row_of_a_large_request_names_its_prompt_as_that_of_a_small_one_does(store: str) -> None:
+    """It is found out earlier, so that nothing holds a large request any longer than its call takes."""
+    asked_for = [call(store, Mode.RECORD, asked(text))[0].identity for text in ("x" * 2_000_000, "Hi")]
+    prompts = [prompt_digest(identity.document) for identity in asked_for if identity]
+    assert rows(store, "SELECT prompt FROM calls ORDER BY id") == [(prompt,) for prompt in prompts]
 
 
 def test_a_row_says_what_was_asked_of_whom(store: str) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.program import clean_environment
+from support.command import chatreel
 from support.upstream import Upstream
 
 SCRIPT = """
@@ -19,15 +19,7 @@ for text in sys.argv[1:]:
 
 
 def run(*command: str, flags: tuple[str, ...], cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "chatreel", "run", *flags, "--", *command],
-        cwd=cwd,
-        env=clean_environment() | env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return chatreel("run", *flags, "--", *command, cwd=cwd, **env)
 
 
 def ask(*texts: str) -> tuple[str, ...]:

@@ -58,7 +58,9 @@ def test_a_store_that_others_lock_is_waited_for_once_and_not_by_each_call(upstre
     with running_chatreel(*recording(upstream, store)) as proxy:
         assert "stored" in status_of(proxy, "before")
         with locked(store):
+            started = time.monotonic()
             assert "store-failed" in status_of(proxy, "the one that waits")
+            waited = time.monotonic() - started
             took = []
             for number in range(8):
                 started = time.monotonic()
@@ -66,7 +68,7 @@ def test_a_store_that_others_lock_is_waited_for_once_and_not_by_each_call(upstre
                 assert status_of(proxy, "before").startswith("chatreel; hit")
                 took.append(time.monotonic() - started)
         wait_until_recorded(proxy)
-        assert sorted(took)[4] < 1, took
+        assert sorted(took)[4] < waited / 2, (took, waited)
         assert proxy.log.count(LOUD) == 1
         assert "database is locked" in proxy.log
     outcomes = dict(rows(store, "SELECT outcome, count(*) FROM calls GROUP BY outcome"))
@@ -179,12 +181,16 @@ def test_a_server_that_vanishes_and_comes_back_is_used_again(upstream: Upstream,
     with postgres.running_server() as server:
         store = postgres.fresh(postgres.new_database(server.url, "vanishing"))
         with running_chatreel(*recording(upstream, store)) as proxy:
-            assert "stored" in status_of(proxy, "before")
+            started = time.monotonic()
+            for text in ("before", "1", "2", "3"):
+                assert "stored" in status_of(proxy, text)
+            with_it = time.monotonic() - started
             server.stop()
             started = time.monotonic()
             for number in range(4):
                 assert "fwd=miss" in status_of(proxy, f"number {number}")
-            assert time.monotonic() - started < 5
+            without = time.monotonic() - started
+            assert without < 5 + 10 * with_it, (without, with_it)
             assert LOUD in proxy.log
             refused = ask(proxy.base_url, question("recorded or not"), cache_control="no-cache")
             assert error_of(refused)["code"] == "chatreel_not_stored"

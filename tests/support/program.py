@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.forked import Files, Forked, may_fork
+
 CHATREEL = (sys.executable, "-m", "chatreel", "serve")
+"""The program as it is started, and not forked."""
 
 START_LIMIT = 60.0
 """Seconds the program may take until it says it is ready: generous, since a loaded machine imports slowly."""
@@ -38,7 +41,7 @@ class NotStarted(Exception):  # noqa: N818 - says what happened
 class Program:
     """A running program. Standard output and standard error go to files, so nothing can block on a full pipe."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     folder: Path
     """Where `stdout`, `stderr` and the ready file are."""
 
@@ -66,12 +69,12 @@ class Program:
     @property
     def stdout(self) -> str:
         """All it has printed so far."""
-        return (self.folder / "stdout").read_text(encoding="utf-8", errors="replace")
+        return _text(self.folder / "stdout")
 
     @property
     def log(self) -> str:
         """All it has said on standard error so far."""
-        return (self.folder / "stderr").read_text(encoding="utf-8", errors="replace")
+        return _text(self.folder / "stderr")
 
     def wait_for_log(self, text: str, limit: float = START_LIMIT) -> None:
         """Return once the log contains `text`. Raises `TimeoutError`, with the log, after `limit` seconds."""
@@ -104,10 +107,10 @@ def running_chatreel(
     *args: str,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    command: Sequence[str] = CHATREEL,
+    command: Sequence[str] | None = None,
     limit: float = START_LIMIT,
 ) -> Iterator[Program]:
-    """`command --port 0 --ready-file FILE args`, running and ready, until the end of the block.
+    """`command --port 0 --ready-file FILE args`, running and ready, until the end of the block; `serve` if not given.
 
     It runs in a process group of its own, in `cwd` (an empty folder if not given), with this process's environment less
     what is `LEAKY`, plus `env`. The files of the program are gone after the block: read `log` inside it. Raises
@@ -118,17 +121,8 @@ def running_chatreel(
         folder = Path(name)
         home = folder / "cwd"
         home.mkdir()
-        arguments = [*command, "--port", "0", "--ready-file", str(folder / "ready.json"), *args]
-        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-            process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                cwd=cwd or home,
-                env=clean_environment() | dict(env or {}),
-                start_new_session=True,
-            )
+        arguments = ["--port", "0", "--ready-file", str(folder / "ready.json"), *args]
+        process = _begin(arguments, command, cwd or home, clean_environment() | dict(env or {}), folder)
         program = Program(process, folder)
         try:
             _await_ready(program, limit)
@@ -138,10 +132,34 @@ def running_chatreel(
         assert "has crashed" not in program.log, program.log
 
 
+def _begin(
+    arguments: list[str], command: Sequence[str] | None, cwd: Path, env: dict[str, str], folder: Path
+) -> subprocess.Popen[bytes] | Forked:
+    """Fork it if it is the program itself, or start it."""
+    if command is None and may_fork(env):
+        files = Files(os.devnull, str(folder / "stdout"), str(folder / "stderr"))
+        return Forked(["serve", *arguments], cwd=cwd, env=env, files=files)
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        return subprocess.Popen(
+            [*(command or CHATREEL), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=cwd,
+            env=env,
+            start_new_session=True,
+        )
+
+
 def clean_environment() -> dict[str, str]:
     """The environment of this process without what is `LEAKY`, and without the fast path if `SLOW` says so."""
     kept = {name: value for name, value in os.environ.items() if not LEAKY.fullmatch(name)}
     return kept | ({"CHATREEL_FAST_PATH": "false"} if os.environ.get(SLOW) else {})
+
+
+def _text(path: Path) -> str:
+    """What is in a file that the program makes as one of its first steps."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def _await_ready(program: Program, limit: float) -> None:
