@@ -180,8 +180,8 @@ calls = Table(
     Column("price_model", text(), comment="the entry of the price list that was used"),
     Column("unpriced", text(), comment="why an answer has no price"),
     *_lead_to_payloads("request"),
-    # When each recording was last of use, how often, and what that saved, from the index alone.
-    Index("calls_by_recording", "recording_id", "started_at", "outcome", "latency"),
+    # When each recording was last of use, and how often, from the index alone.
+    Index("calls_by_recording", "recording_id", "started_at", "outcome"),
     sqlite_autoincrement=True,
 )
 
