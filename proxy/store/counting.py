@@ -155,7 +155,7 @@ def last_call(connection: Connection) -> int:
 
 
 def seconds_saved(connection: Connection, since: float) -> float:
-    """What the hits since then would have taken upstream, less what they took; none of them counts less than nothing."""
+    """What hits would have taken upstream, less what they took; none of them counts less than nothing."""
     gain = calls.c.spared - calls.c.latency
     query = select(func.sum(gain)).where(calls.c.outcome == Outcome.HIT, calls.c.started_at >= since, gain > 0)
     return float(connection.execute(query).scalar() or 0.0)
