@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chatreel.store import Store
+from chatreel.store.usual import packed_usage
 
 START = 1_760_000_000.0
 """Seconds since the epoch of the first call."""
@@ -64,7 +65,7 @@ class Row:
     completion_tokens: int | None
     cached_tokens: int | None
     reasoning_tokens: int | None
-    usage: str | None
+    usage: bytes | None
     cost: int | None
     saved: int | None
     price_source: str | None
@@ -123,7 +124,7 @@ def synthetic_rows(count: int, seed: int = 8, start: float = START) -> Iterator[
             completion_tokens=completion if answered else None,
             cached_tokens=prompt // 2 if answered else None,
             reasoning_tokens=completion // 4 if answered else None,
-            usage=f'{{"prompt_tokens":{prompt},"completion_tokens":{completion}}}' if answered else None,
+            usage=packed_usage(f'{{"prompt_tokens":{prompt},"completion_tokens":{completion}}}') if answered else None,
             cost=0 if served or outcome == "refused" else price if upstream else None,
             saved=price if served else 0,
             price_source="genai-prices" if answered and price is not None else None,

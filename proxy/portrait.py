@@ -98,15 +98,15 @@ def _said(message: JsonObject) -> Iterator[str]:
 
 
 def _part(part: JsonObject) -> Iterator[str]:
-    kind = part.get("type")
+    kind = str(part.get("type"))
     if isinstance(part.get("text"), str):
         yield from printable_lines(str(part["text"]))
     elif kind in _DATA:
         held = part.get(kind)
         members = held if isinstance(held, dict) else {}
-        form = members.get(_FORMATS.get(str(kind), ""), "")
-        label = " ".join(filter(None, (str(kind).removesuffix("_url").removeprefix("input_"), _plain(form))))
-        yield f"{label} {_blob(members.get(_DATA[str(kind)]) or members.get('file_id'))}"
+        form = members.get(_FORMATS.get(kind, ""), "")
+        label = " ".join(filter(None, (kind.removesuffix("_url").removeprefix("input_"), _plain(form))))
+        yield f"{label} {_blob(members.get(_DATA[kind]) or members.get('file_id'))}"
     else:
         yield _value(part)
 

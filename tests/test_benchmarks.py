@@ -55,10 +55,10 @@ def test_a_cassette_is_read_as_it_was_written_and_its_cost_is_a_table() -> None:
 
 
 def test_a_conversation_takes_a_fraction_of_what_it_takes_as_text() -> None:
-    ended = run("bench_size.py", "--turns", "25")
+    ended = run("bench_size.py", "--turns", "25", "--conversations", "1")
     assert ended.returncode == 0, ended.stderr
     ours = next(line for line in ended.stdout.splitlines() if line.startswith("chatreel"))
-    whole, apart = (float(ratio) for ratio in re.findall(r"1/([\d.]+)", ours))
+    whole, apart = (float(ratio) for ratio in re.findall(r"1/([\d.]+)", ours)[:2])
     assert whole > 6, ended.stdout
     assert apart > 10, ended.stdout
 

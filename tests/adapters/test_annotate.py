@@ -88,9 +88,9 @@ def test_a_recording_is_read_once_however_often_it_is_served(
 ) -> None:
     read: list[Any] = []
 
-    def counted(answer: Any) -> Any:
+    def counted(answer: Any, *said: Any) -> Any:
         read.append(answer)
-        return facts_of(answer)
+        return facts_of(answer, *said)
 
     monkeypatch.setattr(annotate, "facts_of", counted)
     for _ in range(3):

@@ -16,6 +16,7 @@ from chatreel.facts import Facts
 from chatreel.model import Mode, Outcome, Recording
 from chatreel.store import Call, Store
 from chatreel.store.log import Charge
+from chatreel.store.usual import packed_usage
 from support.database import fill_up, rows
 from support.stores import add, call, opened, take, use
 
@@ -139,9 +140,11 @@ def test_a_row_of_the_log_says_all_that_the_call_said(store: str) -> None:
     own = [field.name for field in fields(Call) if field.name not in apart]
     assert rows(store, f"SELECT {', '.join(own)} FROM calls ORDER BY id") == values(CALLS, own)
     for member, kind in apart.items():
-        names = [field.name for field in fields(kind) if field.name != "answered"]
+        names = [field.name for field in fields(kind) if field.name not in ("answered", "usage")]
         holders = [getattr(one, member) for one in CALLS]
         assert rows(store, f"SELECT {', '.join(names)} FROM calls ORDER BY id") == values(holders, names)
+    usages = [bytes(usage) if usage else None for (usage,) in rows(store, "SELECT usage FROM calls ORDER BY id")]
+    assert usages == [one.facts.usage and packed_usage(one.facts.usage) for one in CALLS]
 
 
 def values(holders: list[Any], names: list[str]) -> list[tuple[Any, ...]]:

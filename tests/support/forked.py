@@ -6,16 +6,18 @@ itself does, imports and what the interpreter reads from the environment, is tes
 """
 
 import atexit
+import contextlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from types import ModuleType
 
 STARTED = "TEST_WITHOUT_FORKS"
 """Variable of the environment: set, every program is started, and none is forked."""
@@ -58,7 +60,8 @@ class Forked:
         self._process: ForkServerProcess = _forkserver().Process(
             target=_run, args=(self.args, str(cwd), dict(env), files), daemon=False
         )
-        self._process.start()
+        with _nothing_to_import_anew():
+            self._process.start()
         self.pid = self._process.pid or 0
 
     def poll(self) -> int | None:
@@ -80,6 +83,17 @@ class Forked:
     def kill(self) -> None:
         """Does nothing if it has ended."""
         self.send_signal(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _nothing_to_import_anew() -> Iterator[None]:
+    """A child runs the file of `__main__` first. Where Streamlit has run a page, that is the page."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _forkserver() -> ForkServerContext:

@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -29,6 +31,16 @@ def test_it_says_the_same_and_ends_the_same(args: tuple[str, ...], said: str, tm
     one, other = (run(args, tmp_path, said, env) for run in (forked, started))
     said_by_other = other.stderr.replace("python -m chatreel", "chatreel")
     assert (one.returncode, one.stdout, one.stderr) == (other.returncode, other.stdout, said_by_other)
+
+
+def test_what_ran_as_the_main_program_is_not_run_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Streamlit leaves a page there, whose tests run in the same process."""
+    page = ModuleType("__main__")
+    page.__file__ = str(tmp_path / "page.py")
+    (tmp_path / "page.py").write_text("raise SystemExit(1)")
+    monkeypatch.setitem(sys.modules, "__main__", page)
+    assert forked(("--version",), tmp_path, "", clean_environment()).returncode == 0
+    assert sys.modules["__main__"] is page
 
 
 def test_it_has_the_environment_it_is_given_and_nothing_else(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
