@@ -1,11 +1,14 @@
 """Which revision of the schema a database has: none yet, today's, an older one that is upgraded, or none of ours."""
 
+import logging
 from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, inspect, select
 
 from chatreel.errors import StoreError
 from chatreel.store.schema import OLDER, REVISION, metadata, version
+
+logger = logging.getLogger(__name__)
 
 
 def ensure_schema(engine: Engine, name: str, take_turns: Callable[[Connection], None]) -> None:
@@ -25,6 +28,7 @@ def ensure_schema(engine: Engine, name: str, take_turns: Callable[[Connection], 
         elif not _is_current(connection, name):  # somebody else may have come first
             from chatreel.store.migrations.upgrade import upgrade
 
+            logger.warning("bringing the store %s up to revision %s: a large one takes a while", name, REVISION)
             upgrade(connection)
 
 
