@@ -4,20 +4,23 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import ExitStack, closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy import Connection, MetaData, create_engine, inspect
 
 from chatreel.errors import StoreError
-from chatreel.model import Replayable
+from chatreel.model import Piece, Replayable
 from chatreel.replay import replay
 from chatreel.store import Store
+from chatreel.store.archive import Archive
 from chatreel.store.database import store_url
 from chatreel.store.migrations.upgrade import upgrade
 from chatreel.store.schema import OLDER, REVISION, metadata
@@ -25,7 +28,7 @@ from support.calls import ask, question
 from support.database import rows
 from support.program import running_chatreel
 from support.replies import USAGE
-from support.stores import add, call, opened, take, use
+from support.stores import add, call, load, opened, take, use
 
 OLD = Path(__file__).with_name("store_0001.sql")
 """A store that revision 0001 of the program has written: four recordings, a hit, a refusal."""
@@ -109,6 +112,7 @@ KILLED = """
 import os, sys
 import alembic.op
 from chatreel.store import Store
+from chatreel.store.archive import Archive
 alembic.op.drop_index = lambda *_: os._exit(9)
 Store(sys.argv[1], memory_limit=0)
 """
@@ -134,6 +138,7 @@ def test_an_upgrade_that_fails_changes_nothing_and_says_what_is_wrong(old: str) 
 OPENING = """
 import sys
 from chatreel.store import Store
+from chatreel.store.archive import Archive
 print("ready", flush=True)
 sys.stdin.readline()
 Store(sys.argv[1], memory_limit=0).close()
@@ -187,6 +192,70 @@ def test_a_store_that_was_upgraded_has_the_schema_of_one_that_was_made(store: st
         metadata.drop_all(connection)
         metadata.create_all(connection)
         assert schema_of(connection) == upgraded
+
+
+def at_0003(connection: Connection, headers: str, usage: str) -> None:
+    """A recording and a row of the log as revision 0003 had them."""
+    upgrade(connection, "0003")
+    made = MetaData()
+    made.reflect(connection)
+    tables = made.tables
+    base, body, empty = (f"{name} of a recording".encode() * 9 for name in ("base", "body", "nothing"))
+    digests = [sha256(content).digest() for content in (base, body, empty)]
+    data = zstandard.ZstdCompressor(dict_data=zstandard.ZstdCompressionDict(base)).compress(body)
+    for digest, content, codec, stored, below in (
+        (digests[1], body, "zstd", data, digests[0]),
+        (digests[0], base, "raw", base, None),
+        (digests[2], empty, "raw", empty, None),
+    ):
+        row = {"digest": digest, "size": len(content), "codec": codec, "data": stored, "base": below}
+        connection.execute(tables["payloads"].insert(), row)
+    escaped = connection.dialect.name == "postgresql"
+    as_text = lambda text: text.replace("\\", "\\\\") if escaped else text  # noqa: E731 - see chatreel.store.text
+    of_all = {"cassette": "", "key": "k", "upstream": "https://h", "path": "/v1", "query": "", "model": "m"}
+    recording = {
+        **of_all,
+        "recorded_at": 1.5,
+        "status": 200,
+        "form": "json",
+        "usage_added": False,
+        "headers": as_text(headers),
+        "document": digests[0],
+        "request": digests[1],
+        "body": digests[1],
+        "completion": digests[2],
+        "pieces": zstandard.compress(b"[[250000,36],[1500,3]]"),
+    }
+    connection.execute(tables["recordings"].insert(), recording)
+    row = {
+        **of_all,
+        "call_id": "c",
+        "started_at": 1.0,
+        "outcome": "refused",
+        "reason": "",
+        "mode": "replay",
+        "stream": False,
+        "latency": 0.5,
+        "request": digests[1],
+        "usage": as_text(usage),
+    }
+    connection.execute(tables["calls"].insert(), row)
+
+
+def test_what_revision_0003_has_stored_is_read(store: str) -> None:
+    headers, usage = '[["x-request-id","a\\"b\\\\c"]]', '{"note":"a\\"b"}'
+    engine = create_engine(store_url(store))
+    with engine.begin() as connection:
+        at_0003(connection, headers, usage)
+    engine.dispose()
+    found = load(store, 1)
+    assert (found.headers, found.body) == ((("x-request-id", 'a"b\\c'),), b"body of a recording" * 9)
+    assert (found.identity.document, found.request) == (b"base of a recording" * 9, found.body)
+    assert found.pieces == (Piece(0.25, 36), Piece(0.2515, 3))
+    with Archive(store) as archive:
+        logged = archive.call("c")
+    assert logged is not None
+    assert (logged.facts.usage, logged.request) == (usage, found.body)
 
 
 def test_the_revisions_are_those_that_alembic_finds() -> None:
