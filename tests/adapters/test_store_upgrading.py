@@ -210,8 +210,7 @@ def at_0003(connection: Connection, headers: str, usage: str) -> None:
     ):
         row = {"digest": digest, "size": len(content), "codec": codec, "data": stored, "base": below}
         connection.execute(tables["payloads"].insert(), row)
-    escaped = connection.dialect.name == "postgresql"
-    as_text = lambda text: text.replace("\\", "\\\\") if escaped else text  # noqa: E731 - see chatreel.store.text
+    slash = "\\\\" if connection.dialect.name == "postgresql" else "\\"  # see chatreel.store.text
     of_all = {"cassette": "", "key": "k", "upstream": "https://h", "path": "/v1", "query": "", "model": "m"}
     recording = {
         **of_all,
@@ -219,7 +218,7 @@ def at_0003(connection: Connection, headers: str, usage: str) -> None:
         "status": 200,
         "form": "json",
         "usage_added": False,
-        "headers": as_text(headers),
+        "headers": headers.replace("\\", slash),
         "document": digests[0],
         "request": digests[1],
         "body": digests[1],
@@ -237,7 +236,7 @@ def at_0003(connection: Connection, headers: str, usage: str) -> None:
         "stream": False,
         "latency": 0.5,
         "request": digests[1],
-        "usage": as_text(usage),
+        "usage": usage.replace("\\", slash),
     }
     connection.execute(tables["calls"].insert(), row)
 
