@@ -42,7 +42,7 @@ def look(location: str) -> Look:
     if file and not file.exists():
         return Look(name, file, exists=False)
     if file:
-        url = url.set(database=f"file:{file}", query={"mode": "ro", "uri": "true"})
+        url = url.set(database=file.as_uri(), query={"mode": "ro", "uri": "true"} | _as_it_lies(file))
     engine = create_engine(url, hide_parameters=True)
     try:
         with engine.connect() as connection:
@@ -52,6 +52,12 @@ def look(location: str) -> Look:
     finally:
         engine.dispose()
     return Look(name, file, exists=True, revision=revision, newest=newest)
+
+
+def _as_it_lies(file: Path) -> dict[str, str]:
+    """More to the URI: without it, reading a database that nobody uses makes SQLite leave an empty log beside it."""
+    in_use = any(file.with_name(f"{file.name}-{journal}").exists() for journal in ("wal", "journal"))
+    return {} if in_use else {"immutable": "1"}
 
 
 def _seen(connection: Connection) -> tuple[str, float | None]:

@@ -1,7 +1,9 @@
 """What may be opened as a store, and what is refused and left as it was."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from chatreel.errors import StoreError
 from chatreel.store import Store
 from chatreel.store.database import store_url
+from chatreel.store.look import look
 from chatreel.store.schema import REVISION
 from support.database import rows
 from support.stores import add, take
@@ -85,6 +88,20 @@ def test_a_file_name_with_the_signs_of_a_url_is_that_file(tmp_path: Path) -> Non
     location = str(tmp_path / "a?mode=memory&b%20c#d.db")
     assert add(location, take())[0].id == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a?mode=memory&b%20c#d.db"]
+
+
+@pytest.mark.parametrize("name", ["store.db", "a?mode=memory&b%20c#d.db"])
+def test_a_look_at_a_store_leaves_no_log_beside_it_and_sees_what_one_holds(tmp_path: Path, name: str) -> None:
+    location = str(tmp_path / name)
+    add(location, take(recorded_at=1.7e9))
+    before = (tmp_path / name).read_bytes()
+    assert look(location).newest == 1.7e9
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {name: before}
+    with closing(sqlite3.connect(location)) as reader:  # keeps what comes in the log
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM recordings").fetchall()
+        add(location, take(recorded_at=1.8e9))
+        assert look(location).newest == 1.8e9
 
 
 OPENING = """
