@@ -23,6 +23,7 @@ from chatreel.model import Mode, Outcome, Piece, WireForm
 from chatreel.store import arrivals, payloads
 from chatreel.store.database import open_engine, store_url
 from chatreel.store.schema import KEYED_BY, calls, marks, meta, recordings
+from chatreel.store.usual import packed_headers
 from chatreel.wire.codec import dumps
 from chatreel.wire.reading import read
 
@@ -35,6 +36,7 @@ NOW = 1_790_000_000
 BATCH = 2_000
 CALLS_PER_RECORDING = 3
 PATH = "/v1/chat/completions"
+HEADERS = packed_headers((("content-type", "application/json"), ("x-request-id", "req_0123456789")))
 
 
 def prose(words: int) -> str:
@@ -115,7 +117,7 @@ class Filler:
                     "model": body["model"],
                     "recorded_at": _made_at(number, self._count),
                     "status": 200,
-                    "headers": '[["content-type","application/json"],["x-request-id","req_0123456789"]]',
+                    "headers": HEADERS,
                     "form": (WireForm.SSE if body["stream"] else WireForm.JSON).value,
                     "usage_added": False,
                     "pieces": arrivals.pack(arrival(answer)),

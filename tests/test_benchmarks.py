@@ -106,3 +106,12 @@ def test_how_long_a_start_takes_is_a_table(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "found.json").read_bytes())
     assert len(found["seconds"]) == 5
     assert found["serve_by_mitmdump"] > 0
+
+
+@pytest.mark.long
+def test_a_store_that_has_grown_answers_as_a_small_one_and_what_its_commands_take_is_a_table() -> None:
+    ended = run("bench_growth.py", "--quick")
+    assert ended.returncode == 0, ended.stderr
+    assert len(re.findall(r"^\| (?:hot|cold), ", ended.stdout, re.MULTILINE)) == 4
+    assert len(re.findall(r"^\| [24],000 \|", ended.stdout, re.MULTILINE)) == 2
+    assert ended.stdout.count(" s |") == 8
