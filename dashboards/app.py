@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from chatreel.analytics.queries import calls
-from chatreel.dashboards import controls, wording
+from chatreel.dashboards import arrival, controls, wording
 from chatreel.dashboards.page import Page
 from chatreel.dashboards.source import Source
 from chatreel.dashboards.views import cache, cost, explorer, latency, overview, sessions
@@ -27,6 +27,8 @@ class View:
     help: str
     refreshes: bool = True
     """Whether it is drawn anew by itself: not where somebody is reading."""
+    arrives: bool = False
+    """Whether its figures are shown before all else to who comes to it first."""
 
     @property
     def path(self) -> str:
@@ -34,7 +36,13 @@ class View:
 
 
 VIEWS: Final = (
-    View("Overview", "dashboard", overview.draw, "What was spent and saved, how often a recording answered, how fast."),
+    View(
+        "Overview",
+        "dashboard",
+        overview.draw,
+        "What was spent and saved, how often a recording answered, how fast.",
+        arrives=True,
+    ),
     View("Cost", "payments", cost.draw, "Where the money goes, what the month will have cost, what has no price."),
     View("Latency", "speed", latency.draw, "How long calls took: recordings and upstreams apart."),
     View("Cache", "cached", cache.draw, "How often a recording answered, why not, and what would help."),
@@ -57,10 +65,15 @@ def main(source: Source, landing: str = "overview") -> None:
         if choices.last is None:
             _no_calls(source)
         else:
-            chosen = controls.choose(source, choices)  # here and not in the page: it is the same for all of them
+            first = view.arrives and arrival.is_first()
+            chosen = controls.choose(source, choices, fully=not first)  # not in the page: it is the same for all
             controls.status(source, choices)
-            given.append(Page(source, snapshot, choices, chosen, pages))
+            given.append(Page(source, snapshot, choices, chosen, pages, first))
             opened.run()
+            if first:
+                arrival.ask_for_the_rest()
+            else:
+                arrival.is_over()
     except ExportError as error:
         _no_file(source, error)
     if source.follows or seen is None:

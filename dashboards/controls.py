@@ -1,6 +1,6 @@
 """Period and filters. They are part of the address, so that a page can be sent to somebody else as it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -31,31 +31,37 @@ class Chosen:
         return f"vs {self.period.short} before" if self.about.before else ""
 
 
-def choose(source: Source, choices: Choices) -> Chosen:
-    """Draw the controls in the sidebar; what they say."""
+def choose(source: Source, choices: Choices, *, fully: bool = True) -> Chosen:
+    """Draw the controls in the sidebar; what they say. Not `fully`: filters only if the address has any."""
     for name in (RANGE, *FILTERS):  # set anew, or the address of another page loses what was chosen on this one
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]
     with st.sidebar:
         chosen = _period(source)
-        models = st.multiselect("Model", choices.models, key="model", bind="query-params", placeholder="All models")
-        upstreams = st.multiselect(
-            "Upstream", choices.upstreams, key="upstream", bind="query-params", placeholder="All upstreams"
-        )
-        named = {f"{name}: {value}": (name, value) for name, value in choices.tags}
-        tags = st.multiselect("Tag", list(named), key="tag", bind="query-params", placeholder="All tags")
-        outcomes = st.multiselect(
-            "Outcome", [one.value for one in Outcome], key="outcome", bind="query-params", placeholder="All outcomes"
-        )
-    about = Filter(
-        chosen.since,
-        chosen.until,
+        about = Filter(chosen.since, chosen.until)
+        if fully or any(name in st.query_params for name in FILTERS):
+            about = _filters(choices, about)
+    return Chosen(chosen, about)
+
+
+def _filters(choices: Choices, about: Filter) -> Filter:
+    """Calls of a period, and of these only what is chosen."""
+    models = st.multiselect("Model", choices.models, key="model", bind="query-params", placeholder="All models")
+    upstreams = st.multiselect(
+        "Upstream", choices.upstreams, key="upstream", bind="query-params", placeholder="All upstreams"
+    )
+    named = {f"{name}: {value}": (name, value) for name, value in choices.tags}
+    tags = st.multiselect("Tag", list(named), key="tag", bind="query-params", placeholder="All tags")
+    outcomes = st.multiselect(
+        "Outcome", [one.value for one in Outcome], key="outcome", bind="query-params", placeholder="All outcomes"
+    )
+    return replace(
+        about,
         models=tuple(models),
         upstreams=tuple(upstreams),
         outcomes=tuple(outcomes),
         tags=tuple(named[tag] for tag in tags),
     )
-    return Chosen(chosen, about)
 
 
 def clear() -> None:

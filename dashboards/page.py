@@ -27,6 +27,8 @@ class Page:
     chosen: Chosen
     pages: Mapping[str, Any]
     """Pages of Streamlit by their path, to link to."""
+    figures_only: bool = False
+    """Whether to draw no more than figures for now: the rest comes soon."""
 
     @property
     def about(self) -> Filter:

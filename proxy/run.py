@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,9 @@ from chatreel.interception import interception_variables
 from chatreel.server import Proxy, running_proxy
 from chatreel.trust import write_bundle
 from chatreel.upstreams import parse_upstream
+
+_WORDS = 5
+"""Of a command, that are the name of its run."""
 
 
 def default_upstream(settings: Settings) -> Settings:
@@ -39,7 +43,7 @@ def for_one_command(settings: Settings, *, intercept: bool) -> Settings:
 async def run_command(command: Sequence[str], settings: Settings) -> int:
     """Run `command` to its end, intercepted if there is a forward proxy; its exit code, as a shell would give it."""
     with TemporaryDirectory(prefix="chatreel-") as folder:
-        async with running_proxy(settings) as proxy:
+        async with running_proxy(settings, run=name_of(command)) as proxy:
             environment = os.environ | _variables(proxy, Path(folder))
             try:
                 process = await asyncio.create_subprocess_exec(*command, env=environment)
@@ -50,6 +54,12 @@ async def run_command(command: Sequence[str], settings: Settings) -> int:
             code = await process.wait()
     talk.verdict(proxy.tally)
     return 128 - code if code < 0 else code
+
+
+def name_of(command: Sequence[str]) -> str:
+    """What the log calls a run of it: the program, and what stands before its first option, which may be a password."""
+    program, *arguments = command[:_WORDS]
+    return " ".join([Path(program).name, *takewhile(lambda word: not word.startswith("-"), arguments)])
 
 
 def _variables(proxy: Proxy, folder: Path) -> dict[str, str]:

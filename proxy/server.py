@@ -97,10 +97,11 @@ def import_engine() -> None:
 
 
 @asynccontextmanager
-async def running_proxy(settings: Settings, worker: str = "") -> AsyncIterator[Proxy]:
+async def running_proxy(settings: Settings, worker: str = "", run: str = "") -> AsyncIterator[Proxy]:
     """Run a proxy on this event loop. Raises `ServeError`, `StoreError` or `ConfigError` if it cannot start.
 
     `worker`: its name among the processes that serve the port of `settings` together; empty if it is the only one.
+    `run`: name of the run that its calls belong to; empty if they are of nobody in particular.
     """
     import_engine()
     from chatreel.engine.assembly import Limits, assemble
@@ -110,7 +111,7 @@ async def running_proxy(settings: Settings, worker: str = "") -> AsyncIterator[P
     allow_more()
     give_back_large()
     upstreams = Upstreams.parse(settings.upstream, settings.intercept)
-    async with _open_sessions(settings, worker) as (store, sessions, spending):
+    async with _open_sessions(settings, worker, run) as (store, sessions, spending):
         habits = habits_of(settings, sessions.keys)
         certificates = _private_folder(user_data_path("chatreel") / "certificates")
         master = assemble(
@@ -145,7 +146,7 @@ async def running_proxy(settings: Settings, worker: str = "") -> AsyncIterator[P
 
 
 @asynccontextmanager
-async def _open_sessions(settings: Settings, worker: str) -> AsyncIterator[tuple[Store, Sessions, Spending]]:
+async def _open_sessions(settings: Settings, worker: str, run: str) -> AsyncIterator[tuple[Store, Sessions, Spending]]:
     """The store and the sessions on it, until all that was recorded is on disk; and what they may spend."""
     store = open_store(settings, worker)
     try:
@@ -160,7 +161,7 @@ async def _open_sessions(settings: Settings, worker: str) -> AsyncIterator[tuple
         sessions = Sessions(store, keys_for(settings), allowances, workers=settings.workers)
         defaults = defaults_of(settings)
         options = options_for(defaults.options, settings.cassette, record_errors=defaults.record_errors)
-        await sessions.open_default(Wish(settings.mode, options, cassette=settings.cassette))
+        await sessions.open_default(Wish(settings.mode, options, run, settings.cassette))
         try:
             yield store, sessions, spending
         finally:

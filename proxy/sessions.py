@@ -75,8 +75,8 @@ class Sessions:
         return list(self._open.values())
 
     async def open_default(self, wish: Wish) -> None:
-        """Replace the default session. Raises `CassetteError` or `StoreError`."""
-        self.default = await self._make(wish, "")
+        """Replace the default session, which has an id if it has a name. Raises `CassetteError` or `StoreError`."""
+        self.default = await self._make(wish, secrets.token_hex(8) if wish.name else "")
 
     async def open(self, wish: Wish) -> Session:
         """Raises `Refusal`."""

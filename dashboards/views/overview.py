@@ -5,7 +5,7 @@ import streamlit as st
 from chatreel.analytics.queries import latency, money, overview
 from chatreel.analytics.queries.latency import Measure
 from chatreel.analytics.queries.overview import Moment, Overview, Totals
-from chatreel.dashboards import arrival, charts, palette, parts, wording
+from chatreel.dashboards import charts, palette, parts, wording
 from chatreel.dashboards.page import Page
 from chatreel.dashboards.parts import Figure
 from chatreel.dashboards.vega import Series, Unit
@@ -21,7 +21,7 @@ def draw(page: Page) -> None:
     course = page.along({moment.at: moment for moment in page.ask(overview.trend, page.span)})
     parts.figures(_headline(found, course), page.chosen.before)
     st.markdown(counterfactual(found.now))
-    if arrival.figures_first():
+    if page.figures_only:
         return
     left, middle, right = st.columns(3)
     with parts.card("Spent and saved", "USD; together the cost without recordings", at=left):

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,20 @@ QUESTION = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Wh
 
 PRICES = "[[price]]\nmodel = 'gpt-4*'\ninput = 2.5\noutput = 10\n"
 """Of all models but one."""
+
+
+WATCH = """() => {
+    const begun = performance.now();
+    const told = () => [...document.querySelectorAll('[data-testid="stText"]')].findLast(one => one.checkVisibility());
+    window.heard = [{text: told().innerText, at: 0}];
+    const look = () => {
+        const text = told()?.innerText;
+        if (text !== undefined && text !== window.heard.at(-1).text)
+            window.heard.push({text, at: (performance.now() - begun) / 1000});
+    };
+    new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+}"""
+"""Notes what the last text of the page is, now and from now on, with the seconds since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +183,24 @@ def test_a_call_is_opened_from_the_list_and_can_be_linked_to(shown: Shown) -> No
         go(page, address)
         page.get_by_text("Tell me a long story about a lighthouse.").wait_for()
         picture(page, "explorer_call_dark")
+
+
+def test_a_stream_is_played_back_in_the_time_that_it_took(shown: Shown) -> None:
+    with visitor(shown.browser) as page:
+        go(page, f"{shown.url}/explorer?range=all&outcome=hit&q=lighthouse&tab=Timing")
+        open_first(page)
+        page.get_by_role("button", name="Play").wait_for()
+        settle(page)
+        [took] = re.findall(r"parts in ([\d.]+) s", page.get_by_text("How the answer came when").inner_text())
+        page.evaluate(WATCH)
+        page.get_by_role("button", name="Play").click()
+        page.wait_for_function("() => window.heard.length > 1 && window.heard.at(-1).text === window.heard[0].text")
+        heard = page.evaluate("() => window.heard")
+    whole, *played = [one["text"] for one in heard if one["text"] != "(nothing)"]
+    assert len(played) > 3, "neither at once nor in two pieces"
+    assert all(whole.startswith(text) for text in played)
+    assert [*map(len, played)] == sorted(map(len, played))
+    assert heard[-1]["at"] >= float(took) - 0.1, "it is said in tenths"
 
 
 def test_a_refused_call_shows_what_differs(shown: Shown, axe: Path) -> None:

@@ -139,6 +139,15 @@ def test_a_restart_forgets_nothing_of_the_day_and_a_replay_spends_nothing(
     shared.reply_by(of_unknown_model)
 
 
+def test_a_model_without_a_price_is_only_said_unless_configured(shared: Upstream, tmp_path: Path) -> None:
+    limit = ("--budget", f"{0.5 * COST}/day")
+    with running_chatreel(*flags(shared, str(tmp_path / "store.db"), *limit), env=PRICES, cwd=tmp_path) as proxy:
+        for number in range(2):
+            assert ask(proxy.base_url, question(f"gift {number}", model="of-nobody")).status_code == 200
+        assert [ask(proxy.base_url, question(text)).status_code for text in ("paid", "too much")] == [200, 429]
+        assert proxy.log.count("a call of unknown price counts as nothing against the budget of ") == 1
+
+
 def test_a_model_without_a_price_can_be_refused(shared: Upstream, tmp_path: Path) -> None:
     store = str(tmp_path / "store.db")
     settings = 'budget = ["5/month"]\nunpriced = "refuse"\n'

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from support.command import chatreel
+from support.database import rows
 from support.upstream import Upstream
 
 SCRIPT = """
@@ -58,6 +59,20 @@ def test_the_upstream_is_the_base_url_the_program_would_have_used(
     )
     assert ended.returncode == 0, ended.stderr
     assert upstream.calls[0].path == "/v1/chat/completions"
+
+
+def test_a_run_is_a_session_of_the_log_that_is_named_without_its_options(
+    upstream: Upstream, store: str, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(SCRIPT)
+    for texts in (("a", "b", "--password", "hunter2"), ("a",)):
+        ended = run(
+            sys.executable, "app.py", *texts, flags=("--upstream", upstream.url, "--store", store), cwd=tmp_path
+        )
+        assert ended.returncode == 0, ended.stderr
+    found = rows(store, "SELECT session_name, count(*) FROM calls GROUP BY session, session_name ORDER BY min(id)")
+    program = Path(sys.executable).name
+    assert found == [(f"{program} app.py a b", 4), (f"{program} app.py a", 1)]
 
 
 def test_the_exit_code_is_the_commands(store: str, tmp_path: Path) -> None:
