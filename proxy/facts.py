@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from chatreel.model import Json, JsonObject, Piece, WireForm
 from chatreel.tokens import Tokens, tokens_of_completion
+from chatreel.wire.choices import entries
 from chatreel.wire.codec import dumps, loads_object
 from chatreel.wire.reading import Reading, Verdict, read
 from chatreel.wire.spoken import Spoken, spoken
@@ -147,24 +148,19 @@ def _arrival(position: int, pieces: tuple[Piece, ...]) -> float | None:
 
 
 def _finish_reason(completion: JsonObject) -> str | None:
-    reasons = [_text(choice.get("finish_reason")) for choice in _choices(completion)]
+    reasons = [_text(choice.get("finish_reason")) for choice in entries(completion.get("choices"))]
     return ",".join(dict.fromkeys(filter(None, reasons))) or None
 
 
 def _usage(completion: JsonObject) -> str | None:
     """As it was reported: the object under `usage` as it is; if others count as well, each under its name."""
     said: JsonObject = {name: value for name in _USAGE if (value := completion.get(name))}
-    inside: list[Json] = [usage for choice in _choices(completion) if (usage := choice.get("usage"))]
+    inside: list[Json] = [usage for choice in entries(completion.get("choices")) if (usage := choice.get("usage"))]
     if inside:
         said["choices"] = inside
     if not said:
         return None
     return dumps(said["usage"] if said.keys() == {"usage"} else said).decode()
-
-
-def _choices(completion: JsonObject) -> list[JsonObject]:
-    choices = completion.get("choices")
-    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
 
 
 def _error_type(reading: Reading) -> str | None:

@@ -98,7 +98,7 @@ class Replayable:
     @property
     def duration(self) -> float:
         """Seconds from the request going upstream to the last byte of the answer."""
-        return self.pieces[-1].at if self.pieces else 0.0
+        return _duration(self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Recording:
     @property
     def duration(self) -> float:
         """Seconds from the request going upstream to the last byte of the answer."""
-        return self.pieces[-1].at if self.pieces else 0.0
+        return _duration(self.pieces)
 
     @property
     def replayable(self) -> Replayable:
@@ -156,6 +156,10 @@ class Recording:
             asked_usage=self.form is WireForm.SSE and (self.usage_added or _asks_for_usage(self.request)),
             edited=self.edited,
         )
+
+
+def _duration(pieces: tuple[Piece, ...]) -> float:
+    return pieces[-1].at if pieces else 0.0
 
 
 def _asks_for_usage(request: bytes) -> bool:

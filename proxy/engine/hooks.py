@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 class _Concerned(NamedTuple):
     """Who has a hook."""
 
-    addons: tuple[object, ...]
+    addons: tuple[tuple[object, bool], ...]
+    """Each with whether the hook is a coroutine there."""
     may_wait: bool
-    """Whether it is a coroutine anywhere."""
+    """Whether it is one anywhere."""
 
 
 class Hooks:
@@ -67,7 +68,7 @@ class Hooks:
 
     def _run_at_once(self, hook: Hook) -> None:
         [argument] = hook.args()
-        for addon in self._of(hook.name).addons:
+        for addon, _ in self._of(hook.name).addons:
             try:
                 with safecall():
                     getattr(addon, hook.name)(argument)
@@ -76,11 +77,11 @@ class Hooks:
 
     async def _run(self, hook: Hook) -> None:
         [argument] = hook.args()
-        for addon in self._of(hook.name).addons:
+        for addon, waits in self._of(hook.name).addons:
             work = getattr(addon, hook.name)
             try:
                 with safecall():
-                    if iscoroutinefunction(work):
+                    if waits:
                         await work(argument)
                     else:
                         work(argument)
@@ -91,8 +92,8 @@ class Hooks:
         known = self._concerned.get(name)
         if known is None:
             found = [addon for addon in self._addons if callable(getattr(addon, name, None))]
-            may_wait = any(iscoroutinefunction(getattr(addon, name)) for addon in found)
-            known = self._concerned[name] = _Concerned(tuple(found), may_wait)
+            addons = tuple((addon, iscoroutinefunction(getattr(addon, name))) for addon in found)
+            known = self._concerned[name] = _Concerned(addons, any(waits for _, waits in addons))
         return known
 
 

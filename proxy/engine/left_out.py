@@ -48,6 +48,7 @@ class _Later(ModuleType):
 
 
 def _refuse(self: object, *_args: object, **_named: object) -> None:
+    """What looks as if it worked would be worse: nobody may come to believe that QUIC is spoken here."""
     kind = type(self)
     raise NotImplementedError(f"{kind.__module__}.{kind.__name__} is left out of chatreel: see {__name__}")
 

@@ -18,8 +18,6 @@ from chatreel.store.schema import payloads as payload_table
 PAGE = 200
 """Recordings that are read at once."""
 
-"""Outcomes of calls that a recording answered without having been made by them."""
-
 _EMPTY = select(payload_table.c.id).where(payload_table.c.digest == sha256(b"").digest()).scalar_subquery()
 _ANSWER = case((recordings.c.completion == _EMPTY, recordings.c.body), else_=recordings.c.completion)
 _SHOWN = [

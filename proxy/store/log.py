@@ -13,6 +13,7 @@ from chatreel.facts import NO_FACTS, Facts
 from chatreel.model import Mode, Outcome
 from chatreel.store import payloads
 from chatreel.store.bases import Bases
+from chatreel.store.direct import is_direct
 from chatreel.store.schema import calls
 from chatreel.store.usual import packed_usage, usage_of
 
@@ -144,7 +145,7 @@ class Row(Protocol):
 
 def insert_all(connection: Connection, several: Sequence[Row], bases: Bases | None = None) -> None:
     """Add rows, as `insert` does each. SQLite gets them as they are: SQLAlchemy would take ten times as long."""
-    on_sqlite = connection.dialect.name == "sqlite"
+    on_sqlite = is_direct(connection)
     for is_plain, run in groupby(several, lambda row: on_sqlite and row.is_plain):
         if is_plain:
             connection.exec_driver_sql(_INSERT_PLAIN, [row.values for row in run])

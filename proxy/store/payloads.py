@@ -36,16 +36,11 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 _BELOW = payloads.alias("below")
-_KNOWN = (
-    select(payloads.c.digest, payloads.c.id, _BELOW.c.digest.label("base"))
-    .outerjoin(_BELOW, _BELOW.c.id == payloads.c.base)
-    .where(payloads.c.digest.in_(bindparam("wanted", expanding=True)))
+_WITH_BASES = select(payloads.c.digest, payloads.c.id, _BELOW.c.digest.label("base")).outerjoin(
+    _BELOW, _BELOW.c.id == payloads.c.base
 )
-_KNOWN_ONE = Direct(
-    select(payloads.c.digest, payloads.c.id, _BELOW.c.digest.label("base"))
-    .outerjoin(_BELOW, _BELOW.c.id == payloads.c.base)
-    .where(payloads.c.digest == bindparam("digest"))
-)
+_KNOWN = _WITH_BASES.where(payloads.c.digest.in_(bindparam("wanted", expanding=True)))
+_KNOWN_ONE = Direct(_WITH_BASES.where(payloads.c.digest == bindparam("digest")))
 _ADDED = (payloads.c.digest, payloads.c.id)
 _ADD_ONE = Direct(
     sqlite.insert(payloads).on_conflict_do_nothing().returning(*_ADDED), "digest", "size", "codec", "data", "base"
@@ -173,16 +168,14 @@ def get(connection: Connection, ids: Iterable[int]) -> dict[int, bytes]:
     return Chains(rows).contents(wanted)
 
 
-REFERENCES: list[Column[int]] = [
-    *(recordings.c[name] for name in ("document", "request", "body", "completion")),
-    calls.c.request,
-]
-"""Whose columns hold ids of payloads."""
+MADE_OF: list[Column[int]] = [recordings.c[name] for name in ("document", "request", "body", "completion")]
+"""Ids of the payloads that are a recording."""
+_REFERENCES = [*MADE_OF, calls.c.request]
 
 
 def needed() -> Select[tuple[int]]:
     """Ids of the payloads that somebody needs: a recording, a call, or another that is needed."""
-    roots = union(*(select(column.label("id")).where(column.is_not(None)) for column in REFERENCES)).subquery()
+    roots = union(*(select(column.label("id")).where(column.is_not(None)) for column in _REFERENCES)).subquery()
     needed = select(roots.c.id).cte("needed", recursive=True)
     bases = select(payloads.c.base).where(payloads.c.id == needed.c.id, payloads.c.base.is_not(None))
     return select(needed.union(bases).c.id)

@@ -17,6 +17,7 @@ from chatreel.errors import StoreError
 from chatreel.eviction import Candidate
 from chatreel.selection import Selection
 from chatreel.store import listing, payloads
+from chatreel.store.payloads import MADE_OF
 from chatreel.store.schema import calls, marks, meta, recordings
 from chatreel.store.schema import payloads as payload_table
 
@@ -32,13 +33,12 @@ PAUSE = 0.12
 _REMOVED = "removed"
 """Name of the row of `meta` whose value is another one after each removal."""
 
-_MADE_OF = [recordings.c[name] for name in ("document", "request", "body", "completion")]
 _AMONG: BindParameter[Any] = bindparam("ids", expanding=True)
 _STORED = select(payload_table.c.id, payload_table.c.base, func.length(payload_table.c.data).label("stored")).where(
     payload_table.c.id.in_(_AMONG)
 )
 _HAVING = (
-    select(*_MADE_OF).where(or_(*(column.in_(_AMONG) for column in _MADE_OF))),
+    select(*MADE_OF).where(or_(*(column.in_(_AMONG) for column in MADE_OF))),
     select(calls.c.request).where(calls.c.request.in_(_AMONG)),
 )
 _DELETE = delete(payload_table).where(payload_table.c.id.in_(_AMONG))
@@ -67,7 +67,7 @@ def remove(connection: Connection, ids: Sequence[int], *, marks_later: bool = Fa
 
     To find the marks of one takes longer than all the rest. `marks_later`: they are left for whoever sweeps.
     """
-    rows = connection.execute(select(recordings.c.id, recordings.c.cassette, *_MADE_OF).where(recordings.c.id.in_(ids)))
+    rows = connection.execute(select(recordings.c.id, recordings.c.cassette, *MADE_OF).where(recordings.c.id.in_(ids)))
     found = rows.all()
     if not found:
         return Removed()
@@ -117,7 +117,7 @@ def candidates(
     age = listing.last_used_of(served) if by_use else recordings.c.recorded_at
     joined = recordings.outerjoin(served, served.c.recording_id == recordings.c.id) if by_use else recordings
     query = (
-        select(recordings.c.id, age.label("age"), func.length(recordings.c.pieces).label("arrival"), *_MADE_OF)
+        select(recordings.c.id, age.label("age"), func.length(recordings.c.pieces).label("arrival"), *MADE_OF)
         .select_from(joined)
         .where(listing.condition(chosen))
         .order_by("age", recordings.c.id)

@@ -355,8 +355,7 @@ class Store:
         self._takes[cassette, key] = (self._era, found)
 
     def _use(self, recording_id: int) -> None:
-        if time.monotonic() - self._in_use_since > _IN_USE:
-            self._forget_uses()
+        self._forget_uses()
         self._in_use.add(recording_id)
 
     def _forget_uses(self) -> None:

@@ -42,6 +42,11 @@ _IGNORED: Final = frozenset({"index", "delta", "message", "text", "seed", "token
 """Members of a choice that are handled apart, or repeat in every chunk what the deltas say already (R9)."""
 
 
+def entries(choices: Json) -> list[JsonObject]:
+    """What can be read of the member `choices` of a chunk or a completion: an array of objects, as it should be."""
+    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
 class ChoiceParts:
     """Everything the stream said about one choice."""
 

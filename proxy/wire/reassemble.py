@@ -5,7 +5,7 @@ from typing import Final
 
 from chatreel.model import Json, JsonObject
 from chatreel.wire.api_errors import find_error
-from chatreel.wire.choices import ChoiceParts, whole_message, with_distinct_details
+from chatreel.wire.choices import ChoiceParts, entries, whole_message, with_distinct_details
 from chatreel.wire.codec import loads, loads_object
 from chatreel.wire.fields import FirstNonEmpty, Last, Rule, Shallow
 from chatreel.wire.spoken import says
@@ -132,7 +132,7 @@ class Reassembler:
         self.error = error if self.error is None else self.error
 
     def _add_choices(self, choices: Json) -> bool:
-        found = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+        found = entries(choices)
         for position, choice in enumerate(found):
             index = as_index(choice.get("index"))
             number = position if index is None else index

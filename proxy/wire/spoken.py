@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from chatreel.model import Json, JsonObject
+from chatreel.model import JsonObject
+from chatreel.wire.choices import entries
 from chatreel.wire.codec import loads_object
 from chatreel.wire.sse import Event, Origin, SSEParser
 
@@ -51,7 +52,6 @@ def says(choice: JsonObject) -> bool:
 
 def _choices(event: Event) -> Iterable[JsonObject]:
     try:
-        choices: Json = loads_object(event.data).get("choices")
+        return entries(loads_object(event.data).get("choices"))
     except ValueError:
         return ()
-    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else ()
