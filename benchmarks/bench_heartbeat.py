@@ -137,7 +137,7 @@ async def with_store(asked: list[Asked]) -> list[Beat]:
                 await store.replayable(takes[-1].id)
             else:
                 await store.add(one.recording)
-            store.log(row(one, next(numbers)))
+            store.calls.add(row(one, next(numbers)))
 
         return await lateness(asked, work)
 

@@ -79,7 +79,7 @@ async def advise(settings: Settings, limit: int) -> Advice:
     prices = Prices(settings.price)
     found: list[_Miss] = []
     with closing(open_store(settings)) as store:
-        misses = await store.misses("", limit)
+        misses = await store.calls.misses("", limit)
         for call in track(misses, "comparing", console=talk.console(), transient=True):
             own = await store.load(call.recording_id) if call.recording_id else None
             if helpful := await _helpful(store, keys, call, own):

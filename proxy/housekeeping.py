@@ -34,7 +34,7 @@ async def housekeeping(store: Store, max_size: int | None, spending: Spending) -
 async def _keep(keeper: "Keeper", store: Store, spending: Spending) -> None:
     while True:
         await asyncio.sleep(PERIOD)
-        store.tidy()
+        store.calls.tidy()
         try:
             await spending.look(time.time())
             await keeper.look()

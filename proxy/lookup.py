@@ -59,7 +59,7 @@ async def explain(settings: Settings, subject: str, path: str) -> Explanation:
     keys = keys_for(settings)
     with closing(open_store(settings)) as store:
         if call_id := _call_id(subject):
-            call = await store.call(call_id)
+            call = await store.calls.find(call_id)
             if call is None:
                 raise ConfigError(f"there is no call {call_id} in the log of this store")
             return await _explain(store, keys, call, await _request(store, call), call)

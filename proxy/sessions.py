@@ -114,7 +114,7 @@ class Sessions:
 
     async def settled(self) -> None:
         """What the calls cost that are over has been counted."""
-        await self._store.settled()
+        await self._store.calls.settled()
 
     async def close_all(self) -> None:
         for session in self.all():

@@ -26,7 +26,7 @@ class Spending:
         if not self._logs:
             return
         read = {period: await log.read(now) for period, log in self._logs.items()}
-        await self._store.once_settled(lambda: self._tell(read, now))
+        await self._store.calls.once_settled(lambda: self._tell(read, now))
 
     def _tell(self, read: "dict[Period, _Sums]", now: float) -> None:
         """Runs where calls are counted, so that none is meanwhile."""
@@ -56,7 +56,7 @@ class _PeriodLog:
         """What the calls came to that were over in the period of `now`."""
         if (begin := self._period.begin(now)) > self._begin:
             self._begin, self._sums = begin, {}
-        last = await self._store.last_call()
+        last = await self._store.calls.last()
         if last - self._last > 2 * _SETTLED:
             settled = last - _SETTLED
             self._sums = await self._with_rows(self._last, settled)
@@ -66,7 +66,7 @@ class _PeriodLog:
     async def _with_rows(self, after: int, upto: int) -> _Sums:
         """The sums, and what these rows add to them."""
         sums = dict(self._sums)
-        for spent in await self._store.spent(self._begin, after, upto):
+        for spent in await self._store.calls.spent(self._begin, after, upto):
             known, unpriced = sums.get(spent.tags, (0, 0))
             sums[spent.tags] = known + spent.known, unpriced + spent.unpriced
         return sums

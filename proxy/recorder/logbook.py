@@ -57,7 +57,7 @@ class Logbook:
             call = _row(exchange, outcome, status, self.tags_of(exchange), self._redactor)
             complete, answered_at = self._completing(exchange)
             told = partial(self._tell, session)
-            self._store.log(call, lambda row: _told(complete(row), told), answered_at=answered_at)
+            self._store.calls.add(call, lambda row: _told(complete(row), told), answered_at=answered_at)
         if session.journal.wants(outcome):
             session.journal.add(_entry(exchange, call or self._row_of(exchange, outcome, status)))
         if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
@@ -99,7 +99,7 @@ class Logbook:
             if understood:
                 understood.alike = alike
         hit = Hit(alike.like, exchange.call_id, exchange.started_at, exchange.elapsed, exchange.take)
-        self._store.note(hit, partial(self._tell, exchange.session))
+        self._store.calls.note(hit, partial(self._tell, exchange.session))
 
     def _alike(self, exchange: Exchange, ready: Ready, status: int | None) -> Alike:
         """What the rows of calls have in common that are answered like this one."""

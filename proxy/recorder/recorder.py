@@ -59,7 +59,7 @@ class Recorder:
 
     def keep(self) -> None:
         """Save from a kill the rows of all that was answered at once."""
-        self._store.keep()
+        self._store.calls.keep()
 
     async def open(self, asked: Asked, session: Session) -> Exchange:
         """Decide what happens to a request. Never raises `StoreError`: a store that fails is a miss nobody records."""
@@ -119,7 +119,7 @@ class Recorder:
     async def _hold_to_budgets(self, exchange: Exchange) -> None:
         """Refuse a call that would go upstream where a budget is spent; those that are over have been priced."""
         tags = self._logbook.tags_of(exchange)
-        verdict = await self._store.once_settled(lambda: self._verdict(exchange, tags))
+        verdict = await self._store.calls.once_settled(lambda: self._verdict(exchange, tags))
         if verdict:
             exchange.reason = verdict.reason
             exchange.session.journal.warn(verdict.reason)

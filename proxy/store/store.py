@@ -1,9 +1,7 @@
 """The store as the proxy sees it: asynchronous, with what is hot in memory and one thread that writes."""
 
-import asyncio
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from itertools import batched
@@ -18,23 +16,17 @@ from chatreel.generations import Generations
 from chatreel.model import Recording, Replayable, Take
 from chatreel.rates import PriceOverride
 from chatreel.selection import Selection
-from chatreel.store import counting, leases, log, neighbours, recordings, removing, shrinking
-from chatreel.store.alike import Hit
-from chatreel.store.backlog import Backlog
+from chatreel.store import counting, leases, neighbours, recordings, removing, shrinking
 from chatreel.store.bases import Bases
-from chatreel.store.breaker import Breaker
-from chatreel.store.clerk import Clerk, Told
-from chatreel.store.counting import Spent
-from chatreel.store.database import file_check, open_engine, store_url, writing
-from chatreel.store.log import Call
+from chatreel.store.call_log import CallLog
+from chatreel.store.database import file_check, open_engine, store_url
+from chatreel.store.in_use import InUse
 from chatreel.store.neighbours import Neighbour
 from chatreel.store.quick import Quick
 from chatreel.store.removing import Removed
 from chatreel.store.spool import Spool
+from chatreel.store.threads import Threads
 from chatreel.store.watch import Watch
-from chatreel.store.writer import Writer, said
-
-_READERS = 2
 
 _SHARE = 10
 """Of the memory, a tenth is for the takes of keys, and two for what the next recordings are differences to."""
@@ -45,14 +37,8 @@ _SIZE_OF_TAKES = 400
 _TRUST = 0.5
 """Seconds for which what is known of a key is believed without asking whether others have written."""
 
-_IN_USE = 10.0
-"""Seconds for which a recording is spared at least that was asked for or made: somebody may be about to serve it."""
-
 _EVICTED_AT_ONCE = 100
 """Recordings that go in one transaction to hold a store to a size: whoever wants to record waits for it."""
-
-_PATIENCE = 1.0
-"""Seconds that housekeeping waits for writers; it can come again, and lookups need the thread."""
 
 DEFAULT_KEYS = keyed_by(KeyOptions())
 
@@ -77,19 +63,15 @@ class Store:
         self._keyed_by = keyed_by
         url = store_url(location)
         self._engine = open_engine(url)
-        self._spool = Spool(url, rates)
         self._on_server = self._engine.dialect.name != "sqlite"
         self._worker = worker
         self.shared = self._on_server or bool(worker)
         """Whether others fetch recordings for this store, too, with whom that has to be agreed."""
-        self._writer = Writer(self._engine)
+        self._threads = Threads(self._engine)
         share = memory_limit // _SHARE
         self._memory = recordings.Memory(Bases(share))
-        self._backlog = Backlog(self._writer, self._memory.bases)
-        self._reading = Breaker()
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
-        self._clerk = Clerk(self._backlog)
-        self._noted: list[tuple[Hit, Told]] = []
+        self.calls = CallLog(self._threads, Spool(url, rates), self._memory.bases)
+        """The log."""
         self._takes: dict[tuple[str, str], tuple[int, tuple[Take, ...]]] = {}
         """With the era that they are of: those of an earlier one are not believed."""
         self._most_takes = share // _SIZE_OF_TAKES
@@ -108,11 +90,7 @@ class Store:
         self._watching = False
         with self._engine.connect() as connection:
             self._removals = removing.removals(connection)
-        self._in_use: set[int] = set()
-        """Recordings that were asked for or made lately."""
-        self._used_before: set[int] = set()
-        """And those of the time before that."""
-        self._in_use_since = time.monotonic()
+        self._in_use = InUse()
         self._hot = _hot(memory_limit - 3 * share)
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
@@ -127,7 +105,7 @@ class Store:
         forgotten = self._forgotten
         # Not by `_quick`: SQLite lets go of the interpreter's lock with each row, and to have it back from busy threads
         # takes up to 5 ms each time, for which the event loop would stand still.
-        found = await self._read(lambda connection: recordings.takes(connection, cassette, key))
+        found = await self._threads.read(lambda connection: recordings.takes(connection, cassette, key))
         if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
             self._remember(cassette, key, found)
         return found
@@ -148,15 +126,15 @@ class Store:
 
     async def load(self, recording_id: int) -> Recording:
         """A recording, whole, from the database."""
-        return await self._read(lambda connection: recordings.load(connection, recording_id))
+        return await self._threads.read(lambda connection: recordings.load(connection, recording_id))
 
     async def replayable(self, recording_id: int) -> Replayable:
         """What a hit needs of a recording, from memory if it is there."""
-        self._use(recording_id)
+        self._in_use.add(recording_id)
         if known := self._hot.get(recording_id):
             return known
         try:
-            found = await self._read(lambda connection: recordings.replayable(connection, recording_id))
+            found = await self._threads.read(lambda connection: recordings.replayable(connection, recording_id))
         except StoreError:
             self._forget_takes()  # it may have been deleted by another process: look again next time
             raise
@@ -165,7 +143,7 @@ class Store:
 
     def replayable_at_once(self, recording_id: int) -> Replayable | None:
         """The same without waiting, if it can be had so."""
-        self._use(recording_id)
+        self._in_use.add(recording_id)
         if known := self._hot.get(recording_id):
             return known
         found = self._quick.replayable(recording_id) if self._quick else None
@@ -175,13 +153,13 @@ class Store:
 
     async def add(self, recording: Recording) -> Recording:
         """Store a recording as the newest take of its key. When this returns, it is committed."""
-        recording_id = await self._write(
+        recording_id = await self._threads.write(
             lambda connection: recordings.insert(connection, recording, self._keyed_by, self._memory)
         )
         self.additions += 1
         self._forgotten += 1
-        self._backlog.retry()
-        self._use(recording_id)
+        self.calls.retry()
+        self._in_use.add(recording_id)
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored.replayable)
@@ -190,51 +168,35 @@ class Store:
     async def acquire(self, cassette: str, key: str, owner: str, seconds: float) -> bool:
         """Whether `owner` fetches the recording of a key, of all proxies on this store, for so many seconds at most."""
         name = self._worker + owner
-        return await self._write(lambda connection: leases.acquire(connection, cassette, key, name, seconds))
+        return await self._threads.write(lambda connection: leases.acquire(connection, cassette, key, name, seconds))
 
     async def release(self, cassette: str, key: str, owner: str) -> None:
         """`owner` is done, or has failed: the next one may try."""
-        await self._write(lambda connection: leases.release(connection, cassette, key, self._worker + owner))
+        await self._threads.write(lambda connection: leases.release(connection, cassette, key, self._worker + owner))
 
     async def take_over(self) -> None:
         """The worker of the same name before this one has died: nobody waits for what it was fetching."""
         if self._worker:
-            await self._write(lambda connection: leases.release_all(connection, self._worker))
+            await self._threads.write(lambda connection: leases.release_all(connection, self._worker))
 
     async def near(self, cassette: str, document: bytes, limit: int) -> list[Neighbour]:
         """Recordings of the same upstream and path that are like a canonical document, the likeliest first."""
-        return await self._read(lambda connection: neighbours.near(connection, cassette, document, limit))
-
-    async def call(self, call_id: str) -> Call | None:
-        """The row of the log with that id."""
-        return await self._read(lambda connection: log.find(connection, call_id))
-
-    async def misses(self, cassette: str, limit: int) -> list[Call]:
-        """The newest calls that no recording answered, the newest first."""
-        return await self._read(lambda connection: log.misses(connection, cassette, limit))
+        return await self._threads.read(lambda connection: neighbours.near(connection, cassette, document, limit))
 
     async def keyed_otherwise(self) -> bool:
         """Whether some recordings may have keys that were made in another way: they are not found."""
-        return await self._read(lambda connection: recordings.keyed_otherwise(connection, self._keyed_by))
+        return await self._threads.read(lambda connection: recordings.keyed_otherwise(connection, self._keyed_by))
 
     async def count(self, cassette: str) -> int:
-        return await self._read(lambda connection: recordings.count(connection, cassette))
-
-    async def last_call(self) -> int:
-        """Number of the newest row of the log."""
-        return await self._read(counting.last_call)
-
-    async def spent(self, since: float, after: int, upto: int) -> list[Spent]:
-        """See `chatreel.store.counting.spent`."""
-        return await self._read(lambda connection: counting.spent(connection, since, after, upto))
+        return await self._threads.read(lambda connection: recordings.count(connection, cassette))
 
     async def notice_removals(self) -> None:
         """Forget what is in memory if anybody has removed recordings since the last time."""
-        token = await self._read(removing.removals)
+        token = await self._threads.read(removing.removals)
         if token != self._removals:
             self._forget_takes()
             gone, self._hot = self._hot, _hot(self._hot.limit)
-            self._readers.submit(gone.clear)  # which takes a while
+            self._threads.aside(gone.clear)  # which takes a while
         self._removals = token
 
     async def evict(self, limit: int) -> tuple[Removed, bool]:
@@ -242,16 +204,15 @@ class Store:
 
         None goes that was asked for or made just now. Looks at some thousands; whether there may be more to do.
         """
-        used = await self._read(counting.used)
+        used = await self._threads.read(counting.used)
         if used <= limit:
             return Removed(), False
         working = Selection(cassette="")
-        found = await self._read(lambda connection: removing.candidates(connection, working, by_use=True))
-        self._forget_uses()
-        doomed = evicted(found, used=used, limit=limit, spared=frozenset(self._in_use | self._used_before))
+        found = await self._threads.read(lambda connection: removing.candidates(connection, working, by_use=True))
+        doomed = evicted(found, used=used, limit=limit, spared=self._in_use.all())
         removed = Removed()
         for ids in batched(doomed, _EVICTED_AT_ONCE):
-            removed += await self._change(partial(removing.remove, ids=ids))
+            removed += await self._threads.change(partial(removing.remove, ids=ids))
             self._forget(ids)
         return removed, True
 
@@ -262,58 +223,16 @@ class Store:
             too_large = shrinking.can_shrink(connection) and counting.size(connection) > limit
             return too_large and shrinking.step(connection) > 0
 
-        more = await self._change(step)
+        more = await self._threads.change(step)
         if not more and not self._on_server:
-            await self._read(shrinking.checkpoint)
+            await self._threads.read(shrinking.checkpoint)
         return more
-
-    def log(
-        self, call: Call, complete: Callable[[Call], Call] | None = None, *, answered_at: float | None = None
-    ) -> None:
-        """Add a row to the log, soon; from now on no kill can take it away. One that cannot be written costs a warning.
-
-        `complete` adds what takes time to find out, in a thread of its own: neither the event loop nor a recording that
-        is being written waits for it. If it fails, the row is written as it is. `answered_at`: when the recording was
-        made that answered the call, by which it is found again in a cassette.
-        """
-        self.keep()
-        written = self._spool.add(call, answered_at)
-        if complete is None:
-            self._backlog.add([(call, written)])
-        else:
-            self._clerk.add(call, complete, written)
-
-    def note(self, hit: Hit, told: Told) -> None:
-        """Add the row of a hit, as `log` does, once `keep` is called. `told`: as `Clerk` has it."""
-        self._noted.append((hit, told))
-
-    def keep(self) -> None:
-        """Save from a kill what was noted, before any of the clients has the end of its answer."""
-        if self._noted:
-            noted, self._noted = self._noted, []
-            self._clerk.add_hits(noted, self._spool.add_lines([hit.line for hit, _ in noted]))
-
-    def tidy(self) -> None:
-        """Forget what was kept of rows that are in the database; in the thread that logs."""
-        self._spool.tidy()
-
-    async def settled(self) -> None:
-        """All rows that were handed in before have been completed, whether they are written yet or not."""
-        await self.once_settled(lambda: None)
-
-    async def once_settled[T](self, work: Callable[[], T]) -> T:
-        """What `work` comes to then. It is done in the thread that completes rows, so that none is meanwhile."""
-        self.keep()
-        return await asyncio.wrap_future(self._clerk.once_settled(work))
 
     def close(self) -> None:
         """Write what is waiting and let go of the database."""
-        self.keep()
-        self._clerk.close()
-        self._backlog.retry()
-        self._writer.close()
-        self._spool.close()
-        self._readers.shutdown()
+        self.calls.finish()
+        self._threads.close()
+        self.calls.close()
         self._watch.close()
         if self._quick:
             self._quick.close()
@@ -326,7 +245,7 @@ class Store:
             return
         self._watching, self._watched_at = True, now
         try:
-            version = await self._in_a_reader(self._watch.version)
+            version = await self._threads.in_a_reader(self._watch.version)
         except StoreError:
             self._forget_takes()
             raise
@@ -350,20 +269,9 @@ class Store:
 
     def _remember(self, cassette: str, key: str, found: tuple[Take, ...]) -> None:
         if len(self._takes) >= self._most_takes:
-            self._readers.submit(self._takes.clear)  # which takes a while
+            self._threads.aside(self._takes.clear)  # which takes a while
             self._takes = {}
         self._takes[cassette, key] = (self._era, found)
-
-    def _use(self, recording_id: int) -> None:
-        self._forget_uses()
-        self._in_use.add(recording_id)
-
-    def _forget_uses(self) -> None:
-        now = time.monotonic()
-        passed = now - self._in_use_since
-        if passed > _IN_USE:
-            self._used_before = self._in_use if passed < 2 * _IN_USE else set()
-            self._in_use, self._in_use_since = set(), now
 
     def _forget_takes(self) -> None:
         self._forgotten += 1
@@ -376,44 +284,6 @@ class Store:
 
     def _keep(self, recording: Replayable) -> None:
         self._hot.put(recording.id, recording)
-
-    async def _read[T](self, query: Callable[[Connection], T]) -> T:
-        def run() -> T:
-            with self._engine.connect() as connection:
-                return query(connection)
-
-        return await self._in_a_reader(run)
-
-    async def _in_a_reader[T](self, work: Callable[[], T]) -> T:
-        self._reading.enter()
-        started = time.monotonic()
-        try:
-            found = await self._wait(self._readers.submit(work))
-        except StoreError as error:
-            self._reading.failed(error, time.monotonic() - started)
-            raise
-        self._reading.succeeded()
-        return found
-
-    async def _change[T](self, work: Callable[[Connection], T]) -> T:
-        """Delete something: that needs a transaction that nobody writes beside."""
-
-        def run() -> T:
-            with writing(self._engine, alone=True, patience=_PATIENCE) as connection:
-                return work(connection)
-
-        return await self._wait(self._readers.submit(run))
-
-    async def _write[T](self, work: Callable[[Connection], T]) -> T:
-        return await self._wait(self._writer.submit(work))
-
-    async def _wait[T](self, future: Future[T]) -> T:
-        try:
-            return await asyncio.wrap_future(future)
-        except StoreError:
-            raise
-        except Exception as error:
-            raise StoreError(said(error)) from error
 
 
 def _hot(limit: int) -> Generations[int, Replayable]:

@@ -45,8 +45,8 @@ def test_it_is_completed_once_for_all_and_each_is_told(store: str) -> None:
     with opened(store) as other:
         like = Like(call("a"), complete, None)
         for name in "abc":
-            other.note(Hit(like, name, 5.0, 0.25, 2), lambda row: told.append(row.charge.saved))
-        other.log(call("d"))
+            other.calls.note(Hit(like, name, 5.0, 0.25, 2), lambda row: told.append(row.charge.saved))
+        other.calls.add(call("d"))
     found = rows(store, "SELECT call_id, started_at, latency, take, saved, model_served FROM calls ORDER BY call_id")
     assert found[:3] == [(name, 5.0, 0.25, 2, 7, "m") for name in "abc"]
     assert found[3][0] == "d"
@@ -58,6 +58,6 @@ def test_what_cannot_be_completed_is_written_as_it_is(store: str, caplog: pytest
         raise ValueError("planted")
 
     with opened(store) as other:
-        other.note(Hit(Like(call("a"), broken, None), "a", 5.0, 0.25, None), lambda _: None)
+        other.calls.note(Hit(Like(call("a"), broken, None), "a", 5.0, 0.25, None), lambda _: None)
     assert rows(store, "SELECT call_id, saved FROM calls") == [("a", None)]
     assert "not complete" in caplog.text

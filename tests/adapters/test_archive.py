@@ -25,9 +25,11 @@ def filled(store: str) -> str:
     add(store, *made)
 
     async def log(opened: Any) -> None:
-        opened.log(call("a", recording_id=1, started_at=T, outcome=Outcome.RECORDED, latency=2.0))
-        opened.log(call("b", recording_id=1, started_at=T + 100, latency=0.5, spared=2.0))
-        opened.log(call("c", recording_id=None, outcome=Outcome.REFUSED, started_at=T + 1, request=b'{"refused":1}'))
+        opened.calls.add(call("a", recording_id=1, started_at=T, outcome=Outcome.RECORDED, latency=2.0))
+        opened.calls.add(call("b", recording_id=1, started_at=T + 100, latency=0.5, spared=2.0))
+        opened.calls.add(
+            call("c", recording_id=None, outcome=Outcome.REFUSED, started_at=T + 1, request=b'{"refused":1}')
+        )
 
     use(store, log)
     return store

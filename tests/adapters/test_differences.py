@@ -114,7 +114,7 @@ def test_answers_of_one_model_are_differences_to_one_of_them(store: str) -> None
 def test_requests_that_were_refused_are_differences_to_each_other(store: str) -> None:
     with opened(store) as opened_store:
         for number, one in enumerate(conversation(4)):
-            opened_store.log(call(str(number), request=one.request))
+            opened_store.calls.add(call(str(number), request=one.request))
     found = rows(store, "SELECT length(data), size, base IS NULL FROM payloads ORDER BY size")
     assert [bool(alone) for *_, alone in found] == [True, False, False, False]
     assert all(data < size / 5 for data, size, _ in found[1:])

@@ -73,7 +73,7 @@ EVERYTHING = call(
 def test_a_row_that_was_left_behind_is_as_it_was(store: str) -> None:
     path = leave(store, EVERYTHING, rates=(RATE,))
     with opened(store) as other:
-        other.log(EVERYTHING, lambda one: recovery._completing((RATE,))(Left(one, None), None))
+        other.calls.add(EVERYTHING, lambda one: recovery._completing((RATE,))(Left(one, None), None))
     written = rows(store, "SELECT * FROM calls")
     rows(store, "DELETE FROM calls")
     assert recovery.recover(store) == 1
@@ -116,7 +116,7 @@ def test_a_request_that_was_refused_can_still_be_explained(store: str) -> None:
 
 def test_no_row_comes_twice_whatever_was_written_before_the_kill(store: str) -> None:
     with opened(store) as other:
-        other.log(call("a"))
+        other.calls.add(call("a"))
     leave(store, call("a"), call("b"))
     leave(store, call("b"), call("c"))
     assert recovery.recover(store) == 2
@@ -149,7 +149,7 @@ def test_the_file_of_a_living_proxy_and_an_unborn_one_are_left_alone(store: str)
     with opened(store) as living:
         gate = threading.Event()
         living._writer.submit(lambda _: gate.wait(30))
-        living.log(call("a"))
+        living.calls.add(call("a"))
         [path] = left_behind(store)
         unborn = path.with_name(f"{path.name}x")
         unborn.touch()
@@ -193,7 +193,7 @@ def _locked(*_: object, **__: object) -> object:
 def test_there_is_no_file_before_there_is_a_row_and_none_at_the_end(store: str) -> None:
     with opened(store) as other:
         assert left_behind(store) == []
-        other.log(call("a"))
+        other.calls.add(call("a"))
         [path] = left_behind(store)
         assert path.stat().st_mode & 0o777 == 0o600
     assert left_behind(store) == []

@@ -104,7 +104,7 @@ def test_a_request_that_is_damaged_does_not_stop_an_upgrade(old: str) -> None:
 def test_an_upgraded_store_is_added_to(old: str) -> None:
     assert add(old, take())[0].id == 5
     with opened(old) as store:
-        store.log(call("new", session="s", take=2))
+        store.calls.add(call("new", session="s", take=2))
     assert rows(old, "SELECT session, take FROM calls ORDER BY id")[-1] == ("s", 2)
 
 

@@ -25,7 +25,7 @@ from support.stores import add, call, opened, take, use
 def busy(store: Store) -> Iterator[None]:
     """The writer is kept busy until the end of the block, so that what is written meanwhile comes into one batch."""
     gate = threading.Event()
-    store._writer.submit(lambda _: gate.wait(30))
+    store._threads.writer.submit(lambda _: gate.wait(30))
     try:
         yield
     finally:
@@ -87,7 +87,7 @@ def test_closing_writes_what_waits(store: str) -> None:
     async def work(opened_store: Store) -> None:
         with busy(opened_store):
             for n in range(600):  # more than one batch
-                opened_store.log(call(str(n)))
+                opened_store.calls.add(call(str(n)))
             await add_together(opened_store, take("a"))
 
     use(store, work)
@@ -135,7 +135,7 @@ CALLS = [
 def test_a_row_of_the_log_says_all_that_the_call_said(store: str) -> None:
     with opened(store) as opened_store:
         for one in CALLS:
-            opened_store.log(one)
+            opened_store.calls.add(one)
     apart = {"facts": Facts, "charge": Charge}
     own = [field.name for field in fields(Call) if field.name not in apart]
     assert rows(store, f"SELECT {', '.join(own)} FROM calls ORDER BY id") == values(CALLS, own)
@@ -158,9 +158,9 @@ def test_what_takes_time_to_find_out_is_added_to_a_row_beside_all_else(store: st
         raise ValueError("no")
 
     with opened(store) as opened_store:
-        opened_store.log(call("a"), lambda one: replace(one, session_name=threading.current_thread().name))
-        opened_store.log(call("b"), fail)
-        opened_store.log(call("c"), lambda one: replace(one, session_name="c"))
+        opened_store.calls.add(call("a"), lambda one: replace(one, session_name=threading.current_thread().name))
+        opened_store.calls.add(call("b"), fail)
+        opened_store.calls.add(call("c"), lambda one: replace(one, session_name="c"))
     [a, b, c] = rows(store, "SELECT call_id, session_name FROM calls ORDER BY id")
     assert a[1].startswith("chatreel-store-clerk")
     assert (b, c) == (("b", None), ("c", "c"))
@@ -169,9 +169,9 @@ def test_what_takes_time_to_find_out_is_added_to_a_row_beside_all_else(store: st
 def test_every_outcome_and_mode_can_be_logged(store: str) -> None:
     with opened(store) as opened_store:
         for outcome in Outcome:
-            opened_store.log(call(outcome, outcome=outcome))
+            opened_store.calls.add(call(outcome, outcome=outcome))
         for mode in Mode:
-            opened_store.log(call(mode, mode=mode))
+            opened_store.calls.add(call(mode, mode=mode))
     assert {outcome for (outcome,) in rows(store, "SELECT outcome FROM calls")} == set(Outcome)
     assert {mode for (mode,) in rows(store, "SELECT mode FROM calls")} == set(Mode)
 
@@ -184,7 +184,7 @@ def test_a_row_that_cannot_be_written_costs_a_warning_and_itself(
 ) -> None:
     with caplog.at_level(logging.WARNING), opened(store) as opened_store, busy(opened_store):
         for one in (call("1"), bad, call("3")):
-            opened_store.log(one)
+            opened_store.calls.add(one)
     assert rows(store, "SELECT call_id FROM calls ORDER BY id") == [("1",), ("3",)]
     assert "could not be written" in caplog.text
     assert "secret" not in caplog.text

@@ -78,7 +78,7 @@ def large(store: str) -> str:
 
     async def log(opened: Any) -> None:
         for number in range(3, 42, 2):
-            opened.log(call(str(number), recording_id=number, started_at=T + 86_400 + number))
+            opened.calls.add(call(str(number), recording_id=number, started_at=T + 86_400 + number))
 
     use(store, log)
     return store

@@ -49,10 +49,10 @@ def filled(tmp_path: Path) -> str:
     add(location, *RECORDINGS)
 
     async def log(store: Any) -> None:
-        store.log(call("a", recording_id=1, started_at=T, outcome=Outcome.RECORDED, latency=2.0))
-        store.log(call("b", recording_id=1, started_at=T + 9 * DAY, latency=0.002, spared=2.0))
-        store.log(call(CALL, recording_id=1, started_at=T + 5 * DAY, latency=0.004, spared=2.0))
-        store.log(
+        store.calls.add(call("a", recording_id=1, started_at=T, outcome=Outcome.RECORDED, latency=2.0))
+        store.calls.add(call("b", recording_id=1, started_at=T + 9 * DAY, latency=0.002, spared=2.0))
+        store.calls.add(call(CALL, recording_id=1, started_at=T + 5 * DAY, latency=0.004, spared=2.0))
+        store.calls.add(
             call(REFUSED, recording_id=None, outcome=Outcome.REFUSED, reason="Nothing is recorded.", started_at=T)
         )
 

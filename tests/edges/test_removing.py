@@ -39,9 +39,9 @@ def filled(tmp_path: Path) -> str:
     add(location, *made)
 
     async def log(store: Any) -> None:
-        store.log(call(CALL, recording_id=1, started_at=T + 9 * DAY))
-        store.log(call("b", recording_id=4, started_at=T + 8 * DAY))
-        store.log(call("c", recording_id=None, outcome=Outcome.REFUSED, started_at=T, request=b'{"refused":1}'))
+        store.calls.add(call(CALL, recording_id=1, started_at=T + 9 * DAY))
+        store.calls.add(call("b", recording_id=4, started_at=T + 8 * DAY))
+        store.calls.add(call("c", recording_id=None, outcome=Outcome.REFUSED, started_at=T, request=b'{"refused":1}'))
 
     use(location, log)
     return location
@@ -182,7 +182,7 @@ def large(tmp_path: Path) -> str:
 
     async def log(store: Any) -> None:
         for number in range(1, 11, 2):
-            store.log(call(str(number), recording_id=number, started_at=T + DAY + number))
+            store.calls.add(call(str(number), recording_id=number, started_at=T + DAY + number))
 
     use(location, log)
     return location

@@ -30,7 +30,7 @@ def filled(tmp_path: Path) -> str:
     add(location, genuine("one"), genuine("two", answer=STREAM), failed)
 
     async def log(store: Any) -> None:
-        store.log(call("c", recording_id=None, outcome=Outcome.REFUSED, request=b'{"refused":1}'))
+        store.calls.add(call("c", recording_id=None, outcome=Outcome.REFUSED, request=b'{"refused":1}'))
 
     use(location, log)
     return location

@@ -1,0 +1,80 @@
+"""Who works on the database for the event loop: two threads that read, and the one that writes."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from sqlalchemy import Engine
+
+from chatreel.errors import StoreError
+from chatreel.store.breaker import Breaker
+from chatreel.store.database import writing
+from chatreel.store.writer import Work, Writer, said
+
+_READERS = 2
+
+_PATIENCE = 1.0
+"""Seconds that housekeeping waits for writers; it can come again, and lookups need the thread."""
+
+
+class Threads:
+    """Raises `StoreError` from everything that is waited for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.writer = Writer(engine)
+        self._reading = Breaker()
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
+
+    async def read[T](self, query: Work[T]) -> T:
+        """What a query comes to, on a connection of its own."""
+
+        def run() -> T:
+            with self._engine.connect() as connection:
+                return query(connection)
+
+        return await self.in_a_reader(run)
+
+    async def in_a_reader[T](self, work: Callable[[], T]) -> T:
+        """What something comes to that reads on a connection that it has. Not even tried while nothing answers."""
+        self._reading.enter()
+        started = time.monotonic()
+        try:
+            found = await _wait(self._readers.submit(work))
+        except StoreError as error:
+            self._reading.failed(error, time.monotonic() - started)
+            raise
+        self._reading.succeeded()
+        return found
+
+    async def change[T](self, work: Work[T]) -> T:
+        """Delete something: that needs a transaction that nobody writes beside."""
+
+        def run() -> T:
+            with writing(self._engine, alone=True, patience=_PATIENCE) as connection:
+                return work(connection)
+
+        return await _wait(self._readers.submit(run))
+
+    async def write[T](self, work: Work[T]) -> T:
+        """What a change comes to. When this returns, it is committed."""
+        return await _wait(self.writer.submit(work))
+
+    def aside(self, work: Callable[[], object]) -> None:
+        """Do what takes a while and nobody waits for."""
+        self._readers.submit(work)
+
+    def close(self) -> None:
+        """Write what is waiting, and end."""
+        self.writer.close()
+        self._readers.shutdown()
+
+
+async def _wait[T](future: Future[T]) -> T:
+    try:
+        return await asyncio.wrap_future(future)
+    except StoreError:
+        raise
+    except Exception as error:
+        raise StoreError(said(error)) from error
