@@ -38,7 +38,12 @@ def _alike(among: ColumnElement[bool]) -> Select[Any]:
 
 _FREQUENCIES = {engine: _frequencies(among) for engine, among in _AMONG.items()}
 _FREQUENCIES_DIRECTLY = Direct(_FREQUENCIES["sqlite"])
-_MARK_DIRECTLY = Direct(marks.insert(), "mark", "recording_id")
+_MARK_DIRECTLY = Direct(
+    marks.insert().from_select(
+        ["mark", "recording_id"],
+        select(func.json_each(bindparam("marks")).table_valued("value").c.value, bindparam("recording_id")),
+    )
+)
 _ALIKE = {engine: _alike(among) for engine, among in _AMONG.items()}
 _NEWEST = (
     select(recordings.c.id)
@@ -101,11 +106,10 @@ def index(
     found = sketch.marks(document, cassette)
     chosen = sketch.worth_storing(found, frequencies.of(connection, found))
     if chosen:
-        rows = [{"mark": mark, "recording_id": recording_id} for mark in chosen]
         if is_direct(connection):
-            _MARK_DIRECTLY.run_each(connection, rows)
+            _MARK_DIRECTLY.run(connection, {"marks": _listed(connection, chosen), "recording_id": recording_id})
         else:
-            connection.execute(marks.insert(), rows)
+            connection.execute(marks.insert(), [{"mark": mark, "recording_id": recording_id} for mark in chosen])
         frequencies.count(chosen)
 
 
