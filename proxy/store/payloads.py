@@ -47,10 +47,12 @@ _KNOWN_DIRECTLY = DirectMany(
 _ADDED = (payloads.c.digest, payloads.c.id)
 _MEMBERS = ("digest", "size", "codec", "data", "base")
 _ADD_DIRECTLY = DirectMany(
-    lambda count: sqlite.insert(payloads)
-    .values([{name: bindparam(f"{name}_{n}") for name in _MEMBERS} for n in range(count)])
-    .on_conflict_do_nothing()
-    .returning(*_ADDED)
+    lambda count: (
+        sqlite.insert(payloads)
+        .values([{name: bindparam(f"{name}_{n}") for name in _MEMBERS} for n in range(count)])
+        .on_conflict_do_nothing()
+        .returning(*_ADDED)
+    )
 )
 _MOST_AT_ONCE = 100
 """Contents that SQLite is told of in one statement."""
