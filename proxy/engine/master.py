@@ -16,6 +16,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.crowd import Crowd
 from chatreel.engine.engine_addons import NextLayer, Proxyserver, TlsConfig
+from chatreel.engine.forwarding import Forwarding
 from chatreel.engine.gate import OPEN, Policy
 from chatreel.engine.hooks import Hooks, take_over
 from chatreel.errors import ServeError
@@ -66,8 +67,10 @@ class ProxyMaster:
         hooks: Hooks,
         listen: Listen,
         certificates: Path,
+        forwarding: Forwarding,
     ) -> None:
         """`bolts`: addons that are asked before ours. `certificates`: folder for the engine's own authority."""
+        self._forwarding = forwarding
         self._listen = listen
         self._server = server
         self._master = Master(Options(), event_loop=asyncio.get_running_loop())
@@ -109,6 +112,7 @@ class ProxyMaster:
         if self._task is None:
             return
         await self._server.servers.update([])
+        await self._forwarding.stop()
         tasks = [io.handler for handler in self._server.connections.values() for io in handler.transports.values()]
         for task in filter(None, tasks):
             task.cancel()
