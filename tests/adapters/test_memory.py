@@ -15,6 +15,7 @@ from chatreel.recorder.habits import Habits
 from chatreel.recordings import StoreRecordings
 from chatreel.session import Session
 from chatreel.store import Store
+from chatreel.store.in_use import InUse
 from chatreel.store.series import Base, Series
 from chatreel.upstreams import Upstreams
 from chatreel.wire.codec import dumps
@@ -139,23 +140,17 @@ def test_the_takes_of_keys_are_forgotten_once_they_are_many(store: str) -> None:
     assert use(store, work, memory=100_000) == 25
 
 
-def test_only_lately_used_recordings_are_known_as_such(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_lately_used_recordings_are_known_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recording is spared for ten seconds at least, and for twenty at most."""
-
-    async def work(one: Store) -> list[tuple[int, bool]]:
-        now = [one._in_use_since]
-        monkeypatch.setattr("chatreel.store.store.time.monotonic", lambda: now[0])
-        seen = []
-        for number in range(6):
-            one._use(number)
-            now[0] += 9.0
-            one._forget_uses()
-            seen.append((number, number in one._in_use | one._used_before))
-            known = one._in_use | one._used_before
-            assert len(known) <= 3
-        return seen
-
-    assert all(known for _, known in use(store, work))
+    now = [0.0]
+    monkeypatch.setattr("chatreel.store.in_use.time.monotonic", lambda: now[0])
+    in_use = InUse()
+    for number in range(6):
+        in_use.add(number)
+        now[0] += 9.0
+        known = in_use.all()
+        assert number in known
+        assert len(known) <= 3
 
 
 def test_a_session_that_takes_the_newest_remembers_no_keys(store: str) -> None:

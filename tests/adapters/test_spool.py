@@ -148,7 +148,7 @@ def test_a_row_that_no_store_takes_does_not_keep_the_others_out(store: str, capl
 def test_the_file_of_a_living_proxy_and_an_unborn_one_are_left_alone(store: str) -> None:
     with opened(store) as living:
         gate = threading.Event()
-        living._writer.submit(lambda _: gate.wait(30))
+        living._threads.writer.submit(lambda _: gate.wait(30))
         living.calls.add(call("a"))
         [path] = left_behind(store)
         unborn = path.with_name(f"{path.name}x")
