@@ -48,6 +48,12 @@ def make_ready(recording: Replayable, form: WireForm, *, include_usage: bool) ->
     return Ready(recording, reply, str(status_of(CacheStatus(hit=True), recording, reply)), head)
 
 
+def message_head(ready: Ready, more: tuple[tuple[str, str], ...]) -> bytes:
+    """The head of an HTTP/1.1 response that has these headers as well."""
+    added = "".join([f"{name}: {value}\r\n" for name, value in more])
+    return b"%b%bcontent-length: %d\r\n\r\n" % (ready.head, added.encode(), len(ready.reply.body))
+
+
 def status_of(status: CacheStatus, recording: Replayable, reply: Reply) -> CacheStatus:
     """Why a recording is served, and what it is."""
     redacted = any(name == REDACTED_HEADER for name, _ in recording.headers)

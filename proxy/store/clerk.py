@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from chatreel.store.alike import Hit
+from chatreel.store.alike import Hit, tell_all
 from chatreel.store.backlog import Backlog, Entry
 from chatreel.store.log import Call
 from chatreel.store.spool import Written
@@ -26,9 +26,6 @@ _MOST = 500
 
 type Complete = Callable[[Call], Call]
 
-type Told = Callable[[Call], None]
-"""To be called with the completed row that a hit is like."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -39,7 +36,7 @@ class _Row(NamedTuple):
 
 
 class _Hits(NamedTuple):
-    several: Sequence[tuple[Hit, Told]]
+    several: Sequence[Hit]
     written: Written
 
 
@@ -64,8 +61,8 @@ class Clerk:
         """Have a row completed, and written; `written` is called then. If `complete` fails, it is written as it is."""
         self._waiting.put(_Row(call, complete, written))
 
-    def add_hits(self, several: Sequence[tuple[Hit, Told]], written: Written) -> None:
-        """The same of hits; `written` is called for each."""
+    def add_hits(self, several: Sequence[Hit], written: Written) -> None:
+        """The same of hits, which are told what their rows are like."""
         self._waiting.put(_Hits(several, written))
 
     def once_settled[T](self, work: Callable[[], T]) -> Future[T]:
@@ -96,6 +93,7 @@ class Clerk:
                 while len(batch) < _MOST:
                     batch.append(self._waiting.get_nowait())
             going = None not in batch
+            tell_all(hit for one in batch if isinstance(one, _Hits) for hit in one.several)
             rows = [row for one in batch for row in _rows(one)]
             self._backlog.add(rows)
             for one in batch:
@@ -115,11 +113,7 @@ def _rows(one: _Row | _Hits | _Work | None) -> list[Entry]:
     """What is to be written of it."""
     if isinstance(one, _Row):
         return [(_completed(one), one.written)]
-    if not isinstance(one, _Hits):
-        return []
-    for hit, told in one.several:
-        told(hit.like.completed())
-    return [(hit, one.written) for hit, _ in one.several]
+    return [(hit, one.written) for hit in one.several] if isinstance(one, _Hits) else []
 
 
 def _completed(row: _Row) -> Call:

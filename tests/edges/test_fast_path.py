@@ -1,5 +1,6 @@
 """The fast path answers as the engine does, to the byte, or leaves the call to it."""
 
+import json
 import random
 import re
 import socket
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from support.calls import ask, http_client, question
@@ -140,6 +142,8 @@ def _joined(chunks: bytes) -> bytes:
 
 
 BODY = dumps(question("recorded"))
+SPELLED = json.dumps(dict(reversed(question("recorded").items())), indent=1).encode()
+"""The same call in other bytes."""
 STREAM = dumps(question("recorded as a stream", stream=True))
 
 
@@ -181,6 +185,7 @@ ODD = {
     "plain": request(),
     "a stream": request(STREAM),
     "the other form": request(dumps(question("recorded", stream=True))),
+    "spelled otherwise": request(SPELLED),
     "upper case": request().replace(b"host", b"HOST").replace(b"content-length", b"CONTENT-LENGTH"),
     "spaces around values": request(BODY, b"x-spaces:   many \t "),
     "no space": request().replace(b"host: h", b"host:h"),
@@ -344,6 +349,45 @@ def test_a_session_counts_its_turns(two: Two, mode: str, tmp_path: Path) -> None
     assert [take for _, take, _ in verdicts[0][0][:3]] == [1, 2, 3]
 
 
+def test_a_hit_that_comes_again_is_decided_anew_once_anything_has_changed(two: Two) -> None:
+    """What was asked for, how it is spelled, what is recorded, and whose call it is."""
+    told = [_told(proxy) for proxy in (two.fast, two.slow)]
+    assert [one[:2] for one in told[0]] == [one[:2] for one in told[1]]
+    assert {one[0] for one in told[0]} == {200, 504}
+    for said in told:
+        recorded = [content for _, status, content in said if "stored" in status]
+        assert said[-1][2] == recorded[-1]
+
+
+def _told(proxy: Program) -> list[tuple[int, str, bytes]]:
+    """Status, `Cache-Status` and body of what is answered to calls that are nearly the same."""
+    said = []
+    sessions = Sessions.of(proxy)
+
+    def say(client: httpx.Client, body: bytes = BODY, name: str = "x-nothing", value: str = "") -> None:
+        found = client.post("chat/completions", content=body, headers={name: value})
+        said.append((found.status_code, found.headers["cache-status"], found.content))
+
+    with (
+        sessions.opened(mode="cache") as one,
+        sessions.opened(mode="cache", repeats="strict") as strict,
+        sessions.opened(mode="replay", max_age="1h") as fresh,
+    ):
+        urls = (proxy.base_url, one["base_url"], strict["base_url"], fresh["base_url"], proxy.base_url, one["base_url"])
+        for url in urls:
+            with http_client(url) as client:
+                for _ in range(2):
+                    say(client)
+                    say(client, SPELLED)
+                    say(client, dumps(question("recorded", stream=True)))
+                say(client, BODY, "x-chatreel-tag", "suite=again")
+                say(client, BODY, "cache-control", "max-age=100000")
+                say(client, BODY, "cache-control", "max-age=0, only-if-cached")
+                say(client, BODY, "cache-control", "no-cache")  # one take more, but for `replay`
+                say(client)
+    return said
+
+
 def test_a_paced_stream_is_left_to_the_engine(two: Two) -> None:
     before = taken(two.fast)
     with Sessions.of(two.fast).opened(pace="recorded") as session:
@@ -365,7 +409,18 @@ def test_a_token_is_asked_for(two: Two) -> None:
 def scripts(seed: int, count: int) -> Iterator[Script]:
     """Requests in all manners, one behind the other, cut anywhere, waited for or not."""
     rng = random.Random(seed)
-    plain = [ODD[name] for name in ("plain", "a stream", "the other form", "keep-alive", "a tag", "only if cached")]
+    plain = [
+        ODD[name]
+        for name in (
+            "plain",
+            "spelled otherwise",
+            "a stream",
+            "the other form",
+            "keep-alive",
+            "a tag",
+            "only if cached",
+        )
+    ]
     for number in range(count):
         asked = []
         for place in range(rng.randrange(1, 7)):
