@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -16,10 +17,14 @@ from chatreel.store.spool import Written
 GATHER = 0.02
 """Seconds that a row waits for others. A thread that woke up for each would take turns with the event loop for each."""
 
-BUSY = 0.2
-"""The same while many come: a transaction of many rows costs a fraction of what many transactions cost."""
+LULL = 0.1
+"""Seconds in which few rows have to come for a burst to be over. Until then the event loop has the processor alone."""
+
+LONGEST = 1.0
+"""Seconds that rows wait for a lull."""
 
 _MANY = 32
+"""Rows that are a burst, if they come while others are gathered, or waited for."""
 
 _MOST = 500
 """Rows, or hits of one turn of the event loop, in one go; they are written in one transaction."""
@@ -83,22 +88,38 @@ class Clerk:
 
     def _run(self) -> None:
         going = True
-        rows: list[Entry] = []
         while going:
-            patience = BUSY if len(rows) > _MANY else GATHER
-            batch = [self._waiting.get()]
-            self._hurry.wait(patience)
+            first = self._waiting.get()
+            self._wait_for_a_lull()
             self._hurry.clear()
-            with suppress(Empty):
-                while len(batch) < _MOST:
-                    batch.append(self._waiting.get_nowait())
-            going = None not in batch
-            tell_all(hit for one in batch if isinstance(one, _Hits) for hit in one.several)
-            rows = [row for one in batch for row in _rows(one)]
-            self._backlog.add(rows)
-            for one in batch:
-                if isinstance(one, _Work):
-                    _do(one)
+            batch, due = [first], self._waiting.qsize()
+            while batch:
+                with suppress(Empty):
+                    while due and len(batch) < _MOST:
+                        batch.append(self._waiting.get_nowait())
+                        due -= 1
+                going = going and None not in batch
+                self._complete(batch)
+                batch = []
+                if due:
+                    batch.append(self._waiting.get())
+                    due -= 1
+
+    def _wait_for_a_lull(self) -> None:
+        ends = time.monotonic() + LONGEST
+        seconds, before = GATHER, 0
+        while not self._hurry.wait(seconds) and time.monotonic() < ends:
+            waiting = self._waiting.qsize()
+            if waiting - before < _MANY:
+                return
+            seconds, before = LULL, waiting
+
+    def _complete(self, batch: Sequence[_Row | _Hits | _Work | None]) -> None:
+        tell_all(hit for one in batch if isinstance(one, _Hits) for hit in one.several)
+        self._backlog.add([row for one in batch for row in _rows(one)])
+        for one in batch:
+            if isinstance(one, _Work):
+                _do(one)
 
 
 def _do(one: _Work) -> None:
