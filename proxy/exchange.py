@@ -178,6 +178,8 @@ class Exchange:
     """Whether the upstream is asked for usage that the client did not ask for (Q28)."""
     client_left: bool = field(default=False, init=False)
     """Whether nobody waits for the answer any more, and it goes on to be recorded."""
+    comes_again: bool = field(default=False, init=False)
+    """Whether `ready` was made for a call before this one."""
     logged: bool = field(default=False, init=False)
 
     def understand(self, understood: Understood) -> Identity:

@@ -45,7 +45,9 @@ class Answering:
 
     def is_plain(self, exchange: Exchange, recording: Replayable) -> bool:
         """Whether the answer that a recording makes goes out as a head and a body, and nothing else has to be known."""
-        exchange.ready = self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
+        before = self._ready.get((id(recording), exchange.form, exchange.wants_usage))
+        exchange.comes_again = before is not None
+        exchange.ready = before or self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
         return bool(exchange.ready.head)
 
     def message(self, exchange: Exchange) -> Message | None:

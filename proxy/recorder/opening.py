@@ -80,8 +80,10 @@ class Opening:
         exchange = self._hit(asked, session, understood)
         if exchange is None:
             return None
-        if now := again(exchange, session.recordings.takes_at_once(understood.identity.key)):
-            self._again.put(understood.question, now)
+        if exchange.comes_again:
+            takes = session.recordings.takes_at_once(understood.identity.key)
+            if now := again(exchange, takes):
+                self._again.put(understood.question, now)
         return self._answering.message(exchange)
 
     def _hit(self, asked: Asked, session: Session, understood: Understood) -> Exchange | None:
