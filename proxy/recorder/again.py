@@ -6,7 +6,6 @@ told, the request goes the long way, through `chatreel.recorder.opening`, which 
 """
 
 from dataclasses import dataclass
-from http import HTTPStatus
 from weakref import ref
 
 from chatreel.decide import FOR_EVER
@@ -36,9 +35,9 @@ class Again:
     alike: Alike
     duration: float
     """Seconds that the upstream took."""
-    age: int = -1
+    age: str = ""
     head: bytes = b""
-    """Of the response, while the recording is so many seconds old."""
+    """Of the response, as long as `age` is its `Age`."""
 
     @property
     def size(self) -> int:
@@ -58,10 +57,9 @@ class Again:
 
     def head_at(self, ready: Ready, now: float) -> bytes:
         """The head of the response."""
-        age = int(now - ready.recording.recorded_at)
+        age = age_header(ready.recording.recorded_at, now)
         if age != self.age:
-            more = (("cache-status", ready.hit), ("age", age_header(ready.recording.recorded_at, now)))
-            self.head = message_head(ready, more)
+            self.head = message_head(ready, (("cache-status", ready.hit), ("age", age)))
             self.age = age
         return self.head
 
@@ -72,20 +70,19 @@ def again(exchange: Exchange, takes: tuple[Take, ...]) -> Again | None:
     `takes`: those of its key.
     """
     session, understood, ready = exchange.session, exchange.understood, exchange.ready
-    options = session.options
-    only_take = len(takes) == 1 and not takes[0].is_error and ready is not None and ready.reply.status == HTTPStatus.OK
-    ages = options.freshness != FOR_EVER or request_directives(exchange.asked.cache_control)[0].max_age is not None
-    if not (only_take and understood and understood.alike and ready and exchange.identity):
+    if not (understood and understood.alike and ready and len(takes) == 1 and not takes[0].is_error):
         return None
+    directives, _ = request_directives(exchange.asked.cache_control)
+    ages = session.options.freshness != FOR_EVER or directives.max_age is not None
     if ages or session.is_strict or session.journal.wants(Outcome.HIT):
         return None
     return Again(
         session=ref(session),
         mode=session.mode,
-        options=options,
+        options=session.options,
         cache_control=exchange.asked.cache_control,
         tags=exchange.asked.tags,
-        key=exchange.identity.key,
+        key=understood.identity.key,
         takes=takes,
         form=exchange.form,
         ready=ref(ready),

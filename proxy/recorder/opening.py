@@ -70,6 +70,8 @@ class Opening:
 
         `None` if it takes more than that, and then nothing has happened: it is for `open` to decide.
         """
+        if session.mode not in _REPLAYING:
+            return None
         try:
             understood = self._understand(asked)
         except (Malformed, NotKeyable):
@@ -80,10 +82,10 @@ class Opening:
         exchange = self._hit(asked, session, understood)
         if exchange is None:
             return None
-        if exchange.comes_again:
-            takes = session.recordings.takes_at_once(understood.identity.key)
-            if now := again(exchange, takes):
-                self._again.put(understood.question, now)
+        if exchange.comes_again and (
+            next_time := again(exchange, session.recordings.takes_at_once(understood.identity.key))
+        ):
+            self._again.put(understood.question, next_time)
         return self._answering.message(exchange)
 
     def _hit(self, asked: Asked, session: Session, understood: Understood) -> Exchange | None:
