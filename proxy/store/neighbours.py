@@ -86,7 +86,7 @@ class Frequencies:
         """Of all that are wanted; only those are asked for that are not known."""
         if len(self._known) > _REMEMBERED:
             self._known.clear()
-        unknown = [mark for mark in wanted if mark not in self._known]
+        unknown = wanted.difference(self._known)
         if unknown:
             self._known.update(dict.fromkeys(unknown, 0))
             self._known.update(_frequencies_of(connection, {"marks": _listed(connection, unknown)}))
