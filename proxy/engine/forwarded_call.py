@@ -152,7 +152,8 @@ class ForwardedCall:
 
     def give_up(self) -> None:
         """The proxy stops."""
-        if not self._over and self._line:
+        self._client_left = True
+        if self._route.exchange and not self._route.exchange.logged:
             self._give_up()
 
     def pause(self) -> None:
@@ -171,16 +172,18 @@ class ForwardedCall:
         self._route.forwarded = time.perf_counter()
         self._reader, self._response, self._over = AnswerReader(), None, False
         try:
-            self._line = await self._client.line_to(upstream)
+            line = await self._client.line_to(upstream)
         except OSError as error:
-            self._break_off(str(error) or type(error).__name__, ErrorCode.CONNECT_FAILED)
+            if not self._over:
+                self._break_off(str(error) or type(error).__name__, ErrorCode.CONNECT_FAILED)
             return
         if self._client_left:
+            line.close()
             self._give_up()
             return
-        self._line.receiver = self
+        self._line, line.receiver = line, self
         body = exchange.forwarded_body
-        self._line.write(self._head(len(body)) + body)
+        line.write(self._head(len(body)) + body)
 
     def _read(self) -> None:
         """What has come."""
