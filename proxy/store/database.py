@@ -120,12 +120,19 @@ def lock(connection: Connection, *, alone: bool, patience: float = _PATIENCE) ->
     """As `writing`, for a connection whose transaction has not begun."""
     limit = round(patience * 1e3)
     if connection.dialect.name == "sqlite":
-        execute(connection, f"PRAGMA busy_timeout={limit}")
+        wait_for_others(connection, limit)
         execute(connection, "BEGIN IMMEDIATE")  # SQLite has one writer at a time anyway
     else:
         kind = "" if alone else "_shared"
         connection.exec_driver_sql(f"SET LOCAL lock_timeout={limit}")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{kind}({_LOCK})")
+
+
+def wait_for_others(connection: Connection, milliseconds: int) -> None:
+    """How long a connection to SQLite waits for others that write."""
+    if connection.info.get(_WAITS) != milliseconds:  # each statement is a turn of the interpreter's lock
+        execute(connection, f"PRAGMA busy_timeout={milliseconds}")
+        connection.info[_WAITS] = milliseconds
 
 
 def check_file(connection: Connection) -> None:
@@ -145,6 +152,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._name = os.fspath(path)
         self._identity: tuple[int, int] | None = None
 
     def opened(self) -> None:
@@ -158,7 +166,7 @@ class _File:
 
     def _found(self) -> tuple[int, int] | None:
         try:
-            found = self._path.stat()
+            found = os.stat(self._name)  # noqa: PTH116 - a path takes three times as long, and this is once a transaction
         except OSError:
             return None
         return found.st_dev, found.st_ino
@@ -166,6 +174,10 @@ class _File:
 
 _FILE = "chatreel_file"
 """The execution option of an engine that holds its `_File`."""
+
+
+_WAITS = "chatreel_waits"
+"""Of what is known of a connection: the milliseconds that it waits for others."""
 
 
 def reason_of(error: Exception) -> object:
