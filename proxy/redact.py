@@ -121,6 +121,8 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """A text without secrets: the very same object if there are none."""
+        if len(text) < self._shapes.shortest:  # as most names of members, and many values, are
+            return text
         found = find(text, self._shapes)
         if found:
             return self._replaced(text, found)

@@ -57,6 +57,8 @@ class Shapes:
         self._clean: dict[int, None] = {}
         """Hashes of texts, 64 bits with a seed of this process: an agent sends again all that it has sent before."""
         self._always = [place for place, pattern in enumerate(self.patterns) if not pattern.hints]
+        self.shortest = 0 if self._always else _SHORTEST
+        """Characters of the shortest text that can hold a secret."""
 
     def matches(self, text: str) -> list[tuple[int, int, int]]:
         """Start, place of the pattern and end of all that look like a secret, in order."""
