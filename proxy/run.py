@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,16 +29,16 @@ def default_upstream(settings: Settings) -> Settings:
 
 def with_fallback(settings: Settings, url: str) -> Settings:
     """The settings with this upstream, if there is a URL and they name none. Raises `ConfigError`."""
-    if not url or "upstream" in settings.model_fields_set:
+    if not url or "upstream" in settings.given:
         return settings
     parse_upstream(url)
-    return settings.model_copy(update={"upstream": (url,)})
+    return replace(settings, upstream=(url,))
 
 
 def for_one_command(settings: Settings, *, intercept: bool) -> Settings:
     """The settings of a proxy that one command finds by its environment. Nobody else does, so it needs no token."""
-    alone = {"host": "127.0.0.1", "token": None, "token_file": None, "proxy_port": 0 if intercept else None}
-    return default_upstream(settings.model_copy(update=alone))
+    port = 0 if intercept else None
+    return default_upstream(replace(settings, host="127.0.0.1", token=None, token_file=None, proxy_port=port))
 
 
 async def run_command(command: Sequence[str], settings: Settings) -> int:

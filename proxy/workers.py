@@ -17,7 +17,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 
@@ -174,7 +174,7 @@ def _held_ports(settings: Settings) -> Iterator[Settings]:
             for name, port in (("port", settings.port), ("proxy_port", settings.proxy_port))
             if port is not None
         }
-        yield settings.model_copy(update=ports)
+        yield replace(settings, **ports)
 
 
 def _held(host: str, port: int) -> socket.socket:
