@@ -11,12 +11,11 @@ from tempfile import TemporaryDirectory
 
 from chatreel import talk
 from chatreel.clients import API_KEY_VARIABLE, BASE_URL_VARIABLE, client_variables
-from chatreel.config import Settings
+from chatreel.config import Settings, with_fallback
 from chatreel.exit_codes import ExitCode
 from chatreel.interception import interception_variables
 from chatreel.server import Proxy, running_proxy
 from chatreel.trust import write_bundle
-from chatreel.upstreams import parse_upstream
 
 _WORDS = 5
 """Of a command, that are the name of its run."""
@@ -25,14 +24,6 @@ _WORDS = 5
 def default_upstream(settings: Settings) -> Settings:
     """Whoever points their clients somewhere already means that API, unless chatreel was told of another one."""
     return with_fallback(settings, os.environ.get("OPENAI_BASE_URL", ""))
-
-
-def with_fallback(settings: Settings, url: str) -> Settings:
-    """The settings with this upstream, if there is a URL and they name none. Raises `ConfigError`."""
-    if not url or "upstream" in settings.given:
-        return settings
-    parse_upstream(url)
-    return replace(settings, upstream=(url,))
 
 
 def for_one_command(settings: Settings, *, intercept: bool) -> Settings:

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 import chatreel
 from chatreel.api_errors import Problem
-from chatreel.cli import app
+from chatreel.cli.program import app
 from chatreel.config import READERS
 from chatreel.demo.model_server import ModelServer
 from chatreel.exit_codes import ExitCode

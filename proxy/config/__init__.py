@@ -9,7 +9,7 @@
 A library that does this was a sixth of a start.
 """
 
-from chatreel.config.loading import load_settings
+from chatreel.config.loading import load_settings, with_fallback
 from chatreel.config.settings import READERS, Settings
 
-__all__ = ["READERS", "Settings", "load_settings"]
+__all__ = ["READERS", "Settings", "load_settings", "with_fallback"]

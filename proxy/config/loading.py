@@ -1,7 +1,7 @@
 """Where settings come from: flags > environment (`CHATREEL_*`) > `chatreel.toml` > `[tool.chatreel]` > defaults."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from chatreel.clients import BASE_URL_VARIABLE
 from chatreel.config.conflicts import conflicts
 from chatreel.config.settings import READERS, Settings
 from chatreel.errors import ConfigError
+from chatreel.upstreams import parse_upstream
 
 _PREFIX = "CHATREEL_"
 
@@ -42,6 +43,14 @@ def load_settings(**flags: Any) -> Settings:
     if wrong := list(conflicts(settings)):
         raise ConfigError("; ".join(wrong))
     return settings
+
+
+def with_fallback(settings: Settings, url: str) -> Settings:
+    """The settings with this upstream, if there is a URL and they name none. Raises `ConfigError`."""
+    if not url or "upstream" in settings.given:
+        return settings
+    parse_upstream(url)
+    return replace(settings, upstream=(url,))
 
 
 def _from_flags(flags: dict[str, Any]) -> dict[str, _Given]:
