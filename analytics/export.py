@@ -14,8 +14,9 @@ from chatreel.analytics.parquet import write_partitions
 from chatreel.analytics.workfile import State, Workfile
 from chatreel.errors import ExportError
 from chatreel.recovery import recover
-from chatreel.store.database import store_name, store_url
+from chatreel.store.database import store_url
 from chatreel.store.extract import Extent, LogReader
+from chatreel.store.place import store_name
 
 BATCH: Final = 20_000
 """Rows of a transaction: some 60 MB of memory, half a second."""

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from chatreel.errors import StoreError
+from chatreel.explain import STALE
 from chatreel.spending import Spending
 from chatreel.store import Store
+from chatreel.store.place import store_name
 
 PERIOD = 1.0
 """Seconds between two looks."""
@@ -17,12 +19,12 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def housekeeping(store: Store, max_size: int | None, spending: Spending) -> AsyncIterator[None]:
+async def housekeeping(store: Store, location: str, max_size: int | None, spending: Spending) -> AsyncIterator[None]:
     """Keep house until the end of the block: forget what others have removed, learn what they have spent, tidy up.
 
-    `max_size`: bytes that the store is held to.
+    `location`: of the store, as it was given. `max_size`: bytes that the store is held to.
     """
-    task = asyncio.create_task(_keep(Keeper(store, max_size), store, spending))
+    task = asyncio.create_task(_keep(Keeper(store, max_size), store, location, spending))
     try:
         yield
     finally:
@@ -31,7 +33,13 @@ async def housekeeping(store: Store, max_size: int | None, spending: Spending) -
             await task
 
 
-async def _keep(keeper: "Keeper", store: Store, spending: Spending) -> None:
+async def _keep(keeper: "Keeper", store: Store, location: str, spending: Spending) -> None:
+    try:
+        await store.warm_up()
+        if await store.keyed_otherwise():
+            logger.warning("%s: %s", store_name(location), STALE)
+    except StoreError as error:
+        logger.warning("%s", error)
     while True:
         await asyncio.sleep(PERIOD)
         store.calls.tidy()

@@ -9,7 +9,7 @@ from chatreel.cli.straight import Told
 from chatreel.config import Settings, load_settings, with_fallback
 from chatreel.event_loop import loop_factory
 from chatreel.server import Listening, running_proxy, write_ready_file
-from chatreel.store.database import store_name
+from chatreel.store.place import store_name
 
 
 def serve_until_stopped(told: Told) -> None:

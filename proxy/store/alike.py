@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from chatreel.store.call import OWN, Call
 from chatreel.store.lines import NAMES, as_line
-from chatreel.store.log import OWN, Call
 
 _OWN_OF: Final = attrgetter(*OWN)
 

@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from threading import Lock
 
-from sqlalchemy.exc import OperationalError
-
 from chatreel.alarm import Alarm
-from chatreel.store import log
 from chatreel.store.bases import Bases
+from chatreel.store.call import Row
+from chatreel.store.later import database, log
 from chatreel.store.spool import Written
 from chatreel.store.writer import Unreachable, Writer, said
 
 _KEPT = 1_000
 """Rows that wait for a store that does not take any; beyond that the oldest are left to the next start."""
 
-type Entry = tuple[log.Row, Written]
+type Entry = tuple[Row, Written]
 """A row, and whom to tell that it is written."""
 
 logger = logging.getLogger(__name__)
@@ -63,7 +62,7 @@ class Backlog:
                 written()
             self._alarm.rest()
             self.retry()
-        elif isinstance(error, Unreachable | OperationalError):
+        elif isinstance(error, Unreachable) or database.is_operational(error):
             with self._lock:
                 self._waiting.extend(rows)
                 self._alarm.ring(said(error))

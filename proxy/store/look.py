@@ -7,8 +7,9 @@ from sqlalchemy import Connection, create_engine, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from chatreel.errors import StoreError
-from chatreel.store.database import reason_of, store_name, store_url
-from chatreel.store.schema import OLDER, REVISION, calls, recordings, version
+from chatreel.store.database import reason_of, store_url
+from chatreel.store.place import OLDER, REVISION, store_name
+from chatreel.store.schema import calls, recordings, version
 
 
 @dataclass(frozen=True, slots=True)

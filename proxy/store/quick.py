@@ -5,10 +5,9 @@ cache or is small; whatever else there is (a lock, a large answer, damage, anoth
 given, and the ordinary way gives it. SQLAlchemy would take ten times as long.
 """
 
+import os
 import sqlite3
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import zstandard
@@ -18,6 +17,7 @@ from chatreel.generations import Generations
 from chatreel.model import Replayable, Take, WireForm
 from chatreel.store import arrivals
 from chatreel.store.coding import OF_TWO, decode
+from chatreel.store.place import REVISION, StoreFile
 from chatreel.store.usual import headers_of
 
 LARGEST = 1_000_000
@@ -81,19 +81,35 @@ _NONE = _Content(b"", b"")
 class Quick:
     """One connection, read only. Used by one thread."""
 
-    def __init__(self, path: Path, check: Callable[[], None]) -> None:
-        """`check` raises `StoreError` if the file is not where it was any more."""
-        self._path = path
-        self._check = check
+    def __init__(self, file: StoreFile) -> None:
+        self._file = file
         self._connection: sqlite3.Connection | None = None
         self._last: tuple[Any, ...] = ()
         """The row of the key that was asked for last, if it has one take: that is wanted next."""
         self._bases: Generations[int, _Content] = Generations(_BASES, lambda one: one.size)
 
+    def is_ready(self) -> bool:
+        """Whether the file is a store of this version that can be written, in which readers wait for nobody.
+
+        If it is, it is in use from now on. What else it may be, or why it cannot be used, is not said.
+        """
+        try:
+            os.close(os.open(self._file.path, os.O_RDWR))
+            self._file.use()
+            found = self._open().execute("PRAGMA journal_mode").fetchone()
+            found += self._open().execute("SELECT version_num FROM alembic_version").fetchone() or ()
+            ready = bool(found == ("wal", REVISION))
+        except (OSError, sqlite3.Error):
+            ready = False
+        if not ready:
+            self.close()
+            self._file.let_go()
+        return ready
+
     def version(self) -> tuple[object, ...] | None:
         """As long as it is the same, no recording has come or gone in between; `None`: not known."""
         try:
-            self._check()
+            self._file.check()
             return tuple(self._open().execute(_VERSION).fetchone())
         except (sqlite3.Error, StoreError):
             self.close()
@@ -134,7 +150,7 @@ class Quick:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             # Never a new file in the place of one that has gone. One thread reads, another may close.
-            where = f"{self._path.absolute().as_uri()}?mode=rw"
+            where = f"{self._file.path.absolute().as_uri()}?mode=rw"
             self._connection = sqlite3.connect(
                 where, timeout=0, isolation_level=None, check_same_thread=False, uri=True
             )

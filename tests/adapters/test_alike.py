@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from chatreel.facts import Facts
 from chatreel.store import Call
 from chatreel.store.alike import Hit, Like
+from chatreel.store.call import Charge
 from chatreel.store.lines import as_line
-from chatreel.store.log import Charge
 from support.database import rows
 from support.stores import call, opened
 

@@ -13,7 +13,7 @@ from chatreel.errors import StoreError
 from chatreel.store import Store
 from chatreel.store.database import store_url
 from chatreel.store.look import look
-from chatreel.store.schema import REVISION
+from chatreel.store.place import REVISION
 from support.database import rows
 from support.stores import add, take
 

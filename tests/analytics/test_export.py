@@ -23,7 +23,7 @@ from chatreel.analytics.workfile import Busy, beside, turn
 from chatreel.errors import ExportError, StoreError
 from chatreel.facts import Facts
 from chatreel.model import Outcome
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.database import rows
 from support.log import NOON, answered, ask, logged
 from support.program import clean_environment

@@ -19,7 +19,7 @@ from chatreel.analytics.queries import calls as single
 from chatreel.facts import Facts
 from chatreel.model import Mode, Outcome
 from chatreel.store import Call
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.log import DAY, NOON, logged
 from support.stores import call
 

@@ -14,7 +14,7 @@ import pytest
 from chatreel.dashboards import wording
 from chatreel.dashboards.source import Source
 from chatreel.model import Outcome
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.dashboard import COUNT, END, PAGES, charts, figures, published, said, visit
 from support.log import NOON, answered, logged
 

@@ -9,7 +9,7 @@ import duckdb
 from chatreel.facts import Facts
 from chatreel.model import Outcome
 from chatreel.store import Call
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.stores import call, opened
 
 NOON = 1_790_000_000.0
