@@ -1,6 +1,5 @@
 """Opening a store: the engine, the file's permissions, and transactions that writers share or have to themselves."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
@@ -195,7 +194,7 @@ def _engine(url: URL, file: StoreFile | None = None) -> Engine:
 def _make_ready(engine: Engine, url: URL) -> None:
     file: StoreFile | None = engine.get_execution_options().get(_FILE)
     if file and not file.is_in_use:
-        _create_private(file.path)
+        file.make()
     take_turns: Callable[[Connection], None] = lambda connection: lock(connection, alone=True)  # noqa: E731
     ensure_schema(engine, name_of(url), take_turns)
     if file:
@@ -209,13 +208,6 @@ def _stop_readers_waiting(engine: Engine) -> None:
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
             with suppress(OperationalError):  # SQLite does not wait here; whoever holds the lock does the same
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-
-
-def _create_private(path: Path) -> None:
-    """Prompts are private: the file is its owner's alone from its first byte on, and so is a folder made for it."""
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _prepare(connection: object, _entry: ConnectionPoolEntry) -> None:

@@ -1,8 +1,10 @@
 """The database of a store, opened when somebody first needs it: what a start looks at, `Quick` reads."""
 
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from chatreel.errors import StoreError
 from chatreel.store.later import database
 from chatreel.store.place import StoreFile
 
@@ -28,6 +30,9 @@ class Database:
             return self._engine
 
     def close(self) -> None:
-        """Let go of it."""
+        """Let go of it. A new store is made by then, if nobody has needed it: who comes next shall find one."""
+        with suppress(StoreError, OSError):
+            if self._file and self._file.is_empty:
+                self.engine()
         if self._engine is not None:
             self._engine.dispose()

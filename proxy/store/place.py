@@ -1,5 +1,6 @@
 """Where a store is: what a start has to know of it, without SQLAlchemy, which takes a fourth of one to import."""
 
+import os
 from pathlib import Path
 
 from chatreel.errors import StoreError
@@ -21,6 +22,20 @@ class StoreFile:
     @property
     def is_in_use(self) -> bool:
         return self._identity is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it: a store that is still to be made. Raises `OSError`."""
+        return self.path.stat().st_size == 0
+
+    def make(self) -> None:
+        """Have a file that can be written, empty if there was none. Raises `OSError`.
+
+        Prompts are private: it is its owner's alone from its first byte on, and so is a folder made for it.
+        """
+        if not self.path.parent.exists():
+            self.path.parent.mkdir(mode=0o700, parents=True)
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
 
     def use(self) -> None:
         """From now on it has to be the one that is there now."""

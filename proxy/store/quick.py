@@ -5,7 +5,6 @@ cache or is small; whatever else there is (a lock, a large answer, damage, anoth
 given, and the ordinary way gives it. SQLAlchemy would take ten times as long.
 """
 
-import os
 import sqlite3
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -89,16 +88,15 @@ class Quick:
         self._bases: Generations[int, _Content] = Generations(_BASES, lambda one: one.size)
 
     def is_ready(self) -> bool:
-        """Whether the file is a store of this version that can be written, in which readers wait for nobody.
+        """Whether the file can be written, and is a store of this version whose readers wait for nobody, or a new one.
 
-        If it is, it is in use from now on. What else it may be, or why it cannot be used, is not said.
+        If so, it is in use from now on. What else it may be, or why it cannot be used, is not said. A new one is empty
+        until somebody has opened it by other means; until then nothing is found in it.
         """
         try:
-            os.close(os.open(self._file.path, os.O_RDWR))
+            self._file.make()
             self._file.use()
-            found = self._open().execute("PRAGMA journal_mode").fetchone()
-            found += self._open().execute("SELECT version_num FROM alembic_version").fetchone() or ()
-            ready = bool(found == ("wal", REVISION))
+            ready = self._file.is_empty or self._state() == ("wal", REVISION)
         except (OSError, sqlite3.Error):
             ready = False
         if not ready:
@@ -146,6 +144,10 @@ class Quick:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+    def _state(self) -> tuple[object, ...]:
+        mode = self._open().execute("PRAGMA journal_mode").fetchone()
+        return (*mode, *(self._open().execute("SELECT version_num FROM alembic_version").fetchone() or ()))
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
