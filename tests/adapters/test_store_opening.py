@@ -1,6 +1,8 @@
 """What may be opened as a store, and what is refused and left as it was."""
 
+import asyncio
 import sqlite3
+import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -66,6 +68,47 @@ def test_a_location_that_cannot_be_a_store_is_refused_before_anything_is_made(
         Store(location, memory_limit=0)
     assert "hunter2" not in str(raised.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_there_is_opened_by_whoever_first_needs_more_than_a_hit_does(file_store: str) -> None:
+    add(file_store, take("k"))
+    with closing(Store(file_store, memory_limit=0)) as store:
+        [found] = store.takes_at_once("", "k")
+        assert store.replayable_at_once(found.id)
+        assert store._database._engine is None
+        assert asyncio.run(store.count("")) == 1
+        assert store._database._engine is not None
+
+
+def test_a_store_without_a_write_ahead_log_gets_one_when_it_is_opened(file_store: str) -> None:
+    add(file_store, take("k"))
+    rows(file_store, "PRAGMA journal_mode=DELETE")
+    Store(file_store, memory_limit=0).close()
+    assert rows(file_store, "PRAGMA journal_mode") == [("wal",)]
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "there"])
+@pytest.mark.parametrize(("other", "said"), [(b"", "replaced by another file"), (None, "was deleted")])
+def test_a_store_that_goes_before_it_is_needed_is_neither_made_anew_nor_taken_for_another(
+    file_store: str, is_new: bool, other: bytes | None, said: str
+) -> None:
+    if not is_new:
+        add(file_store, take("k"))
+    path = Path(file_store)
+    with closing(Store(file_store, memory_limit=0)) as store:
+        path.rename(path.with_name("elsewhere"))
+        if other is not None:
+            path.write_bytes(other)
+        with pytest.raises(StoreError, match=said):
+            asyncio.run(store.add(take("l")))
+    assert (path.read_bytes() if path.exists() else None) == other
+
+
+def test_a_new_store_is_made_at_the_latest_when_it_is_closed(file_store: str) -> None:
+    with closing(Store(file_store, memory_limit=0)):
+        assert Path(file_store).stat().st_size == 0
+        assert stat.S_IMODE(Path(file_store).stat().st_mode) == 0o600
+    assert rows(file_store, "SELECT version_num FROM alembic_version") == [(REVISION,)]
 
 
 @pytest.mark.parametrize(
