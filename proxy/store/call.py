@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Protocol
+from typing import Final
 
 from chatreel.facts import NO_FACTS, Facts
 from chatreel.model import Mode, Outcome
@@ -78,7 +78,7 @@ class Call:
 
     @property
     def call(self) -> "Call":
-        """As `Row` has it."""
+        """As `chatreel.store.bulk.Row` has it."""
         return self
 
     @property
@@ -87,6 +87,7 @@ class Call:
 
     @property
     def values(self) -> tuple[object, ...]:
+        """What its columns hold, in the order of `PLAIN`."""
         return _OWN_PLAIN(self) + _FACTS_BUT_USAGE(self.facts) + (usage_column(self.facts),) + _CHARGE_OF(self.charge)
 
 
@@ -97,26 +98,15 @@ _APART = ("facts", "charge")
 OWN_MEMBERS = (*OWN, *(field.name for field in fields(Call) if field.name not in (*OWN, *_APART)))
 FACTS_MEMBERS = (*(field.name for field in fields(Facts) if field.name not in ("usage", "answered")), "usage")
 CHARGE_MEMBERS = tuple(field.name for field in fields(Charge))
-PLAIN_MEMBERS = tuple(name for name in OWN_MEMBERS if name != "request")
-_OWN_PLAIN = attrgetter(*(f"{name}.value" if name in ("outcome", "mode") else name for name in PLAIN_MEMBERS))
+_PLAIN = tuple(name for name in OWN_MEMBERS if name != "request")
+_OWN_PLAIN = attrgetter(*(f"{name}.value" if name in ("outcome", "mode") else name for name in _PLAIN))
 _FACTS_BUT_USAGE, _CHARGE_OF = attrgetter(*FACTS_MEMBERS[:-1]), attrgetter(*CHARGE_MEMBERS)
+PLAIN: Final = (*_PLAIN, *FACTS_MEMBERS, *CHARGE_MEMBERS)
+"""Columns of a call whose request is not kept, as that of nearly all; `OWN` come first."""
 PRICED = (*FACTS_MEMBERS, *CHARGE_MEMBERS)
 """Columns that follow from what was answered."""
 
 
-class Row(Protocol):
-    """A call, or what adds up to one."""
-
-    @property
-    def call(self) -> Call: ...
-    @property
-    def is_plain(self) -> bool:
-        """Whether its request is not kept, as that of nearly all."""
-
-    @property
-    def values(self) -> tuple[object, ...]:
-        """What its columns hold, if it is plain, in the order of `PLAIN_MEMBERS`, `FACTS_MEMBERS`, `CHARGE_MEMBERS`."""
-
-
 def usage_column(facts: Facts) -> bytes | None:
+    """What the column `usage` holds."""
     return packed_usage(facts.usage) if facts.usage is not None else None

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chatreel.store import (
+        bulk as bulk,
+    )
+    from chatreel.store import (
         counting as counting,
     )
     from chatreel.store import (
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     )
 
 _NAMES = (
+    "bulk",
     "counting",
     "database",
     "leases",

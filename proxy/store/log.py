@@ -1,8 +1,6 @@
 """The log of calls: rows in, rows out."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -12,24 +10,11 @@ from chatreel.facts import Facts
 from chatreel.model import Mode, Outcome
 from chatreel.store import payloads
 from chatreel.store.bases import Bases
-from chatreel.store.call import (
-    CHARGE_MEMBERS,
-    FACTS_MEMBERS,
-    OWN_MEMBERS,
-    PLAIN_MEMBERS,
-    Call,
-    Charge,
-    Row,
-    usage_column,
-)
-from chatreel.store.direct import is_direct
+from chatreel.store.call import CHARGE_MEMBERS, FACTS_MEMBERS, OWN_MEMBERS, Call, Charge, usage_column
 from chatreel.store.schema import calls
 from chatreel.store.usual import usage_of
 
 _COLUMNS = [calls.c[name] for name in (*OWN_MEMBERS, *FACTS_MEMBERS, *CHARGE_MEMBERS)]
-_NAMES = (*PLAIN_MEMBERS, *FACTS_MEMBERS, *CHARGE_MEMBERS)
-_INSERT_PLAIN = f"INSERT INTO calls ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)})"  # noqa: S608 - names of ours
-"""Rows of calls whose request is not kept, which is nearly all of them, in the words of SQLite."""
 
 
 def insert(connection: Connection, call: Call, bases: Bases | None = None) -> None:
@@ -39,17 +24,6 @@ def insert(connection: Connection, call: Call, bases: Bases | None = None) -> No
         route = (call.upstream, call.path, call.tenant)
         row["request"] = (bases or Bases()).put_alone(connection, "request", route, call.request, call.request)
     connection.execute(calls.insert(), row)
-
-
-def insert_all(connection: Connection, several: Sequence[Row], bases: Bases | None = None) -> None:
-    """Add rows, as `insert` does each. SQLite gets them as they are: SQLAlchemy would take ten times as long."""
-    on_sqlite = is_direct(connection)
-    for is_plain, run in groupby(several, lambda row: on_sqlite and row.is_plain):
-        if is_plain:
-            connection.exec_driver_sql(_INSERT_PLAIN, [row.values for row in run])
-        else:
-            for row in run:
-                insert(connection, row.call, bases)
 
 
 def find(connection: Connection, call_id: str) -> Call | None:

@@ -7,8 +7,7 @@ import orjson
 import pytest
 
 from chatreel.canonical import identify
-from chatreel.decide import Action
-from chatreel.exchange import Asked, Exchange
+from chatreel.exchange import Asked
 from chatreel.model import JsonObject, Mode, Piece, WireForm
 from chatreel.recorder import Recorder
 from chatreel.recorder.habits import Habits
@@ -90,7 +89,6 @@ def test_requests_as_they_were_read_take_no_more_than_they_count_as(store: str) 
     assert target
 
     async def work(one: Store) -> tuple[int, int]:
-        session = Session(Mode.CACHE, StoreRecordings(one))
         opening = Recorder(one, Habits(memory=100_000_000))._opening
 
         def read(first: int) -> None:
@@ -98,7 +96,7 @@ def test_requests_as_they_were_read_take_no_more_than_they_count_as(store: str) 
                 tools = [{"type": "function", "function": {"name": f"f{n}", "parameters": {}}} for n in range(5)]
                 said = [{"role": "user", "content": f"question {number}, {'and so on ' * 20}"}] * 3
                 body = orjson.dumps({"model": "m", "messages": said, "tools": tools, "seed": number})
-                opening._identify(Exchange(Asked(target, body), session, Action.FORWARD, Mode.CACHE))
+                opening._understand(Asked(target, body))
 
         read(0)
         before = opening._understood.size

@@ -202,10 +202,10 @@ def test_tidying_forgets_what_is_written_and_nothing_else(store: str) -> None:
     begun = Spool(store)
     [first, second] = [begun.add(call("a")), begun.add(call("b"))]
     [path] = left_behind(store)
-    first()
+    first(1)
     begun.tidy()
     assert path.read_bytes().count(b"\n") == 3
-    second()
+    second(1)
     begun.tidy()
     assert path.read_bytes().count(b"\n") == 1
     begun.add(call("c"))
@@ -226,12 +226,12 @@ def test_full_files_go_when_their_rows_are_written_and_are_not_made_without_end(
     most = len(left_behind(store))
     assert most == 3
     for done in written[:8]:
-        done()
+        done(1)
     assert len(left_behind(store)) == most - 1
     begun.add(call("more"))
     assert "safe from a kill again" in caplog.text
     for done in written:
-        done()
+        done(1)
     assert len(left_behind(store)) == 1
     begun.close()
     [path] = left_behind(store)
@@ -269,6 +269,6 @@ def test_a_disk_that_is_full_costs_a_warning_and_no_line_of_another(
 def test_what_is_no_text_costs_a_warning(file_store: str, caplog: pytest.LogCaptureFixture) -> None:
     begun = Spool(file_store)
     more: Any = {"model": "\udc80"}
-    begun.add(call("a", **more))()
+    begun.add(call("a", **more))(1)
     begun.close()
     assert "not safe from a kill" in caplog.text
