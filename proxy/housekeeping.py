@@ -1,30 +1,32 @@
 """What a running proxy does for its store on the side: nobody waits for it."""
 
 import asyncio
+import gc
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from chatreel.errors import StoreError
-from chatreel.explain import STALE
 from chatreel.spending import Spending
 from chatreel.store import Store
-from chatreel.store.place import store_name
 
 PERIOD = 1.0
 """Seconds between two looks."""
+
+LULL = 0.2
+"""Seconds after which a proxy that listens goes on to import: whoever has waited for it is answered before."""
 
 logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def housekeeping(store: Store, location: str, max_size: int | None, spending: Spending) -> AsyncIterator[None]:
+async def housekeeping(store: Store, max_size: int | None, spending: Spending) -> AsyncIterator[None]:
     """Keep house until the end of the block: forget what others have removed, learn what they have spent, tidy up.
 
-    `location`: of the store, as it was given. `max_size`: bytes that the store is held to.
+    `max_size`: bytes that the store is held to.
     """
-    task = asyncio.create_task(_keep(Keeper(store, max_size), store, location, spending))
+    task = asyncio.create_task(_keep(Keeper(store, max_size), store, spending))
     try:
         yield
     finally:
@@ -33,13 +35,10 @@ async def housekeeping(store: Store, location: str, max_size: int | None, spendi
             await task
 
 
-async def _keep(keeper: "Keeper", store: Store, location: str, spending: Spending) -> None:
-    try:
+async def _keep(keeper: "Keeper", store: Store, spending: Spending) -> None:
+    await asyncio.sleep(LULL)
+    with suppress(StoreError), _without_garbage():
         await store.warm_up()
-        if await store.keyed_otherwise():
-            logger.warning("%s: %s", store_name(location), STALE)
-    except StoreError as error:
-        logger.warning("%s", error)
     while True:
         await asyncio.sleep(PERIOD)
         store.calls.tidy()
@@ -48,6 +47,17 @@ async def _keep(keeper: "Keeper", store: Store, location: str, spending: Spendin
             await keeper.look()
         except StoreError as error:
             logger.warning("the store could not be looked after: %s", error)
+
+
+@contextmanager
+def _without_garbage() -> Iterator[None]:
+    """What comes in a block stays: to look through it for garbage would keep all calls waiting, again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class Keeper:

@@ -21,6 +21,7 @@ from chatreel.control.wishes import Defaults, options_for
 from chatreel.decide import Freshness
 from chatreel.descriptors import allow_more
 from chatreel.errors import ServeError
+from chatreel.explain import STALE
 from chatreel.housekeeping import housekeeping
 from chatreel.model import Mode
 from chatreel.prices import Prices
@@ -31,6 +32,7 @@ from chatreel.session import Options
 from chatreel.sessions import Sessions, Wish
 from chatreel.spending import Spending
 from chatreel.store import Store
+from chatreel.store.place import store_name
 from chatreel.store.secret import load_secret
 from chatreel.tags import parse_tag
 from chatreel.tally import Tally
@@ -135,7 +137,7 @@ async def running_proxy(settings: Settings, worker: str = "", run: str = "") -> 
         gc.freeze()
         gc.enable()  # which whoever starts in a hurry has switched off
         try:
-            async with housekeeping(store, settings.store, settings.max_size, spending):
+            async with housekeeping(store, settings.max_size, spending):
                 yield Proxy(
                     f"{origin}/v1", next(iter(forward), None), certificates / _AUTHORITY, upstreams.hosts, sessions
                 )
@@ -154,6 +156,8 @@ async def _open_sessions(settings: Settings, worker: str, run: str) -> AsyncIter
         allowances = tuple(Allowance(budget, now=now) for budget in settings.budgets)
         spending = Spending(store, allowances)
         await spending.look(now)
+        if await store.keyed_otherwise():
+            logger.warning("%s: %s", store_name(settings.store), STALE)
         sessions = Sessions(store, keys_for(settings), allowances, workers=settings.workers)
         defaults = defaults_of(settings)
         options = options_for(defaults.options, settings.cassette, record_errors=defaults.record_errors)

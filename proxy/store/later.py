@@ -68,6 +68,8 @@ class _Later:
         self._name = f"{__package__}.{name}"
 
     def __getattr__(self, name: str) -> Any:
+        if self._name not in sys.modules:
+            import_all()
         return getattr(import_module(self._name), name)
 
 

@@ -28,6 +28,7 @@ SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recordings'),
 """
 """Ids only ever grow, and whoever removes recordings or makes their keys anew leaves a new token."""
 
+_KEYED_OTHERWISE = "SELECT 1 FROM meta WHERE name = 'keyed_by' AND value <> ? LIMIT 1"
 _TAKE = "r.id, r.form, r.status"
 _ANSWER = f"""
 SELECT {_TAKE}, r.key, r.recorded_at, r.headers, r.pieces, r.asked_usage, r.body = r.completion,
@@ -103,6 +104,14 @@ class Quick:
             self.close()
             self._file.let_go()
         return ready
+
+    def keyed_otherwise(self, keyed_by: str) -> bool | None:
+        """Whether some recordings may have keys that were made in another way; `None`: not known."""
+        try:
+            return not self._file.is_empty and bool(self._open().execute(_KEYED_OTHERWISE, (keyed_by,)).fetchall())
+        except (OSError, sqlite3.Error):
+            self.close()
+            return None
 
     def version(self) -> tuple[object, ...] | None:
         """As long as it is the same, no recording has come or gone in between; `None`: not known."""

@@ -198,6 +198,9 @@ class Store:
 
     async def keyed_otherwise(self) -> bool:
         """Whether some recordings may have keys that were made in another way: they are not found."""
+        found = self._quick.keyed_otherwise(self._keyed_by) if self._quick else None
+        if found is not None:
+            return found
         return await self._threads.read(lambda connection: recordings.keyed_otherwise(connection, self._keyed_by))
 
     async def count(self, cassette: str) -> int:
