@@ -64,6 +64,20 @@ def test_what_is_not_known_is_null_and_never_0(store: str, out: Path) -> None:
     assert ask(out, asked) == [(None, None, "nobody knows", 100, None, None), (None, None, None, None, None, None)]
 
 
+def test_who_answered_follows_from_what_became_of_the_call(store: str, out: Path) -> None:
+    logged(store, [call(outcome.value, outcome=outcome) for outcome in Outcome])
+    export(store, out)
+    found = ask(out, "SELECT outcome, answered_by, served, looked_up FROM calls")
+    assert {outcome: rest for outcome, *rest in found} == {
+        "hit": ["recording", True, True],
+        "coalesced": ["call", True, True],
+        "recorded": ["upstream", False, True],
+        "passed": ["upstream", False, False],
+        "refused": [None, False, True],
+        "failed": [None, False, False],
+    }
+
+
 EDGES: list[Any] = [0, 1, -1, 2**31 - 1, 2**53 + 1, 2**63 - 1, -(2**63)]
 TIMES = [0.0, 1.5, NOON + 0.123456, 253402300799.0, -62135596800.0]
 TEXTS = ["", "x", "é 🙂 \u2028 '\"", "null", "a" * 200_000]
