@@ -50,7 +50,7 @@ class Repeated:
     served: int
     spending: Spending
     paid_again_usd: float | None
-    """What was spent on them after the first time."""
+    """What was spent on them after the first time, as far as it is known; `None` if nothing is."""
     last_call: str
     """Id of the newest."""
 
@@ -91,7 +91,7 @@ def most_repeated(log: LogFile, about: Filter, *, limit: int = 25) -> list[Repea
      GROUP BY 1 HAVING count(*) > 1 ORDER BY count(*) DESC, 1 LIMIT {limit:d}
     ), sums AS (
      SELECT cache_key, count(*), count(*) FILTER (served), {MONEY},
-      (sum(cost_nusd) - arg_min(cost_nusd, id) FILTER (cost_nusd > 0)) / 1e9, max(id) AS id
+      (sum(cost_nusd) - coalesce(arg_min(cost_nusd, id) FILTER (cost_nusd > 0), 0)) / 1e9, max(id) AS id
      FROM calls SEMI JOIN most USING (cache_key) WHERE {about.where} GROUP BY 1
     )
     SELECT sums.* EXCLUDE (id), model, call_id FROM sums JOIN calls USING (id) ORDER BY 2 DESC, 1

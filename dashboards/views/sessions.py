@@ -69,8 +69,8 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         "recorded": [run.recorded for run in found],
         "refused": [run.refused for run in found],
         "failed": [run.failed for run in found],
-        "spent": [wording.known(run.spending.spent) for run in found],
-        "saved": [wording.known(run.spending.saved) for run in found],
+        "spent": [run.spending.spent for run in found],
+        "saved": [run.spending.saved for run in found],
     }
     looks: parts.Looks = {
         "verdict": st.column_config.MultiselectColumn(
@@ -84,8 +84,8 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         "recorded": "Recorded",
         "refused": "Refused",
         "failed": "Failed",
-        "spent": parts.usd_column("Spent", columns["spent"]),
-        "saved": parts.usd_column("Saved", columns["saved"]),
+        "spent": parts.usd_column("Spent"),
+        "saved": parts.usd_column("Saved"),
     }
     says = "Tests and runs with their verdicts; choose one to see its calls"
     if chosen := parts.picked(columns, looks, says, key="sessions", ids=[run.session for run in found], height=700):
