@@ -1,10 +1,11 @@
 """Two sessions side by side: what became of their calls, what they cost and how long they took."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from chatreel.analytics.queries import caching, latency, overview
 from chatreel.analytics.queries.calls import Run
@@ -35,23 +36,14 @@ type Row = tuple[str, str, str, str | int | None]
 def draw(page: Page, found: Sequence[Run]) -> None:
     """Let two sessions be chosen, and show both."""
     named = _by_label(found)
-    chosen = st.multiselect(
-        "Two sessions",
-        list(named),
-        max_selections=2,
-        key="compare",
-        bind="query-params",
-        placeholder="Choose two",
-        label_visibility="collapsed",
-    )
-    if len(chosen) < 2:
+    before, after = (_choose(place, label, named) for place, label in zip(st.columns(2), ("One", "Other"), strict=True))
+    if not before or not after:
         return
-    before, after = sorted(chosen, key=lambda label: named[label].first)
     rows = compared(_side(page, named[before]), _side(page, named[after]))
     what, left, right, changes = zip(*rows, strict=True)
     columns: parts.Columns = {"what": what, "before": left, "after": right, "change": [_said(one) for one in changes]}
     looks: parts.Looks = {
-        "what": st.column_config.TextColumn("", pinned=True),
+        "what": st.column_config.TextColumn("", width="medium", pinned=True),
         "before": st.column_config.TextColumn(before),
         "after": st.column_config.TextColumn(after),
         "change": st.column_config.TextColumn("Change"),
@@ -77,6 +69,12 @@ def compared(before: Side, after: Side) -> list[Row]:
         ),
         *(_row(f"Calls of {model}", before.models.get(model, 0), after.models.get(model, 0)) for model in models),
     ]
+
+
+def _choose(place: DeltaGenerator, label: str, named: Iterable[str]) -> str | None:
+    return place.selectbox(
+        label, list(named), index=None, key=label.lower(), bind="query-params", placeholder="Choose a session"
+    )
 
 
 def title(run: Run) -> str:

@@ -33,7 +33,7 @@ def draw(page: Page) -> None:
         return
     parts.figures(_headline(found))
     if len(found) > 1:
-        with parts.card("Side by side", "two sessions, the earlier one first: calls, money, times, misses and models"):
+        with parts.card("Side by side", "two sessions: calls, money, times, misses and models"):
             comparison.draw(page, found)
     with parts.card("Tests and runs", "the newest first; choose one to see its calls"):
         only = st.segmented_control(
