@@ -48,6 +48,7 @@ audit: ## known flaws of the locked dependencies; needs the advisories of PyPI
 
 bench: $(VENV)/linked ## what a hit, a recording, a start, the key and the wire cost, and what they cost with others (QUICK=--quick)
 	$(BIN)/python benchmarks/bench_hits.py $(QUICK) --json bench_hits.json --svg bench_hits.svg
+	$(BIN)/python benchmarks/bench_workers.py $(QUICK) --json bench_workers.json
 	$(BIN)/python benchmarks/bench_recording.py $(QUICK) --json bench_recording.json --svg bench_recording.svg
 	$(BIN)/python benchmarks/bench_field.py $(QUICK) --json bench_field.json --svg bench_field.svg
 	$(BIN)/python benchmarks/bench_start.py $(QUICK) --json bench_start.json

@@ -53,10 +53,13 @@ class Scenario:
     cold: bool = False
     """Each call once, which the process has never read before."""
     tls: bool = False
+    anew: bool = False
+    """Each request in bytes that the process has never read before: its key has to be made anew."""
 
 
 SCENARIOS = (
     Scenario("JSON, 16 clients", Form.JSON, 16, "rps", 0.8),
+    Scenario("JSON, spelled anew each time", Form.JSON, 16, "rps", 0.8, anew=True),
     Scenario("JSON, each key once, from the store", Form.JSON, 16, "rps", 0.3, cold=True),
     Scenario("streams of 120 events, 16 clients", Form.STREAM, 16, "rps", 0.6),
     Scenario("JSON, 1 client, median", Form.JSON, 1, "p50", 2.0),
@@ -160,6 +163,7 @@ def specs(scenario: Scenario, ours: Server, other: Server, seconds: float, cold:
         clients=scenario.clients,
         seconds=0 if scenario.cold else seconds,
         says=ours.says,
+        anew=scenario.anew,
         through=through,
     )
     path = mine.path if scenario.tls else f"/{scenario.form.value}"

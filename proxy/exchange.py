@@ -12,7 +12,7 @@ from chatreel.canonical import without_credentials
 from chatreel.decide import Action, Found
 from chatreel.facts import NO_FACTS, Facts
 from chatreel.flights import Flight
-from chatreel.model import Identity, JsonObject, Mode, Piece, Replayable, WireForm
+from chatreel.model import Identity, Json, JsonObject, Mode, Piece, Replayable, WireForm
 from chatreel.replay import Ready
 from chatreel.reply import Reply
 from chatreel.request import Kept
@@ -34,6 +34,12 @@ class Asked(NamedTuple):
     tags: tuple[str, ...] = ()
     """Values of the headers with tags: see `chatreel.tags`."""
 
+    @property
+    def query(self) -> str:
+        """Less what carries credentials."""
+        query = self.target.query
+        return without_credentials(query) if query else ""
+
     def __repr__(self) -> str:
         return f"Asked({self.target.path}, {len(self.body)} bytes)"
 
@@ -45,6 +51,7 @@ class Understood:
     body: JsonObject
     tenant: str | None
     identity: Identity
+    question: "Question"
     alike: "Alike | None" = None
     """What its calls have in common that the same recording has answered."""
 
@@ -52,6 +59,17 @@ class Understood:
     def size(self) -> int:
         """Bytes in memory, about."""
         return 5_000 + 8 * len(self.identity.document)
+
+
+class Question(NamedTuple):
+    """What requests have in common that get the same answer and the same row, however they are spelled."""
+
+    key: str
+    target: Target
+    tenant: str | None
+    model: Json
+    streams: Json
+    wants_usage: bool
 
 
 class Alike(NamedTuple):
@@ -83,7 +101,7 @@ _PROCESS = token_hex(4)
 _numbers = count(int(token_hex(4), 16))
 
 
-def _new_id() -> str:
+def new_call_id() -> str:
     """A UUID that begins with the time (RFC 9562, section 5.7), as text.
 
     Random ones would cost each call a wait for the kernel, and an index of the store a page for each row.
@@ -111,7 +129,7 @@ class Exchange:
     action: Action
     mode: Mode
     """Its own treatment: that of its session, as its directives change it."""
-    call_id: str = field(default_factory=_new_id)
+    call_id: str = field(default_factory=new_call_id)
     started_at: float = field(default_factory=time.time)
     started: float = field(default_factory=time.perf_counter)
     body: JsonObject = field(default_factory=dict)
@@ -160,7 +178,15 @@ class Exchange:
     """Whether the upstream is asked for usage that the client did not ask for (Q28)."""
     client_left: bool = field(default=False, init=False)
     """Whether nobody waits for the answer any more, and it goes on to be recorded."""
+    comes_again: bool = field(default=False, init=False)
+    """Whether `ready` was made for a call before this one."""
     logged: bool = field(default=False, init=False)
+
+    def understand(self, understood: Understood) -> Identity:
+        """Its request has been read; the identity that it has as it came."""
+        self.understood = understood
+        self.body, self.tenant, self.identity = understood.body, understood.tenant, understood.identity
+        return understood.identity
 
     @property
     def upstream(self) -> str:
@@ -174,8 +200,7 @@ class Exchange:
     @property
     def query(self) -> str:
         """Less what carries credentials."""
-        query = self.asked.target.query
-        return without_credentials(query) if query else ""
+        return self.asked.query
 
     @property
     def streams(self) -> bool:

@@ -22,13 +22,13 @@ class Total:
         """Count one call. `None`: it costs something, and what is not known."""
         self.count(None if price is None else price.usd)
 
-    def count(self, usd: Decimal | None) -> None:
-        """The same, in USD."""
+    def count(self, usd: Decimal | None, times: int = 1) -> None:
+        """The same of so many alike, each of so many USD."""
         if usd is None:
-            self.unpriced += 1
+            self.unpriced += times
         else:
-            self.priced += 1
-            self.known += usd
+            self.priced += times
+            self.known += usd * times
 
     @classmethod
     def of(cls, nanodollars: int, priced: int, unpriced: int) -> Self:
@@ -61,12 +61,12 @@ class Account:
         """Calls on either side whose price is not known."""
         return self.spent.unpriced + self.saved.unpriced
 
-    def count(self, outcome: Outcome, usd: Decimal | None) -> None:
-        """Add an answered call: its price upstream, also where nothing was paid; `None` if that is not known."""
+    def count(self, outcome: Outcome, usd: Decimal | None, times: int = 1) -> None:
+        """Add so many answered calls: the price of each upstream, also where nothing was paid; `None`: not known."""
         if outcome in SERVED:
-            self.saved.count(usd)
+            self.saved.count(usd, times)
         elif outcome in UPSTREAM:
-            self.spent.count(usd)
+            self.spent.count(usd, times)
 
     def add(self, other: "Account") -> None:
         self.spent.merge(other.spent)

@@ -45,14 +45,24 @@ def make_ready(recording: Replayable, form: WireForm, *, include_usage: bool) ->
     if reply.status == HTTPStatus.OK and not any(name in _OF_THE_MESSAGE for name, _ in reply.headers):
         lines = ("HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in reply.headers), "")
         head = "\r\n".join(lines).encode()
-    return Ready(recording, reply, str(status_of(CacheStatus(hit=True), recording, reply)), head)
+    hit = CacheStatus(hit=True, key=recording.key, detail=_detail(recording, reply))
+    return Ready(recording, reply, str(hit), head)
+
+
+def message_head(ready: Ready, more: tuple[tuple[str, str], ...]) -> bytes:
+    """The head of an HTTP/1.1 response that has these headers as well."""
+    added = "".join([f"{name}: {value}\r\n" for name, value in more])
+    return b"%b%bcontent-length: %d\r\n\r\n" % (ready.head, added.encode(), len(ready.reply.body))
 
 
 def status_of(status: CacheStatus, recording: Replayable, reply: Reply) -> CacheStatus:
     """Why a recording is served, and what it is."""
+    return replace(status, key=recording.key, detail=_detail(recording, reply))
+
+
+def _detail(recording: Replayable, reply: Reply) -> str:
     redacted = any(name == REDACTED_HEADER for name, _ in recording.headers)
-    detail = "redacted" if redacted else "edited" if recording.edited else "converted" if reply.converted else ""
-    return replace(status, key=recording.key, detail=detail)
+    return "redacted" if redacted else "edited" if recording.edited else "converted" if reply.converted else ""
 
 
 def at_pace(ready: Ready, form: WireForm, speed: float) -> Reply:

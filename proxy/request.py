@@ -33,6 +33,16 @@ class Route(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """A route by itself."""
+
+    upstream: str
+    path: str
+    query: str
+    tenant: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """What may be stored of a request, and the identity that this has: made anew from it, it is the same."""
 
@@ -84,7 +94,7 @@ class Keys:
         named = canonical.without_secrets(body)
         clean = redaction.object(named)
         path, query = redaction.address(route.path, route.query)
-        where = _Where(route.upstream, path, query, route.tenant)
+        where = Where(route.upstream, path, query, route.tenant)
         model = clean.get("model")
         return Kept(
             identity=self.identify(where, clean) if redaction.names or known is None else known,
@@ -96,14 +106,6 @@ class Keys:
             request=raw if clean is body else dumps(clean),
             redacted=(*redaction.names, *(() if named is body else ("credential",))),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Where:
-    upstream: str
-    path: str
-    query: str
-    tenant: str | None
 
 
 DEFAULT_KEYS = Keys()

@@ -72,12 +72,15 @@ class Session:
         """Whether each take answers one call and no more."""
         return self.options.repeats is AtEnd.STRICT and (self.mode is Mode.REPLAY or bool(self.cassette))
 
-    def price(self, outcome: Outcome, usd: Decimal | None, tags: Mapping[str, str], now: float) -> list[Budget]:
+    def price(
+        self, outcome: Outcome, usd: Decimal | None, tags: Mapping[str, str], now: float, times: int = 1
+    ) -> list[Budget]:
         """Count what an answered call cost upstream, or would have: see `Account.count`. `now`: seconds.
 
-        Budgets that it should have been paid from, if nobody knows how much.
+        `times`: of hits that are alike, how many they are. Budgets that it should have been paid from, if nobody knows
+        how much.
         """
-        self.tally.account.count(outcome, usd)
+        self.tally.account.count(outcome, usd, times)
         paying = [] if outcome in SERVED else [*self._allowances_for(tags)]
         for allowance in paying:
             allowance.spend(usd, now)

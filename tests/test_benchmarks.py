@@ -71,9 +71,18 @@ def test_every_answer_of_the_benchmark_of_hits_is_right_and_its_figures_are_a_ta
         pytest.skip("needs a package index")
     assert ended.returncode == 0, ended.stderr
     rows = json.loads((tmp_path / "hits.json").read_bytes())["rows"]
-    assert ended.stdout.count("| JSON") + ended.stdout.count("| streams") == len(rows) == 6
+    assert ended.stdout.count("| JSON") + ended.stdout.count("| streams") == len(rows) == 7
     assert all(row["ratio"] > 0 for row in rows.values())
     assert "<svg" in (tmp_path / "hits.svg").read_text()
+
+
+@pytest.mark.long
+def test_what_a_second_worker_is_worth_is_a_figure(tmp_path: Path) -> None:
+    ended = run("bench_workers.py", "--quick", "--json", str(tmp_path / "found.json"))
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads((tmp_path / "found.json").read_bytes())
+    assert {workers: len(rounds) for workers, rounds in found["shares"].items()} == {"1": 1, "2": 1}
+    assert found["gain"] > 0
 
 
 @pytest.mark.long

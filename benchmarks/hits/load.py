@@ -7,6 +7,7 @@ how much of that core it took is part of what it says.
 
 import dataclasses
 import json
+import os
 import re
 import select
 import socket
@@ -16,6 +17,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 
 from hits.corpus import Call, Form, call
 
@@ -30,6 +32,8 @@ _END = b"0\r\n\r\n"
 _SAID = re.compile(rb'"content": ?"([^"\\]*)"')
 _CHUNKED = 0
 """In the place of a length: the end says that it is one."""
+_BITS = 64
+_ALL = (1 << _BITS) - 1
 PATIENCE = 30.0
 """Seconds for an answer."""
 
@@ -54,6 +58,8 @@ class Spec:
     """What has to stand in each head."""
     text: bool = False
     """Whether the text of the answer is compared, for servers that make the rest of it anew, and not all bytes."""
+    anew: bool = False
+    """Whether each request has spaces that no other has: the same call, in bytes that nobody has seen before."""
     through: str = ""
     """`HOST:PORT` behind a proxy, which is asked for a tunnel and speaks TLS in it."""
 
@@ -96,11 +102,12 @@ class Client:
         one = self._calls[self._next]
         self._next += self._spec.clients
         self._expected = self._canned or one.answer
-        head = _HEAD.format(path=self._spec.path, host=self._host, key=KEY, length=len(one.request)).encode()
+        request = _anew(one.request) if self._spec.anew else one.request
+        head = _HEAD.format(path=self._spec.path, host=self._host, key=KEY, length=len(request)).encode()
         self._got.clear()
         self._length = -1
         self._sent = time.perf_counter()
-        self.socket.sendall(head + one.request)
+        self.socket.sendall(head + request)
         return True
 
     def read(self) -> float:
@@ -135,6 +142,16 @@ class Client:
         if self._spec.text:
             return _said(self._got) == _said(self._expected)
         return self._length == len(self._got) and self._got.endswith(self._expected)
+
+
+_numbers = count(int.from_bytes(os.urandom(7)))
+"""No two generators begin alike."""
+
+
+def _anew(request: bytes) -> bytes:
+    """The same JSON object with a number behind its first brace, its bits spaces and tabs."""
+    number = f"{next(_numbers) & _ALL:0{_BITS}b}".translate({ord("0"): " ", ord("1"): "\t"})
+    return b"{" + number.encode() + request[1:]
 
 
 def _said(answer: bytes | bytearray) -> bytes:

@@ -5,16 +5,21 @@ import time
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Found, why_forwarded
 from chatreel.errors import StoreError
-from chatreel.exchange import Exchange
+from chatreel.exchange import Asked, Exchange
 from chatreel.explain import CANDIDATES, miss_message
 from chatreel.generations import Generations
 from chatreel.http_caching import CacheStatus, age_header
 from chatreel.model import Identity, Outcome, Replayable, WireForm
 from chatreel.pace import INSTANT
+from chatreel.recorder.again import Again
 from chatreel.recorder.logbook import Logbook, warn
-from chatreel.replay import Ready, at_pace, make_ready, status_of
+from chatreel.replay import Ready, at_pace, make_ready, message_head, status_of
 from chatreel.reply import Reply, refusal
+from chatreel.session import Session
 from chatreel.store import Store
+
+type Message = tuple[bytes, bytes]
+"""Head and body of an HTTP/1.1 response."""
 
 _HIT = CacheStatus(hit=True)
 
@@ -40,8 +45,33 @@ class Answering:
 
     def is_plain(self, exchange: Exchange, recording: Replayable) -> bool:
         """Whether the answer that a recording makes goes out as a head and a body, and nothing else has to be known."""
-        exchange.ready = self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
+        before = self._ready.get((id(recording), exchange.form, exchange.wants_usage))
+        exchange.comes_again = before is not None
+        exchange.ready = before or self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
         return bool(exchange.ready.head)
+
+    def message(self, exchange: Exchange) -> Message | None:
+        """The response to a call that was answered at once."""
+        ready, reply = exchange.ready, exchange.reply
+        if ready is None or reply is None:
+            return None
+        return message_head(ready, reply.headers[len(ready.reply.headers) :]), reply.body
+
+    def again(self, one: Again, asked: Asked, session: Session) -> Message | None:
+        """Serve a recording as it was served before; `None` if the request has to go the long way."""
+        now, started = time.time(), time.perf_counter()
+        ready, recordings = one.ready(), session.recordings
+        if ready is None or not one.is_for(asked, session, now) or recordings.takes_at_once(one.key) != one.takes:
+            return None
+        recording = recordings.replayable_at_once(one.takes[0].id)
+        if recording is not ready.recording or ready is not self._made_ready(
+            recording, one.form, include_usage=one.wants_usage
+        ):
+            return None
+        session.repeats.served(one.key, one.form)
+        latency = time.perf_counter() - started
+        self._logbook.write_again(one.alike, session, now, latency, saved=one.duration - latency)
+        return one.head_at(ready, now), ready.reply.body
 
     def coalesced(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve what another call has just recorded, whose answer was waited for."""

@@ -10,7 +10,7 @@ from weakref import ref
 import orjson
 
 from chatreel.annotate import QUARTER, Annotator, Source, miss_reason, without_secrets
-from chatreel.exchange import Alike, Exchange
+from chatreel.exchange import Alike, Exchange, new_call_id
 from chatreel.facts import NO_FACTS, Facts, prompt_digest
 from chatreel.journal import Entry
 from chatreel.model import SERVED, Outcome
@@ -61,11 +61,15 @@ class Logbook:
         if session.journal.wants(outcome):
             session.journal.add(_entry(exchange, call or self._row_of(exchange, outcome, status)))
         if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
-            call = call or self._row_of(exchange, outcome, status)
-            said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
-            name = f"[{session.name}] " if session.name else ""
-            latency = call.latency * 1e3
-            logger.info("%-9s %s %s %.0f ms %s%s", outcome, status or "---", call.model or "-", latency, name, said)
+            _say(call or self._row_of(exchange, outcome, status))
+
+    def write_again(self, alike: Alike, session: Session, now: float, latency: float, *, saved: float) -> None:
+        """A hit that is like one before, and as that was the only take there is. Seconds, `now` since the epoch."""
+        hit = Hit(alike.like, new_call_id(), now, latency, 1)
+        session.tally.count(Outcome.HIT, seconds_saved=saved)
+        self._store.calls.note(hit)
+        if logger.isEnabledFor(logging.INFO) and self._may_say(Outcome.HIT, now):
+            _say(hit.call)
 
     def _may_say(self, outcome: Outcome, now: float) -> bool:
         """Whether a call gets a line: nobody reads thousands of hits a second, and each line costs as much as a hit."""
@@ -99,12 +103,12 @@ class Logbook:
             if understood:
                 understood.alike = alike
         hit = Hit(alike.like, exchange.call_id, exchange.started_at, exchange.elapsed, exchange.take)
-        self._store.calls.note(hit, partial(self._tell, exchange.session))
+        self._store.calls.note(hit)
 
     def _alike(self, exchange: Exchange, ready: Ready, status: int | None) -> Alike:
         """What the rows of calls have in common that are answered like this one."""
         call = self._row_of(exchange, Outcome.HIT, status)
-        like = Like(call, *self._completing(exchange))
+        like = Like(call, *self._completing(exchange), partial(self._tell, exchange.session))
         until = (exchange.started_at // QUARTER + 1) * QUARTER
         return Alike(like, ref(ready), exchange.mode, exchange.asked.tags, until)
 
@@ -115,15 +119,15 @@ class Logbook:
         source = Source(answer, document, exchange.said) if answer else Source()
         return partial(self._annotator.complete, source=source), answer.recorded_at if answer else None
 
-    def _tell(self, session: Session, completed: Call) -> None:
-        """Runs where rows are completed. The session is told what its call cost, or would have."""
+    def _tell(self, session: Session, completed: Call, times: int = 1) -> None:
+        """Runs where rows are completed. The session is told what its calls cost, or would have, that are like one."""
         row = completed
         charge = completed.charge
         if completed.facts.answered or (row.outcome is Outcome.FAILED and charge.unpriced):
             amount = charge.saved if row.outcome in SERVED else charge.cost
             usd = None if amount is None else _usd(amount)
             tags = orjson.loads(row.tags) if row.tags else {}
-            for budget in session.price(row.outcome, usd, tags, row.started_at + row.latency):
+            for budget in session.price(row.outcome, usd, tags, row.started_at + row.latency, times):
                 text = f"{budget.of_unpriced}: {charge.unpriced}"
                 if session.journal.warn(text):
                     logger.warning("%s", text)
@@ -132,6 +136,16 @@ class Logbook:
 def _told(completed: Call, told: Callable[[Call], None]) -> Call:
     told(completed)
     return completed
+
+
+def _say(call: Call) -> None:
+    """A line on the terminal."""
+    said = f"{call.reason}\nAll of it: chatreel explain {call.call_id}" if call.request else call.reason
+    name = f"[{call.session_name}] " if call.session_name else ""
+    milliseconds = call.latency * 1e3
+    logger.info(
+        "%-9s %s %s %.0f ms %s%s", call.outcome, call.status or "---", call.model or "-", milliseconds, name, said
+    )
 
 
 @lru_cache(maxsize=1_000)

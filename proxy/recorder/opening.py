@@ -8,19 +8,21 @@ from chatreel.alarm import Alarm
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Directives, Found, decide, is_shared, mode_for
 from chatreel.errors import Malformed, NotKeyable, StoreError
-from chatreel.exchange import Asked, Exchange, Understood
+from chatreel.exchange import Asked, Exchange, Question, Understood
 from chatreel.facts import prompt_digest
 from chatreel.flights import PATIENCE, ROUNDS
 from chatreel.generations import Generations
 from chatreel.http_caching import request_directives
 from chatreel.model import Identity, Mode
 from chatreel.pace import INSTANT
-from chatreel.recorder.answering import Answering
+from chatreel.recorder.again import Again, again
+from chatreel.recorder.answering import Answering, Message
 from chatreel.recorder.habits import Habits
 from chatreel.recorder.looking import Lookup, give_back, look_up, look_up_at_once
-from chatreel.request import Kept, read_request, readable
+from chatreel.request import Kept, Where, read_request, readable
 from chatreel.session import Session
 from chatreel.upstreams import Target
+from chatreel.wire.asking import asks_for_usage
 
 LEASE = 120.0
 """Seconds for which one of several proxies asks for all of them; one that dies keeps the others waiting for so long."""
@@ -59,24 +61,42 @@ class Opening:
         )
         self._releasing: set[asyncio.Future[None]] = set()
         """A loop forgets tasks that nobody holds."""
-        self._understood: Generations[_Said, Understood] = Generations(habits.memory // 2, lambda one: one.size)
+        self._understood: Generations[_Said, Understood] = Generations(habits.memory * 3 // 8, lambda one: one.size)
         """Hits come again, and a miss is read on both ways."""
+        self._again: Generations[Question, Again] = Generations(habits.memory // 8, lambda one: one.size)
 
-    def at_once(self, asked: Asked, session: Session) -> Exchange | None:
+    def at_once(self, asked: Asked, session: Session) -> Message | None:
         """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
 
         `None` if it takes more than that, and then nothing has happened: it is for `open` to decide.
         """
+        if session.mode not in _REPLAYING:
+            return None
+        try:
+            understood = self._understand(asked)
+        except (Malformed, NotKeyable):
+            return None
+        before = self._again.get(understood.question)
+        if before and (message := self._answering.again(before, asked, session)):
+            return message
+        exchange = self._hit(asked, session, understood)
+        if exchange is None:
+            return None
+        if exchange.comes_again and (
+            next_time := again(exchange, session.recordings.takes_at_once(understood.identity.key))
+        ):
+            self._again.put(understood.question, next_time)
+        return self._answering.message(exchange)
+
+    def _hit(self, asked: Asked, session: Session, understood: Understood) -> Exchange | None:
+        """The same, decided anew."""
         directives, malformed = request_directives(asked.cache_control)
         mode = mode_for(session.mode, directives)
         if malformed or mode not in _REPLAYING or session.options.speed != INSTANT:
             return None
         exchange = Exchange(asked, session, Action.FORWARD, mode)
         exchange.at_once = True
-        try:
-            identity = self._identify(exchange)
-        except (Malformed, NotKeyable):
-            return None
+        identity = exchange.understand(understood)
         lookup = look_up_at_once(exchange, identity, directives, self._answering.is_plain)
         return exchange if lookup and self._replay(exchange, identity, directives, lookup) else None
 
@@ -91,7 +111,7 @@ class Opening:
             exchange.body = readable(asked.body)
             return exchange
         try:
-            identity = await self._kept_identity(exchange, self._identify(exchange))
+            identity = await self._kept_identity(exchange, exchange.understand(self._understand(asked)))
             await self._settle(exchange, identity, directives)
         except Malformed as error:
             exchange.reason = str(error)
@@ -101,19 +121,21 @@ class Opening:
             self._without_key(exchange, directives, str(error))
         return exchange
 
-    def _identify(self, exchange: Exchange) -> Identity:
-        asked = exchange.asked
+    def _understand(self, asked: Asked) -> Understood:
+        """Raises `Malformed` or `NotKeyable`."""
         said = (asked.body, asked.target, asked.credentials)
         understood = self._understood.get(said)
         if understood is None:
-            body = exchange.body = read_request(asked.body)
-            tenant = exchange.tenant = self._habits.keys.tenant(asked.credentials, asked.target.query, body)
-            understood = Understood(body, tenant, self._habits.keys.identify(exchange, body))
+            target, keys, body = asked.target, self._habits.keys, read_request(asked.body)
+            tenant = keys.tenant(asked.credentials, target.query, body)
+            identity = keys.identify(Where(target.upstream.origin, target.path, asked.query, tenant), body)
+            question = Question(
+                identity.key, target, tenant, body.get("model"), body.get("stream"), asks_for_usage(body)
+            )
+            understood = Understood(body, tenant, identity, question)
             if len(asked.body) <= _COMMON:
                 self._understood.put(said, understood)
-        exchange.understood = understood
-        exchange.body, exchange.tenant, exchange.identity = understood.body, understood.tenant, understood.identity
-        return understood.identity
+        return understood
 
     async def _kept_identity(self, exchange: Exchange, identity: Identity) -> Identity:
         """The identity to look for. To look for secrets takes longer than all else: a hit goes without.

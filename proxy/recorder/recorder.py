@@ -20,7 +20,7 @@ from chatreel.exchange import Answered, Asked, Exchange
 from chatreel.http_caching import CacheStatus
 from chatreel.model import Mode, Outcome
 from chatreel.recorder import storing
-from chatreel.recorder.answering import Answering
+from chatreel.recorder.answering import Answering, Message
 from chatreel.recorder.habits import DEFAULT_HABITS, Habits
 from chatreel.recorder.logbook import Logbook
 from chatreel.recorder.opening import Opening
@@ -50,10 +50,11 @@ class Recorder:
         self._without_usage: set[tuple[str, str]] = set()
         """Origin and model of the upstreams that refuse to be asked for usage."""
 
-    def at_once(self, asked: Asked, session: Session) -> Exchange | None:
+    def at_once(self, asked: Asked, session: Session) -> Message | None:
         """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
 
-        `None` if it takes more than that, and then nothing has happened. The answer may go out once `keep` is called.
+        Head and body of an HTTP/1.1 response, which may go out once `keep` is called. `None` if it takes more than
+        that, and then nothing has happened.
         """
         return self._opening.at_once(asked, session)
 

@@ -1,7 +1,8 @@
 """Rows of calls that are alike: what they have in common is worked out once, and each adds what is its own."""
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -10,19 +11,29 @@ import orjson
 from chatreel.store.lines import NAMES, as_line
 from chatreel.store.log import OWN, Call
 
+type Told = Callable[[Call, int], None]
+"""To be called with a completed row, and the number of calls whose row is like it."""
+
 _OWN_OF: Final = attrgetter(*OWN)
 
 logger = logging.getLogger(__name__)
 
 
+def _nobody(_completed: Call, _times: int) -> None:
+    """Wants to know."""
+
+
 class Like:
     """A row that many calls have in common, but for `chatreel.store.lines.OWN`."""
 
-    __slots__ = ("_complete", "call", "line", "values")
+    __slots__ = ("_complete", "_told", "call", "line", "values")
 
-    def __init__(self, call: Call, complete: Callable[[Call], Call], answered_at: float | None) -> None:
-        """`call`: one of them. `complete`, `answered_at`: as for `Store.log`. Raises `TypeError` as `as_line` does."""
+    def __init__(
+        self, call: Call, complete: Callable[[Call], Call], answered_at: float | None, told: Told = _nobody
+    ) -> None:
+        """`call`: one of them. `complete`, `answered_at`: see `CallLog.add`. Raises `TypeError` as `as_line` does."""
         self.call = call
+        self._told = told
         own = orjson.dumps(_OWN_OF(call))
         self.line = as_line(call, answered_at).removeprefix(b"[" + own[:-1])
         """How the line of each goes on behind its own members."""
@@ -40,6 +51,10 @@ class Like:
                 logger.exception("rows of the log are not complete")
             self.values = self.call.values[len(OWN) :]
         return self.call
+
+    def tell(self, times: int) -> None:
+        """So many calls more are like it; completes it. In the thread that completes rows."""
+        self._told(self.completed(), times)
 
 
 class Hit(NamedTuple):
@@ -69,3 +84,9 @@ class Hit(NamedTuple):
     def call(self) -> Call:
         whole = {name: getattr(self.like.call, name) for name in (*NAMES, "facts", "charge")}
         return Call(**whole | dict(zip(OWN, self[1:], strict=True)))
+
+
+def tell_all(hits: Iterable[Hit]) -> None:
+    """Complete what they are like, and tell of each as often as it is one of them."""
+    for like, times in Counter([hit.like for hit in hits]).items():
+        like.tell(times)

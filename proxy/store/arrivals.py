@@ -19,6 +19,8 @@ from chatreel.store.coding import LEVEL, decompress
 _TYPES: Final = {array(code).itemsize: code for code in "iq"}
 """Of a number, by its bytes: which are the first byte of the columns."""
 _NARROW: Final = 1 << 31
+_FEW: Final = 8
+"""Numbers that are read faster one by one."""
 _FRAME: Final = zstandard.FRAME_HEADER[:1]
 """How what is compressed begins."""
 _JSON: Final = b"["
@@ -60,6 +62,8 @@ def _numbers(plain: bytes) -> list[int]:
     if width not in _TYPES or len(columns) % (2 * width):
         raise ValueError("it is not told in full when its body arrived")
     count = len(columns) // width
+    if count <= _FEW:
+        return [int.from_bytes(columns[place::count], "little", signed=True) for place in range(count)]
     flat = bytearray(len(columns))
     for place in range(width):
         flat[place::width] = columns[place * count : (place + 1) * count]

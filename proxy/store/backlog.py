@@ -4,12 +4,14 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from itertools import groupby
+from operator import itemgetter
 from threading import Lock
 
 from sqlalchemy.exc import OperationalError
 
 from chatreel.alarm import Alarm
-from chatreel.store import log
+from chatreel.store import bulk
 from chatreel.store.bases import Bases
 from chatreel.store.spool import Written
 from chatreel.store.writer import Unreachable, Writer, said
@@ -17,7 +19,7 @@ from chatreel.store.writer import Unreachable, Writer, said
 _KEPT = 1_000
 """Rows that wait for a store that does not take any; beyond that the oldest are left to the next start."""
 
-type Entry = tuple[log.Row, Written]
+type Entry = tuple[bulk.Row, Written]
 """A row, and whom to tell that it is written."""
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ class Backlog:
         """Have rows written, all in one transaction. Each is told when it is written, or never can be."""
         if rows:
             several = [row for row, _ in rows]
-            self._writer.submit(lambda connection: log.insert_all(connection, several, self._bases)).add_done_callback(
+            self._writer.submit(lambda connection: bulk.insert_all(connection, several, self._bases)).add_done_callback(
                 lambda future: self._done(rows, future)
             )
 
@@ -59,8 +61,8 @@ class Backlog:
         """In the writer's thread, or in the caller's if the store does not even try."""
         error = future.exception()
         if error is None:
-            for _, written in rows:
-                written()
+            for written, run in groupby(rows, itemgetter(1)):
+                written(len(list(run)))
             self._alarm.rest()
             self.retry()
         elif isinstance(error, Unreachable | OperationalError):
@@ -71,5 +73,5 @@ class Backlog:
             for row in rows:
                 self.add([row])
         else:
-            rows[0][1]()
+            rows[0][1](1)
             logger.warning("a row of the log could not be written: %s", error)

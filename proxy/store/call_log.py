@@ -7,7 +7,7 @@ from chatreel.store import counting, log
 from chatreel.store.alike import Hit
 from chatreel.store.backlog import Backlog
 from chatreel.store.bases import Bases
-from chatreel.store.clerk import Clerk, Told
+from chatreel.store.clerk import Clerk
 from chatreel.store.counting import Spent
 from chatreel.store.log import Call
 from chatreel.store.spool import Spool
@@ -22,7 +22,7 @@ class CallLog:
         self._spool = spool
         self._backlog = Backlog(threads.writer, bases)
         self._clerk = Clerk(self._backlog)
-        self._noted: list[tuple[Hit, Told]] = []
+        self._noted: list[Hit] = []
 
     def add(
         self, call: Call, complete: Callable[[Call], Call] | None = None, *, answered_at: float | None = None
@@ -40,15 +40,15 @@ class CallLog:
         else:
             self._clerk.add(call, complete, written)
 
-    def note(self, hit: Hit, told: Told) -> None:
-        """Add the row of a hit, as `add` does, once `keep` is called. `told`: as `Clerk` has it."""
-        self._noted.append((hit, told))
+    def note(self, hit: Hit) -> None:
+        """Add the row of a hit, as `add` does, once `keep` is called."""
+        self._noted.append(hit)
 
     def keep(self) -> None:
         """Save from a kill what was noted, before any of the clients has the end of its answer."""
         if self._noted:
             noted, self._noted = self._noted, []
-            self._clerk.add_hits(noted, self._spool.add_lines([hit.line for hit, _ in noted]))
+            self._clerk.add_hits(noted, self._spool.add_lines([hit.line for hit in noted]))
 
     def tidy(self) -> None:
         """Forget what was kept of rows that are in the database; in the thread that logs."""

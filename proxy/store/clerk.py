@@ -2,13 +2,14 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from chatreel.store.alike import Hit
+from chatreel.store.alike import Hit, tell_all
 from chatreel.store.backlog import Backlog, Entry
 from chatreel.store.log import Call
 from chatreel.store.spool import Written
@@ -16,18 +17,19 @@ from chatreel.store.spool import Written
 GATHER = 0.02
 """Seconds that a row waits for others. A thread that woke up for each would take turns with the event loop for each."""
 
-BUSY = 0.2
-"""The same while many come: a transaction of many rows costs a fraction of what many transactions cost."""
+LULL = 0.1
+"""Seconds in which few rows have to come for a burst to be over. Until then the event loop has the processor alone."""
+
+LONGEST = 1.0
+"""Seconds that rows wait for a lull."""
 
 _MANY = 32
+"""Rows that are a burst, if they come while others are gathered, or waited for."""
 
 _MOST = 500
 """Rows, or hits of one turn of the event loop, in one go; they are written in one transaction."""
 
 type Complete = Callable[[Call], Call]
-
-type Told = Callable[[Call], None]
-"""To be called with the completed row that a hit is like."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ class _Row(NamedTuple):
 
 
 class _Hits(NamedTuple):
-    several: Sequence[tuple[Hit, Told]]
+    several: Sequence[Hit]
     written: Written
 
 
@@ -64,8 +66,8 @@ class Clerk:
         """Have a row completed, and written; `written` is called then. If `complete` fails, it is written as it is."""
         self._waiting.put(_Row(call, complete, written))
 
-    def add_hits(self, several: Sequence[tuple[Hit, Told]], written: Written) -> None:
-        """The same of hits; `written` is called for each."""
+    def add_hits(self, several: Sequence[Hit], written: Written) -> None:
+        """The same of hits, which are told what their rows are like."""
         self._waiting.put(_Hits(several, written))
 
     def once_settled[T](self, work: Callable[[], T]) -> Future[T]:
@@ -86,21 +88,38 @@ class Clerk:
 
     def _run(self) -> None:
         going = True
-        rows: list[Entry] = []
         while going:
-            patience = BUSY if len(rows) > _MANY else GATHER
-            batch = [self._waiting.get()]
-            self._hurry.wait(patience)
+            first = self._waiting.get()
+            self._wait_for_a_lull()
             self._hurry.clear()
-            with suppress(Empty):
-                while len(batch) < _MOST:
-                    batch.append(self._waiting.get_nowait())
-            going = None not in batch
-            rows = [row for one in batch for row in _rows(one)]
-            self._backlog.add(rows)
-            for one in batch:
-                if isinstance(one, _Work):
-                    _do(one)
+            batch, due = [first], self._waiting.qsize()
+            while batch:
+                with suppress(Empty):
+                    while due and len(batch) < _MOST:
+                        batch.append(self._waiting.get_nowait())
+                        due -= 1
+                going = going and None not in batch
+                self._complete(batch)
+                batch = []
+                if due:
+                    batch.append(self._waiting.get())
+                    due -= 1
+
+    def _wait_for_a_lull(self) -> None:
+        ends = time.monotonic() + LONGEST
+        seconds, before = GATHER, 0
+        while not self._hurry.wait(seconds) and time.monotonic() < ends:
+            waiting = self._waiting.qsize()
+            if waiting - before < _MANY:
+                return
+            seconds, before = LULL, waiting
+
+    def _complete(self, batch: Sequence[_Row | _Hits | _Work | None]) -> None:
+        tell_all(hit for one in batch if isinstance(one, _Hits) for hit in one.several)
+        self._backlog.add([row for one in batch for row in _rows(one)])
+        for one in batch:
+            if isinstance(one, _Work):
+                _do(one)
 
 
 def _do(one: _Work) -> None:
@@ -115,11 +134,7 @@ def _rows(one: _Row | _Hits | _Work | None) -> list[Entry]:
     """What is to be written of it."""
     if isinstance(one, _Row):
         return [(_completed(one), one.written)]
-    if not isinstance(one, _Hits):
-        return []
-    for hit, told in one.several:
-        told(hit.like.completed())
-    return [(hit, one.written) for hit, _ in one.several]
+    return [(hit, one.written) for hit in one.several] if isinstance(one, _Hits) else []
 
 
 def _completed(row: _Row) -> Call:

@@ -1,10 +1,8 @@
 """The log of calls: rows in, rows out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import groupby
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 from sqlalchemy import Row as Found
@@ -13,7 +11,6 @@ from chatreel.facts import NO_FACTS, Facts
 from chatreel.model import Mode, Outcome
 from chatreel.store import payloads
 from chatreel.store.bases import Bases
-from chatreel.store.direct import is_direct
 from chatreel.store.schema import calls
 from chatreel.store.usual import packed_usage, usage_of
 
@@ -87,7 +84,7 @@ class Call:
 
     @property
     def call(self) -> "Call":
-        """As `Row` has it."""
+        """As `chatreel.store.bulk.Row` has it."""
         return self
 
     @property
@@ -96,6 +93,7 @@ class Call:
 
     @property
     def values(self) -> tuple[object, ...]:
+        """What its columns hold, in the order of `PLAIN`."""
         return _OWN_PLAIN(self) + _FACTS_BUT_USAGE(self.facts) + (_usage(self.facts),) + _CHARGE_OF(self.charge)
 
 
@@ -112,9 +110,8 @@ _COLUMNS = [calls.c[name] for name in (*_OWN, *_FACTS, *_CHARGE)]
 _PLAIN = tuple(name for name in _OWN if name != "request")
 _OWN_PLAIN = attrgetter(*(f"{name}.value" if name in ("outcome", "mode") else name for name in _PLAIN))
 _FACTS_BUT_USAGE, _CHARGE_OF = attrgetter(*_FACTS[:-1]), attrgetter(*_CHARGE)
-_NAMES = (*_PLAIN, *_FACTS, *_CHARGE)
-_INSERT_PLAIN = f"INSERT INTO calls ({', '.join(_NAMES)}) VALUES ({', '.join('?' for _ in _NAMES)})"  # noqa: S608 - names of ours
-"""Rows of calls whose request is not kept, which is nearly all of them, in the words of SQLite."""
+PLAIN: Final = (*_PLAIN, *_FACTS, *_CHARGE)
+"""Columns of a call whose request is not kept, as that of nearly all; `OWN` come first."""
 
 PRICED = (*_FACTS, *_CHARGE)
 """Columns that follow from what was answered."""
@@ -127,31 +124,6 @@ def insert(connection: Connection, call: Call, bases: Bases | None = None) -> No
         route = (call.upstream, call.path, call.tenant)
         row["request"] = (bases or Bases()).put_alone(connection, "request", route, call.request, call.request)
     connection.execute(calls.insert(), row)
-
-
-class Row(Protocol):
-    """A call, or what adds up to one."""
-
-    @property
-    def call(self) -> Call: ...
-    @property
-    def is_plain(self) -> bool:
-        """Whether its request is not kept, as that of nearly all."""
-
-    @property
-    def values(self) -> tuple[object, ...]:
-        """What its columns hold, if it is plain, in the order of `_INSERT_PLAIN`."""
-
-
-def insert_all(connection: Connection, several: Sequence[Row], bases: Bases | None = None) -> None:
-    """Add rows, as `insert` does each. SQLite gets them as they are: SQLAlchemy would take ten times as long."""
-    on_sqlite = is_direct(connection)
-    for is_plain, run in groupby(several, lambda row: on_sqlite and row.is_plain):
-        if is_plain:
-            connection.exec_driver_sql(_INSERT_PLAIN, [row.values for row in run])
-        else:
-            for row in run:
-                insert(connection, row.call, bases)
 
 
 def find(connection: Connection, call_id: str) -> Call | None:

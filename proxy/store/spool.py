@@ -45,8 +45,8 @@ _LONGEST: Final = 1_000_000
 _FOLDER: Final = "spools"
 """Of the platform's data folder: those of stores that are on a server."""
 
-type Written = Callable[[], None]
-"""To be called once the row is in the store, or has been given up; from any thread."""
+type Written = Callable[[int], None]
+"""To be called once so many of the rows are in the store, or have been given up; from any thread."""
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Spool:
         return self.add_lines([line])
 
     def add_lines(self, lines: Sequence[bytes]) -> Written:
-        """Keep rows, with one write for all of them. What is returned is to be called for each."""
+        """Keep rows, with one write for all of them."""
         try:
             file = self._with_room()
             _append(file, b"".join(lines))
@@ -183,15 +183,15 @@ def _append(file: _File, line: bytes) -> None:
     file.size += len(line)
 
 
-def _written(file: _File) -> None:
+def _written(file: _File, rows: int) -> None:
     with file.lock:
-        file.waiting -= 1
+        file.waiting -= rows
     if file.full and not file.waiting:
         file.close(remove=True)
 
 
-def _nothing() -> None:
-    """It was not kept."""
+def _nothing(_rows: int) -> None:
+    """They were not kept."""
 
 
 def _entry(rate: PriceOverride) -> dict[str, str]:

@@ -5,12 +5,15 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
 
 from chatreel.facts import Facts
 from chatreel.store import Call
 from chatreel.store.alike import Hit, Like
+from chatreel.store.bulk import Row, insert_all
 from chatreel.store.lines import as_line
-from chatreel.store.log import Charge
+from chatreel.store.log import PLAIN, Charge
+from chatreel.store.schema import metadata
 from support.database import rows
 from support.stores import call, opened
 
@@ -34,23 +37,23 @@ def test_it_is_the_same_line_and_the_same_columns(
     assert hit.call == completed(whole)
 
 
-def test_it_is_completed_once_for_all_and_each_is_told(store: str) -> None:
+def test_it_is_completed_once_for_all_and_told_how_many_they_are(store: str) -> None:
     done: list[str] = []
-    told: list[int | None] = []
+    told: list[tuple[int | None, int]] = []
 
     def complete(row: Call) -> Call:
         done.append(row.call_id)
         return completed(row)
 
     with opened(store) as other:
-        like = Like(call("a"), complete, None)
+        like = Like(call("a"), complete, None, lambda row, times: told.append((row.charge.saved, times)))
         for name in "abc":
-            other.calls.note(Hit(like, name, 5.0, 0.25, 2), lambda row: told.append(row.charge.saved))
+            other.calls.note(Hit(like, name, 5.0, 0.25, 2))
         other.calls.add(call("d"))
     found = rows(store, "SELECT call_id, started_at, latency, take, saved, model_served FROM calls ORDER BY call_id")
     assert found[:3] == [(name, 5.0, 0.25, 2, 7, "m") for name in "abc"]
     assert found[3][0] == "d"
-    assert (done, told) == (["a"], [7, 7, 7])
+    assert (done, told) == (["a"], [(7, 3)])
 
 
 def test_what_cannot_be_completed_is_written_as_it_is(store: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -58,6 +61,37 @@ def test_what_cannot_be_completed_is_written_as_it_is(store: str, caplog: pytest
         raise ValueError("planted")
 
     with opened(store) as other:
-        other.calls.note(Hit(Like(call("a"), broken, None), "a", 5.0, 0.25, None), lambda _: None)
+        other.calls.note(Hit(Like(call("a"), broken, None), "a", 5.0, 0.25, None))
     assert rows(store, "SELECT call_id, saved FROM calls") == [("a", None)]
     assert "not complete" in caplog.text
+
+
+WHEN = st.integers(0, 2**52).map(lambda microseconds: microseconds / 1e6)
+"""Times as there are, to the microsecond."""
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), WHEN, WHEN, st.none() | st.integers(1, 2**40)), max_size=60), st.data())
+def test_many_hits_are_the_rows_that_each_is_by_itself(
+    some: list[tuple[int, float, float, int | None]], data: st.DataObject
+) -> None:
+    """And they are in their order, whatever comes between them."""
+    facts = Facts(model_served="m", prompt_tokens=3, usage='{"prompt_tokens":3}')
+    ways = [
+        Like(call(str(n), model=name, tags='{"a":"\'"}', spared=n / 7), lambda row: replace(row, facts=facts), None)
+        for n, name in enumerate(data.draw(st.lists(st.text(), min_size=4, max_size=4)))
+    ]
+    hits = [Hit(ways[way], str(number), at, took, take) for number, (way, at, took, take) in enumerate(some)]
+    between = data.draw(st.sets(st.integers(0, 60)))
+    wanted: list[Row] = []
+    for number, hit in enumerate(hits):
+        hit.like.completed()
+        wanted += [hit, *([call(f"between {number}")] if number in between else [])]
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        insert_all(connection, wanted)
+        insert_all(connection, [])
+        names = ", ".join(PLAIN)
+        found = connection.exec_driver_sql(f"SELECT {names} FROM calls ORDER BY id").all()
+    engine.dispose()
+    assert [tuple(row) for row in found] == [row.values for row in wanted]

@@ -38,7 +38,7 @@ def backlog() -> Backlog:
 def test_rows_keep_their_order_and_what_comes_behind_them_finds_them_completed(backlog: Backlog) -> None:
     clerk = Clerk(backlog)  # type: ignore[arg-type]  # as much of it as is asked for
     for number in range(5_000):
-        clerk.add(call(str(number)), named, lambda: None)
+        clerk.add(call(str(number)), named, lambda _: None)
     found = clerk.once_settled(lambda: [row for batch in backlog.batches for row in batch]).result(20)
     assert found == [f"completed {number}" for number in range(5_000)]
     assert len(backlog.batches) < 100
@@ -47,8 +47,8 @@ def test_rows_keep_their_order_and_what_comes_behind_them_finds_them_completed(b
 
 def test_a_row_that_cannot_be_completed_is_written_as_it_is(backlog: Backlog, caplog: pytest.LogCaptureFixture) -> None:
     clerk = Clerk(backlog)  # type: ignore[arg-type]
-    clerk.add(call("1", reason="as it was"), broken, lambda: None)
-    clerk.add(call("2"), named, lambda: None)
+    clerk.add(call("1", reason="as it was"), broken, lambda _: None)
+    clerk.add(call("2"), named, lambda _: None)
     clerk.close()
     assert [row for batch in backlog.batches for row in batch] == ["as it was", "completed 2"]
     assert "not complete" in caplog.text

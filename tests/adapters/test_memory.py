@@ -7,14 +7,14 @@ import orjson
 import pytest
 
 from chatreel.canonical import identify
-from chatreel.decide import Action
-from chatreel.exchange import Asked, Exchange
+from chatreel.exchange import Asked
 from chatreel.model import JsonObject, Mode, Piece, WireForm
 from chatreel.recorder import Recorder
 from chatreel.recorder.habits import Habits
 from chatreel.recordings import StoreRecordings
 from chatreel.session import Session
 from chatreel.store import Store
+from chatreel.store.in_use import InUse
 from chatreel.store.series import Base, Series
 from chatreel.upstreams import Upstreams
 from chatreel.wire.codec import dumps
@@ -89,7 +89,6 @@ def test_requests_as_they_were_read_take_no_more_than_they_count_as(store: str) 
     assert target
 
     async def work(one: Store) -> tuple[int, int]:
-        session = Session(Mode.CACHE, StoreRecordings(one))
         opening = Recorder(one, Habits(memory=100_000_000))._opening
 
         def read(first: int) -> None:
@@ -97,7 +96,7 @@ def test_requests_as_they_were_read_take_no_more_than_they_count_as(store: str) 
                 tools = [{"type": "function", "function": {"name": f"f{n}", "parameters": {}}} for n in range(5)]
                 said = [{"role": "user", "content": f"question {number}, {'and so on ' * 20}"}] * 3
                 body = orjson.dumps({"model": "m", "messages": said, "tools": tools, "seed": number})
-                opening._identify(Exchange(Asked(target, body), session, Action.FORWARD, Mode.CACHE))
+                opening._understand(Asked(target, body))
 
         read(0)
         before = opening._understood.size
@@ -139,23 +138,17 @@ def test_the_takes_of_keys_are_forgotten_once_they_are_many(store: str) -> None:
     assert use(store, work, memory=100_000) == 25
 
 
-def test_only_lately_used_recordings_are_known_as_such(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_lately_used_recordings_are_known_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recording is spared for ten seconds at least, and for twenty at most."""
-
-    async def work(one: Store) -> list[tuple[int, bool]]:
-        now = [one._in_use_since]
-        monkeypatch.setattr("chatreel.store.store.time.monotonic", lambda: now[0])
-        seen = []
-        for number in range(6):
-            one._use(number)
-            now[0] += 9.0
-            one._forget_uses()
-            seen.append((number, number in one._in_use | one._used_before))
-            known = one._in_use | one._used_before
-            assert len(known) <= 3
-        return seen
-
-    assert all(known for _, known in use(store, work))
+    now = [0.0]
+    monkeypatch.setattr("chatreel.store.in_use.time.monotonic", lambda: now[0])
+    in_use = InUse()
+    for number in range(6):
+        in_use.add(number)
+        now[0] += 9.0
+        known = in_use.all()
+        assert number in known
+        assert len(known) <= 3
 
 
 def test_a_session_that_takes_the_newest_remembers_no_keys(store: str) -> None:

@@ -77,14 +77,14 @@ def test_rows_that_come_in_meanwhile_are_added_and_none_twice(store: str, monkey
     read: list[int] = []
 
     async def work(opened_store: Store) -> list[Decimal]:
-        spent = opened_store.spent
+        spent = opened_store.calls.spent
         seen = Spending(opened_store, (allowance,))
 
         async def counted(since: float, after: int, upto: int) -> Any:
             read.append(upto - after)
             return await spent(since, after, upto)
 
-        monkeypatch.setattr(opened_store, "spent", counted)
+        monkeypatch.setattr(opened_store.calls, "spent", counted)
         found = []
         for number in range(6):
             logged(store, *(paid(f"{number} {one}") for one in range(5)))

@@ -148,7 +148,7 @@ def test_a_row_that_no_store_takes_does_not_keep_the_others_out(store: str, capl
 def test_the_file_of_a_living_proxy_and_an_unborn_one_are_left_alone(store: str) -> None:
     with opened(store) as living:
         gate = threading.Event()
-        living._writer.submit(lambda _: gate.wait(30))
+        living._threads.writer.submit(lambda _: gate.wait(30))
         living.calls.add(call("a"))
         [path] = left_behind(store)
         unborn = path.with_name(f"{path.name}x")
@@ -203,10 +203,10 @@ def test_tidying_forgets_what_is_written_and_nothing_else(store: str) -> None:
     begun = Spool(store_url(store))
     [first, second] = [begun.add(call("a")), begun.add(call("b"))]
     [path] = left_behind(store)
-    first()
+    first(1)
     begun.tidy()
     assert path.read_bytes().count(b"\n") == 3
-    second()
+    second(1)
     begun.tidy()
     assert path.read_bytes().count(b"\n") == 1
     begun.add(call("c"))
@@ -227,12 +227,12 @@ def test_full_files_go_when_their_rows_are_written_and_are_not_made_without_end(
     most = len(left_behind(store))
     assert most == 3
     for done in written[:8]:
-        done()
+        done(1)
     assert len(left_behind(store)) == most - 1
     begun.add(call("more"))
     assert "safe from a kill again" in caplog.text
     for done in written:
-        done()
+        done(1)
     assert len(left_behind(store)) == 1
     begun.close()
     [path] = left_behind(store)
@@ -270,6 +270,6 @@ def test_a_disk_that_is_full_costs_a_warning_and_no_line_of_another(
 def test_what_is_no_text_costs_a_warning(file_store: str, caplog: pytest.LogCaptureFixture) -> None:
     begun = Spool(store_url(file_store))
     more: Any = {"model": "\udc80"}
-    begun.add(call("a", **more))()
+    begun.add(call("a", **more))(1)
     begun.close()
     assert "not safe from a kill" in caplog.text

@@ -1,5 +1,6 @@
 """The fast path answers as the engine does, to the byte, or leaves the call to it."""
 
+import json
 import random
 import re
 import socket
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from support.calls import ask, http_client, question
@@ -140,6 +142,8 @@ def _joined(chunks: bytes) -> bytes:
 
 
 BODY = dumps(question("recorded"))
+SPELLED = json.dumps(dict(reversed(question("recorded").items())), indent=1).encode()
+"""The same call in other bytes."""
 STREAM = dumps(question("recorded as a stream", stream=True))
 
 
@@ -181,6 +185,7 @@ ODD = {
     "plain": request(),
     "a stream": request(STREAM),
     "the other form": request(dumps(question("recorded", stream=True))),
+    "spelled otherwise": request(SPELLED),
     "upper case": request().replace(b"host", b"HOST").replace(b"content-length", b"CONTENT-LENGTH"),
     "spaces around values": request(BODY, b"x-spaces:   many \t "),
     "no space": request().replace(b"host: h", b"host:h"),
@@ -344,6 +349,53 @@ def test_a_session_counts_its_turns(two: Two, mode: str, tmp_path: Path) -> None
     assert [take for _, take, _ in verdicts[0][0][:3]] == [1, 2, 3]
 
 
+def test_a_hit_that_comes_again_is_decided_anew_once_anything_has_changed(two: Two) -> None:
+    """What was asked for, how it is spelled, what is recorded, and whose call it is."""
+    told = [_told(proxy) for proxy in (two.fast, two.slow)]
+    assert told[0] == told[1]
+    assert {status for status, _, _ in told[0]} == {200, 504}
+
+
+CHANGES = (
+    ("x-nothing", ""),
+    ("x-chatreel-tag", "suite=again"),
+    ("cache-control", "max-age=0, only-if-cached"),
+    ("cache-control", "max-age=100000"),
+    ("cache-control", "no-cache"),  # one take more, but for `replay`
+    ("x-nothing", ""),
+)
+
+
+def _told(proxy: Program) -> list[tuple[int, str, int]]:
+    """Status and `Cache-Status` of answers to calls that are nearly the same; and which body, by its first coming."""
+    said: list[tuple[int, str, int]] = []
+    seen: dict[bytes, int] = {}
+    sessions = Sessions.of(proxy)
+
+    def say(client: httpx.Client, body: bytes, name: str, value: str) -> None:
+        found = client.post("chat/completions", content=body, headers={name: value})
+        number = seen.setdefault(found.content, len(seen)) if found.is_success else -1
+        said.append((found.status_code, found.headers["cache-status"], number))
+
+    with (
+        sessions.opened(mode="cache") as one,
+        sessions.opened(mode="cache", repeats="strict") as strict,
+        sessions.opened(mode="replay", max_age="1h") as fresh,
+    ):
+        urls = (proxy.base_url, one["base_url"], strict["base_url"], fresh["base_url"], proxy.base_url, one["base_url"])
+        for number, url in enumerate(urls):
+            asked = f"comes again {number // 4}"
+            bodies = [dumps(question(asked)), dumps(question(asked, stream=True)), dumps(question(asked))]
+            bodies[2] = json.dumps(dict(reversed(json.loads(bodies[0]).items())), indent=1).encode()
+            with http_client(url) as client:
+                for change in CHANGES:
+                    for body in bodies:
+                        for _ in range(2):
+                            say(client, body, "x-nothing", "")
+                        say(client, body, *change)
+    return said
+
+
 def test_a_paced_stream_is_left_to_the_engine(two: Two) -> None:
     before = taken(two.fast)
     with Sessions.of(two.fast).opened(pace="recorded") as session:
@@ -365,7 +417,18 @@ def test_a_token_is_asked_for(two: Two) -> None:
 def scripts(seed: int, count: int) -> Iterator[Script]:
     """Requests in all manners, one behind the other, cut anywhere, waited for or not."""
     rng = random.Random(seed)
-    plain = [ODD[name] for name in ("plain", "a stream", "the other form", "keep-alive", "a tag", "only if cached")]
+    plain = [
+        ODD[name]
+        for name in (
+            "plain",
+            "spelled otherwise",
+            "a stream",
+            "the other form",
+            "keep-alive",
+            "a tag",
+            "only if cached",
+        )
+    ]
     for number in range(count):
         asked = []
         for place in range(rng.randrange(1, 7)):

@@ -3,9 +3,11 @@
 import base64
 import contextlib
 import http.client
+import http.server
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,8 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 NAMED = "llm.corp.example"
 METADATA = "metadata.example"
 REBINDING = "rebinding.example"
+GUARDING = ("destinations", "gate")
+"""Where addresses are looked at."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,41 @@ def test_a_name_that_leads_elsewhere_when_it_is_looked_up_again_gets_no_byte(tmp
         with connection, contextlib.suppress(ConnectionResetError):
             assert connection.recv(1000) == b""
     assert response.status_code == 502
+
+
+class Metadata(http.server.BaseHTTPRequestHandler):
+    """A service of the machine's own network."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "4")
+        self.end_headers()
+        self.wfile.write(b"keys")
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_guarded_address_is_let_through_once_it_is_named(tmp_path: Path, named: bool, by_name: bool) -> None:
+    """Loopback stands in for it here, too."""
+    internet = Internet(trustme.CA(), tmp_path)
+    plants = [f"import chatreel.engine.{room} as d\nd.is_guarded = '127.0.0.2'.__eq__" for room in GUARDING]
+    with http.server.ThreadingHTTPServer(("127.0.0.2", 0), Metadata) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        environment = internet.variables({METADATA: f"http://127.0.0.2:{server.server_port}"})
+        host = METADATA if by_name else "127.0.0.2"
+        flags = ("--proxy-port", "0", "--store", str(tmp_path / "store.db"), *(("--intercept", host) if named else ()))
+        command = (sys.executable, "-c", "\n".join([*plants, PLANTED]), "serve")
+        with (
+            running_chatreel(*flags, command=command, env=environment) as proxy,
+            httpx.Client(proxy=proxy.ready["proxy_url"], trust_env=False, timeout=30) as client,
+        ):
+            response = client.get(f"http://{host}:{server.server_port}/latest/meta-data/")
+        server.shutdown()
+    if named:
+        assert (response.status_code, response.content) == (200, b"keys")
+    else:
+        assert response.status_code == (502 if by_name else 403)
+        assert "metadata service" in response.text
 
 
 def test_no_trace_of_the_token_is_left(served: Open) -> None:
