@@ -10,8 +10,8 @@ from chatreel.analytics.forecast import Forecast, forecast
 from chatreel.analytics.logfile import LogFile
 
 MONEY: Final = """
- sum(cost_nusd) FILTER (NOT served), count(unpriced) FILTER (NOT served),
- sum(saved_nusd) FILTER (served), count(unpriced) FILTER (served)
+ sum(cost_nusd) FILTER (NOT served), count(*) FILTER (unpriced IS NOT NULL AND NOT served),
+ sum(saved_nusd) FILTER (served), count(*) FILTER (unpriced IS NOT NULL AND served)
 """
 """Of some calls: four columns that `spending` reads."""
 
