@@ -9,7 +9,7 @@ from typing import Final
 from platformdirs import user_data_path
 
 from chatreel.analytics import workfile
-from chatreel.analytics.columns import LAYOUT, STORED
+from chatreel.analytics.columns import LAYOUT, READ
 from chatreel.analytics.parquet import write_partitions
 from chatreel.analytics.workfile import State, Workfile
 from chatreel.errors import ExportError
@@ -23,7 +23,7 @@ BATCH: Final = 20_000
 
 logger = logging.getLogger(__name__)
 
-_SOURCES: Final = tuple(column.source for column in STORED)
+_SOURCES: Final = tuple(column.source for column in READ)
 
 type Progress = Callable[[int, int], None]
 """Told how many rows are done, of how many."""
