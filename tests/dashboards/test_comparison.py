@@ -8,7 +8,7 @@ import pytest
 
 from chatreel.dashboards.source import Source
 from chatreel.model import Outcome
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.dashboard import published, visit
 from support.log import NOON, answered, logged
 
