@@ -12,6 +12,7 @@ Everything here is a pure function of the document: no salt, no chance.
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import accumulate
 from zlib import crc32
 
 import orjson
@@ -53,13 +54,14 @@ def marks(document: bytes, cassette: str) -> frozenset[int]:
     found: set[int] = set()
     for text in _texts(members["body"]):
         found |= _marks_of(text, crc32(scope))
-    return frozenset(sorted(found)[:MAX_MARKS])
+    return frozenset(found if len(found) <= MAX_MARKS else sorted(found)[:MAX_MARKS])
 
 
 def worth_storing(found: frozenset[int], frequencies: Mapping[int, int]) -> list[int]:
     """Return the marks to store, those first that the fewest others have. `frequencies`: how many have stored it."""
-    free = [(frequencies.get(mark, 0), mark) for mark in found if frequencies.get(mark, 0) < CROWDED]
-    return [mark for _, mark in sorted(free)[:MAX_STORED]]
+    # As numbers of which the frequency is the higher part: they are sorted three times as fast as pairs.
+    free = [times << 32 | mark for mark in found if (times := frequencies.get(mark, 0)) < CROWDED]
+    return [one & 0xFFFF_FFFF for one in sorted(free)[:MAX_STORED]]
 
 
 def _texts(body: dict[str, Json]) -> Iterator[str]:
@@ -93,8 +95,11 @@ def _strings(node: Json) -> Iterator[str]:
 @lru_cache(maxsize=256)  # what an application repeats in each call: its instructions, its tools, its history
 def _marks_of(text: str, seed: int) -> frozenset[int]:
     words = _WORD.findall(text)
-    whole = crc32(" ".join(words).encode(), seed)
-    runs = [crc32(f"{a} {b} {c}".encode(), seed) for a, b, c in zip(words, words[1:], words[2:], strict=False)]
+    joined = " ".join(words).encode()
+    whole = crc32(joined, seed)
+    # Where each word begins, and the one after the last would.
+    starts = [0, *accumulate(len(word) + 1 for word in (words if text.isascii() else joined.split(b" ")))]
+    runs = [crc32(joined[start : end - 1], seed) for start, end in zip(starts, starts[3:], strict=False)]
     if len(words) > SHORT:
         runs = [*map(min, *(runs[start:] for start in range(WINDOW)))]
     return frozenset([whole, *runs])

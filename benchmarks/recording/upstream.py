@@ -1,7 +1,7 @@
 """The upstream: always the same two answers, a JSON one and a stream of which each event is an HTTP chunk and a write.
 
 Run as `python -m recording.upstream PORT`. `?pace=10` has it wait 10 ms after each event. Whoever asks for usage
-(`stream_options`) gets it before `[DONE]`, as the API has it.
+(`stream_options`) gets it before `[DONE]` and together with it, as the API has it.
 """
 
 import asyncio
@@ -89,7 +89,8 @@ class Upstream(asyncio.Protocol):
     async def _send_slowly(self, frames: list[bytes], seconds: float) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for at, frame in enumerate(frames):
+        end = PACED + 1
+        for at, frame in enumerate([*frames[:end], b"".join(frames[end:])]):  # usage is known by the end, and no later
             await asyncio.sleep(began + at * seconds - loop.time())
             self._transport.write(frame)
         self._transport.write(b"0\r\n\r\n")

@@ -40,6 +40,8 @@ from chatreel.http_caching import CacheStatus
 from chatreel.recorder import Recorder
 from chatreel.upstreams import Upstreams
 
+type FastLayers = Callable[[Context], layer.Layer]
+
 _SAYS_NOTHING_OF_OPTIONS = frozenset({401, 402, 403, 407, 408, 409, 413, 429})
 """Statuses of an upstream that have reasons of their own; asking again would not mend them."""
 
@@ -57,21 +59,20 @@ class ChatreelAddon:
         control: Control,
         upstreams: Upstreams,
         rules: Rules,
-        fast_layer: Callable[[Context], layer.Layer] | None = None,
     ) -> None:
-        """`fast_layer`: makes what stands in front of the HTTP layer, if anything does."""
         self._recorder = recorder
         self._admission = admission
         self._control = control
         self._upstreams = upstreams
         self._rules = rules
-        self._fast_layer = fast_layer
+        self.fast_layer: FastLayers | None = None
+        """Makes what stands in front of the HTTP layer, if anything does."""
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Put our HTTP layer where the engine would put its own. What is tunnelled never asks for one."""
         match nextlayer.context.layers[-1]:
-            case modes.ReverseProxy() | ClientTLSLayer() if self._fast_layer and nextlayer.context.client.alpn != b"h2":
-                nextlayer.layer = self._fast_layer(nextlayer.context)
+            case modes.ReverseProxy() | ClientTLSLayer() if self.fast_layer and nextlayer.context.client.alpn != b"h2":
+                nextlayer.layer = self.fast_layer(nextlayer.context)
             case modes.ReverseProxy() | ClientTLSLayer():
                 nextlayer.layer = ChatHttpLayer(nextlayer.context, HTTPMode.transparent, self._rules)
             case modes.HttpProxy():
@@ -122,22 +123,27 @@ class ChatreelAddon:
             return
         if route.exchange is None:
             flow.response.stream = True  # nothing of ours: pass it on as it comes
-        elif not route.exchange.reply and is_stream(flow.response, route.exchange):
-            route.tee = tee_into(flow.response, route)
-            add_cache_status(flow.response, self._recorder.forward_status(route.exchange))
+        else:
+            self.begin(route, flow.response)
+
+    def begin(self, route: Route, response: http.Response) -> None:
+        """The head of an answer is there: a stream is passed on from now on."""
+        if route.exchange and not route.exchange.reply and is_stream(response, route.exchange):
+            route.tee = tee_into(response, route)
+            add_cache_status(response, self._recorder.forward_status(route.exchange))
 
     async def response(self, flow: http.HTTPFlow) -> None:
         route = route_of(flow)
         if route is None or route.exchange is None or route.exchange.logged or flow.response is None:
             return
-        self._learn(route, flow.response)
         try:
-            flow.response = await self._finish_whole(route, route.exchange, flow.response)
+            flow.response = await self.finish_whole(route, route.exchange, flow.response)
         finally:
             self._rules.drains.end(flow)
 
-    async def _finish_whole(self, route: Route, exchange: Exchange, response: http.Response) -> http.Response:
+    async def finish_whole(self, route: Route, exchange: Exchange, response: http.Response) -> http.Response:
         """A response that was kept back until it was complete; what the client gets."""
+        self._learn(route, response)
         try:
             answered = answered_whole(response, route)
         except BrokenCoding as error:
@@ -159,15 +165,15 @@ class ChatreelAddon:
             return
         if route.exchange.logged:  # given up, and the rest came all the same
             return
-        self._learn(route, flow.response)
         try:
-            if not await self._finish_stream(route.exchange, route.tee, flow.response):
+            if not await self.finish_stream(route, route.exchange, route.tee, flow.response):
                 flow.kill()
         finally:
             self._rules.drains.end(flow)
 
-    async def _finish_stream(self, exchange: Exchange, tee: Tee, response: http.Response) -> bool:
+    async def finish_stream(self, route: Route, exchange: Exchange, tee: Tee, response: http.Response) -> bool:
         """A response that was passed on as it came; whether its end may be, too."""
+        self._learn(route, response)
         tee.close()
         exchange.first_piece = tee.first_piece
         if tee.broken:
@@ -181,13 +187,17 @@ class ChatreelAddon:
     def chat_rejected(self, flow: http.HTTPFlow) -> None:
         """An upstream says 4xx: if the reason may be the usage we asked for, take the answer away and ask without."""
         route = route_of(flow)
-        if route is None or route.exchange is None or flow.response is None or not route.exchange.adds_usage:
-            return
-        if flow.response.status_code not in _SAYS_NOTHING_OF_OPTIONS:
-            route.exchange.adds_usage = False
-            route.asked_again = True
+        if route and route.exchange and flow.response and self.asks_again(route, route.exchange, flow.response):
             flow.request.content = route.exchange.forwarded_body
             flow.response = None
+
+    def asks_again(self, route: Route, exchange: Exchange, response: http.Response) -> bool:
+        """Whether an upstream that says 4xx is asked once more, and from now on without what we added."""
+        if not exchange.adds_usage or response.status_code in _SAYS_NOTHING_OF_OPTIONS:
+            return False
+        exchange.adds_usage = False
+        route.asked_again = True
+        return True
 
     def error(self, flow: http.HTTPFlow) -> None:
         route = route_of(flow)
@@ -221,11 +231,16 @@ class ChatreelAddon:
 
 def _prepare(request: http.Request, exchange: Exchange) -> None:
     """What the upstream gets, where that is not what the client sent."""
+    prepare_head(request)
+    if exchange.adds_usage:
+        request.content = exchange.forwarded_body
+
+
+def prepare_head(request: http.Request) -> None:
+    """The same of what comes before the body."""
     # A stream callable sees the bytes as they travel: compressed ones could be neither read nor paced (Q1).
     request.headers["accept-encoding"] = "identity"
     request.headers.pop(tags.HEADER, None)
-    if exchange.adds_usage:
-        request.content = exchange.forwarded_body
 
 
 def _is_open(flow: http.HTTPFlow) -> bool:

@@ -72,7 +72,7 @@ class Admission:
             self._admit_control(flow)
         elif place := self.place_of(request.path):
             self._admit(flow, *place)
-            _point_at(request, place[1])
+            point_at(request, place[1])
         else:
             flow.response = response_of(refusal(self._nowhere(request.path)))
 
@@ -126,7 +126,8 @@ class Admission:
         return self.largest(request) > self._max_body
 
 
-def _point_at(request: http.Request, target: Target) -> None:
+def point_at(request: http.Request, target: Target) -> None:
+    """Have a request go there."""
     upstream = target.upstream
     request.scheme = upstream.scheme
     request.host = upstream.host

@@ -15,6 +15,7 @@ from chatreel.engine.engine_addons import Proxyserver
 from chatreel.engine.fast_layer import FastLayer
 from chatreel.engine.fast_path import FastPath
 from chatreel.engine.firewall import Firewall
+from chatreel.engine.forwarding import Forwarding
 from chatreel.engine.gate import Gate
 from chatreel.engine.hooks import Hooks
 from chatreel.engine.interim import pass_over
@@ -72,7 +73,11 @@ def assemble(
         begin=hooks.begin,
     )
     fast = FastPath(recorder, admission, gate, max_body=limits.max_body)
-    fast_layer = partial(FastLayer, rules=rules, fast=fast, handlers=server.connections) if fast_path else None
-    addon = ChatreelAddon(recorder, admission, control, upstreams, rules, fast_layer)
+    addon = ChatreelAddon(recorder, admission, control, upstreams, rules)
+    forwarding = Forwarding(recorder, addon, firewall, gate, rules, fast)
+    if fast_path:
+        addon.fast_layer = partial(
+            FastLayer, rules=rules, fast=fast, forwarding=forwarding, handlers=server.connections
+        )
     bolts = (gate, firewall, Destinations(upstreams, server))
-    return ProxyMaster(bolts, addon, server, hooks, listen, certificates)
+    return ProxyMaster(bolts, addon, server, hooks, listen, certificates, forwarding)

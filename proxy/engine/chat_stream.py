@@ -32,7 +32,7 @@ from chatreel.engine.draining import MAX_BYTES, Drains
 from chatreel.engine.upstream_errors import upstream_error
 from chatreel.pace import Part
 
-_LINGER = 0.05
+LINGER = 0.05
 """Seconds for an upstream to end its message after `[DONE]`: nearly all do at once, some stay connected (Q15)."""
 
 type Commands = Generator[commands.Command, Any, None]
@@ -243,7 +243,7 @@ class ChatHttpStream(BoundedHttpStream):
             if self._left:
                 yield from self._end_lingering()  # wake-ups are forgotten: see `_drain`
             else:
-                yield commands.RequestWakeup(_LINGER)
+                yield commands.RequestWakeup(LINGER)
 
     def _failure(self, command: commands.Command) -> ResponseProtocolError | None:
         """The error in `command`, if it is one that the client can still be told about as an HTTP response."""

@@ -20,6 +20,7 @@ from mitmproxy.proxy.server import ConnectionHandler, TimeoutWatchdog
 from chatreel.engine.chat_layer import ChatHttpLayer
 from chatreel.engine.chat_stream import Commands, Rules
 from chatreel.engine.fast_path import FastPath, Line
+from chatreel.engine.forwarding import Forwarding, ForwardingClient
 
 HELD = 1.0
 """Seconds for which the beginning of a request is held back; then the engine waits for the rest."""
@@ -32,7 +33,12 @@ class FastLayer(layer.Layer):
     """Stands in front of mitmproxy's HTTP layer, and lets it alone until it has answered what it was given."""
 
     def __init__(
-        self, context: Context, rules: Rules, fast: FastPath, handlers: Mapping[Any, ConnectionHandler]
+        self,
+        context: Context,
+        rules: Rules,
+        fast: FastPath,
+        forwarding: Forwarding,
+        handlers: Mapping[Any, ConnectionHandler],
     ) -> None:
         """`handlers`: of the connections there are, by the id of the client."""
         super().__init__(context)
@@ -41,9 +47,11 @@ class FastLayer(layer.Layer):
         self.owed = 0
         """Bytes that `Shortcut` has given to the engine and that have not come by here yet."""
         self._http = ChatHttpLayer(context, HTTPMode.transparent, rules)
+        self._forwarding = forwarding
         self._handlers = handlers
+        self._shortcut: Shortcut | None = None
         self._alarm: commands.RequestWakeup | None = None
-        self._may_cut_short = False
+        self._may_cut_short = not context.client.tls
         self._is_at_rest = False
         """Whether the engine was idle, and has been told nothing since."""
 
@@ -65,15 +73,16 @@ class FastLayer(layer.Layer):
             self._alarm = None
             yield from self._pass_on(self.line.release())
         else:
-            if isinstance(event, events.Start):
-                asyncio.get_running_loop().call_soon(self._started)
-            elif isinstance(event, events.ConnectionClosed) and event.connection is client:
+            if isinstance(event, events.ConnectionClosed) and event.connection is client:
                 yield from self._pass_on(self.line.release())
             yield from self._tell(event)
 
     def _receive(self, data: bytes) -> Commands:
         if self._may_cut_short and len(data) < _READ:
             self._cut_short()
+        if self._shortcut and self._shortcut.forwards.busy:
+            self._shortcut.forwards.hold(data)
+            return
         if self.owed:
             self.owed -= len(data)
         elif not self.is_idle:
@@ -86,6 +95,8 @@ class FastLayer(layer.Layer):
             if self.line.holds and self._alarm is None:
                 self._alarm = commands.RequestWakeup(HELD)
                 yield self._alarm
+            if self._shortcut and not answers:
+                data = self._shortcut.forward(data)
         yield from self._pass_on(data)
 
     def _pass_on(self, data: bytes) -> Commands:
@@ -96,19 +107,19 @@ class FastLayer(layer.Layer):
         self._is_at_rest = False
         yield from self._http.handle_event(event)
 
-    def _started(self) -> None:
-        """From now on, what comes in comes from the socket, not from what was kept until there was a layer."""
-        self._may_cut_short = not self.context.client.tls
-
     def _cut_short(self) -> None:
-        """Put a shortcut in. At this moment nothing is on its way: the engine reads all there is, up to `_READ`."""
-        self._may_cut_short = False
+        """Put a shortcut in, at a moment when nothing is on its way to the engine."""
         handler = self._handlers.get(self.context.client.id)
         writer = handler.transports[self.context.client].writer if handler else None
+        reader = handler.transports[self.context.client].reader if handler else None
+        if getattr(reader, "_buffer", b""):  # it came while there was no layer yet: no public name says so
+            return
+        self._may_cut_short = False
         if handler and isinstance(writer, asyncio.StreamWriter):
             protocol = writer.transport.get_protocol()
             if isinstance(protocol, asyncio.StreamReaderProtocol):
-                writer.transport.set_protocol(Shortcut(self, handler.timeout_watchdog, writer.transport, protocol))
+                self._shortcut = Shortcut(self, handler.timeout_watchdog, writer.transport, protocol, self._forwarding)
+                writer.transport.set_protocol(self._shortcut)
 
 
 class Shortcut(asyncio.Protocol):
@@ -120,18 +131,34 @@ class Shortcut(asyncio.Protocol):
         watchdog: TimeoutWatchdog,
         transport: asyncio.WriteTransport,
         engine: asyncio.StreamReaderProtocol,
+        forwarding: Forwarding,
     ) -> None:
         self._fast = fast
         self._watchdog = watchdog
         self._transport = transport
         self._engine = engine
         self._timer: asyncio.TimerHandle | None = None
-        self.pause_writing = engine.pause_writing  # type: ignore[method-assign]  # told to whoever waits for it
-        self.resume_writing = engine.resume_writing  # type: ignore[method-assign]
+        self.forwards = ForwardingClient(forwarding, fast.context, transport, watchdog, self.data_received)
+
+    def forward(self, data: bytes) -> bytes:
+        """Send on what can go upstream without the engine; what is left for it."""
+        return self.forwards.take(data) if data else b""
+
+    def pause_writing(self) -> None:
+        """Told to whoever waits for it."""
+        self._engine.pause_writing()
+        self.forwards.pause()
+
+    def resume_writing(self) -> None:
+        self._engine.resume_writing()
+        self.forwards.resume()
 
     def data_received(self, data: bytes) -> None:
         """A client that does not read its answers is left to the engine, which stops reading what it sends."""
         fast, line = self._fast, self._fast.line
+        if self.forwards.busy:
+            self.forwards.hold(data)
+            return
         if fast.owed or not fast.is_idle or self._transport.get_write_buffer_size():
             self._pass_on(line.release() + data)
             return
@@ -143,9 +170,10 @@ class Shortcut(asyncio.Protocol):
                 fast.departures.leave()
         if line.holds and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(HELD, self._let_go)
-        self._pass_on(rest)
+        self._pass_on(rest if answers else self.forward(rest))
 
     def eof_received(self) -> bool | None:
+        self.forwards.leave()
         self._fast.departures.leave()
         self._pass_on(self._fast.line.release())
         return self._engine.eof_received()
@@ -153,6 +181,7 @@ class Shortcut(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer:
             self._timer.cancel()
+        self.forwards.leave()
         self._pass_on(self._fast.line.release())
         self._engine.connection_lost(exc)
 

@@ -24,7 +24,6 @@ from chatreel.engine.request_head import END, Head, read_head
 from chatreel.engine.route import Origin
 from chatreel.exchange import Asked
 from chatreel.http_caching import asked_control
-from chatreel.model import Mode
 from chatreel.recorder import Recorder
 from chatreel.session import Session
 from chatreel.upstreams import Target
@@ -40,7 +39,6 @@ _AT_ONCE = 16
 """Requests that are answered in a row, if a client sends so many together: others have their turn then."""
 
 _BEGINNING = b"POST /"
-_REPLAYING = frozenset({Mode.CACHE, Mode.REPLAY})
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +83,7 @@ class FastPath:
 
     def answer(self, opened: Opened, body: bytes, context: Context) -> tuple[bytes, bytes] | None:
         """Head and body of the response to a request that can be answered at once."""
-        place = self._place(opened, context)
+        place = self.place(opened, context)
         if place is None or not place[1].is_chat:
             return None
         session, target = place
@@ -111,11 +109,12 @@ class FastPath:
         )
 
     def wants(self, opened: Opened, context: Context) -> bool:
-        """Whether it is worth waiting for the body."""
-        place = self._place(opened, context)
-        return place is not None and place[1].is_chat and place[0].mode in _REPLAYING
+        """Whether it is worth waiting for the body: the call may be answered, or forwarded, without the engine."""
+        place = self.place(opened, context)
+        return place is not None and place[1].is_chat
 
-    def _place(self, opened: Opened, context: Context) -> tuple[Session, Target] | None:
+    def place(self, opened: Opened, context: Context) -> tuple[Session, Target] | None:
+        """Whose request it is, and where it goes; `None` if it does not come in, or goes nowhere."""
         client = context.client
         if isinstance(client.proxy_mode, ReverseMode):
             session = self._admission.session(opened.session_id) if opened.admitted else None

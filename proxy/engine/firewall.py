@@ -13,7 +13,7 @@ from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from chatreel.decide import may_ask
-from chatreel.engine.route import route_of
+from chatreel.engine.route import Route, route_of
 from chatreel.sessions import Sessions
 from chatreel.upstreams import Upstreams
 
@@ -34,11 +34,19 @@ class Firewall:
 
     def admits(self, flow: http.HTTPFlow) -> bool:
         """Whether a request may have a connection. Whatever raises here is a no."""
+        if route := route_of(flow):
+            return self.lets(route)
         try:
-            if route := route_of(flow):
-                return route.may_connect
             is_reverse = isinstance(flow.client_conn.proxy_mode, ReverseMode)
             return not is_reverse and not self._is_known(flow.client_conn, flow.request.host, flow.request.port)
+        except Exception:
+            logger.exception("a request was kept from its upstream")
+            return False
+
+    def lets(self, route: Route) -> bool:
+        """Whether a request to one of our upstreams may have a connection. Whatever raises here is a no."""
+        try:
+            return route.may_connect
         except Exception:
             logger.exception("a request was kept from its upstream")
             return False

@@ -49,7 +49,7 @@ class Gate:
             return
         flow.response = broken()
         if isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            error = self._entry_error(flow.request.headers)
+            error = self.admit_head(flow.request.headers)
         elif flow.client_conn.id in self._admitted:
             error = None
         else:
@@ -69,7 +69,8 @@ class Gate:
         """Whether a client of the forward proxy has been let in, and its tunnel to where it leads."""
         return client.id in self._admitted
 
-    def _entry_error(self, headers: http.Headers) -> ApiError | None:
+    def admit_head(self, headers: http.Headers) -> ApiError | None:
+        """Why a request to the reverse proxy does not come in. What is for us is taken out of its headers."""
         if not self._policy.token:
             return None
         found = self.entry(headers.get_all(TOKEN_HEADER), headers.get_all("authorization"))

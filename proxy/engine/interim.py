@@ -17,7 +17,7 @@ from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers import http
 
-_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d\b")
+INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d\b")
 """But for 101, which is the last response that is HTTP."""
 
 
@@ -26,7 +26,7 @@ class _AnswerReader(http.Http1Client):
 
     def read_headers(self, event: events.ConnectionEvent) -> layer.CommandGenerator[None]:
         if self.request:
-            while _INTERIM.match(bytes(self.buf)) and self.buf.maybe_extract_lines():
+            while INTERIM.match(bytes(self.buf)) and self.buf.maybe_extract_lines():
                 pass
         yield from super().read_headers(event)
 

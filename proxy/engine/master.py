@@ -17,6 +17,7 @@ from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.authority import Tls
 from chatreel.engine.crowd import Crowd
 from chatreel.engine.engine_addons import NextLayer, Proxyserver
+from chatreel.engine.forwarding import Forwarding
 from chatreel.engine.gate import OPEN, Policy
 from chatreel.engine.hooks import Hooks, take_over
 from chatreel.errors import ServeError
@@ -60,8 +61,10 @@ class ProxyMaster:
         hooks: Hooks,
         listen: Listen,
         certificates: Path,
+        forwarding: Forwarding,
     ) -> None:
         """`bolts`: addons that are asked before ours. `certificates`: folder for the engine's own authority."""
+        self._forwarding = forwarding
         self._listen = listen
         self._server = server
         self._master = Master(Options(), event_loop=asyncio.get_running_loop())
@@ -106,6 +109,7 @@ class ProxyMaster:
         if self._task is None:
             return
         await self._server.servers.update([])
+        await self._forwarding.stop()
         tasks = [io.handler for handler in self._server.connections.values() for io in handler.transports.values()]
         for task in filter(None, tasks):
             task.cancel()

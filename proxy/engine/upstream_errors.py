@@ -4,10 +4,11 @@ from mitmproxy import http
 from mitmproxy.proxy.layers.http import ErrorCode, ResponseProtocolError
 
 from chatreel.api_errors import ApiError, Problem
+from chatreel.upstreams import Upstream
 
 
-def upstream_error(failure: ResponseProtocolError, request: http.Request) -> ApiError:
-    where = f"{request.scheme}://{request.host}:{request.port}"
+def upstream_error(failure: ResponseProtocolError, asked: http.Request | Upstream) -> ApiError:
+    where = f"{asked.scheme}://{asked.host}:{asked.port}"
     if failure.code is ErrorCode.CONNECT_FAILED:
         return ApiError(Problem.UPSTREAM_UNREACHABLE, f"chatreel cannot reach the upstream {where}: {failure.message}")
     return ApiError(

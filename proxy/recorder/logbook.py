@@ -1,6 +1,7 @@
 """What became of a call: told once to its session, to the log and to the terminal."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -22,7 +23,10 @@ from chatreel.store.alike import Hit, Like
 from chatreel.tags import HEADER, as_json, tags_of
 
 _LINES = 50
-"""Hits that get a line on the terminal, in a second."""
+"""Calls of one of these outcomes that get a line on the terminal, in a second."""
+
+_MANY = frozenset({Outcome.HIT, Outcome.RECORDED})
+"""What goes well, and may be many."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +42,9 @@ class Logbook:
         self._redactor = redactor
         self._annotator = annotator
         self._tags = dict(tags)
-        self._second = self._said = self._unsaid = 0
-        """Hits of this second that got a line, and that got none."""
+        self._second = 0
+        self._said: Counter[Outcome] = Counter()
+        """Calls of this second."""
 
     def write(self, exchange: Exchange, outcome: Outcome, *, status: int | None, saved: float = 0.0) -> None:
         """`status`: what the client got, `None` if it got no response. `saved`: seconds."""
@@ -72,14 +77,17 @@ class Logbook:
             _say(hit.call)
 
     def _may_say(self, outcome: Outcome, now: float) -> bool:
-        """Whether a call gets a line: nobody reads thousands of hits a second, and each line costs as much as a hit."""
+        """Whether a call gets a line: nobody reads thousands in a second, and each line costs as much as a hit."""
         if int(now) != self._second:
-            if self._unsaid:
-                logger.info("%-9s %d more", Outcome.HIT, self._unsaid)
-            self._second, self._said, self._unsaid = int(now), 0, 0
-        self._said += outcome is Outcome.HIT
-        self._unsaid += (too_many := outcome is Outcome.HIT and self._said > _LINES)
-        return not too_many
+            for known, count in self._said.items():
+                if count > _LINES:
+                    logger.info("%-9s %d more", known, count - _LINES)
+            self._second = int(now)
+            self._said.clear()
+        if outcome not in _MANY:
+            return True
+        self._said[outcome] += 1
+        return self._said[outcome] <= _LINES
 
     def tags_of(self, exchange: Exchange) -> Mapping[str, str]:
         """Of a call: those of all calls, and its own."""

@@ -23,6 +23,8 @@ _FEW: Final = 8
 """Numbers that are read faster one by one."""
 _FRAME: Final = zstandard.FRAME_HEADER[:1]
 """How what is compressed begins."""
+_LEAST: Final = 10
+"""Bytes that whatever is compressed has: of a body that came in one piece, as JSON does, there is no need to try."""
 _JSON: Final = b"["
 """And what older versions wrote: pairs."""
 
@@ -36,6 +38,8 @@ def pack(pieces: Iterable[Piece]) -> bytes:
         sizes.append(piece.size)
         last = at
     plain = _columns([*spans, *sizes])
+    if len(plain) <= _LEAST:
+        return plain
     return min(plain, zstandard.compress(plain, LEVEL), key=len)
 
 

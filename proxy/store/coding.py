@@ -77,16 +77,21 @@ def fits(content: bytes, *dictionary: bytes) -> bool:
 
 
 def _compressor(size: int, dictionary: bytes) -> zstandard.ZstdCompressor:
-    parameters = zstandard.ZstdCompressionParameters.from_level(
+    parameters = _parameters(size, len(dictionary))
+    return zstandard.ZstdCompressor(dict_data=_raw(dictionary), compression_params=parameters)
+
+
+@lru_cache(maxsize=256)
+def _parameters(size: int, dict_size: int) -> zstandard.ZstdCompressionParameters:
+    return zstandard.ZstdCompressionParameters.from_level(
         LEVEL,
         source_size=size,
-        dict_size=len(dictionary),
-        window_log=max(zstandard.WINDOWLOG_MIN, (size + len(dictionary)).bit_length()),  # all of it is in reach
+        dict_size=dict_size,
+        window_log=max(zstandard.WINDOWLOG_MIN, (size + dict_size).bit_length()),  # all of it is in reach
         write_content_size=True,
         write_dict_id=False,
         format=zstandard.FORMAT_ZSTD1_MAGICLESS,
     )
-    return zstandard.ZstdCompressor(dict_data=_raw(dictionary), compression_params=parameters)
 
 
 def _decompressor(dictionary: bytes, format_: int) -> zstandard.ZstdDecompressor:

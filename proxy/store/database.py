@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatreel.errors import StoreError
+from chatreel.store.direct import execute
 from chatreel.store.place import StoreFile
 from chatreel.store.revisions import ensure_schema, is_store
 
@@ -117,8 +118,8 @@ def lock(connection: Connection, *, alone: bool, patience: float = _PATIENCE) ->
     """As `writing`, for a connection whose transaction has not begun."""
     limit = round(patience * 1e3)
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={limit}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # SQLite has one writer at a time anyway
+        execute(connection, f"PRAGMA busy_timeout={limit}")
+        execute(connection, "BEGIN IMMEDIATE")  # SQLite has one writer at a time anyway
     else:
         kind = "" if alone else "_shared"
         connection.exec_driver_sql(f"SET LOCAL lock_timeout={limit}")

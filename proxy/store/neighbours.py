@@ -38,7 +38,12 @@ def _alike(among: ColumnElement[bool]) -> Select[Any]:
 
 _FREQUENCIES = {engine: _frequencies(among) for engine, among in _AMONG.items()}
 _FREQUENCIES_DIRECTLY = Direct(_FREQUENCIES["sqlite"])
-_MARK_DIRECTLY = Direct(marks.insert(), "mark", "recording_id")
+_MARK_DIRECTLY = Direct(
+    marks.insert().from_select(
+        ["mark", "recording_id"],
+        select(func.json_each(bindparam("marks")).table_valued("value").c.value, bindparam("recording_id")),
+    )
+)
 _ALIKE = {engine: _alike(among) for engine, among in _AMONG.items()}
 _NEWEST = (
     select(recordings.c.id)
@@ -70,7 +75,7 @@ class Frequencies:
         """Of all that are wanted; only those are asked for that are not known."""
         if len(self._known) > _REMEMBERED:
             self._known.clear()
-        unknown = [mark for mark in wanted if mark not in self._known]
+        unknown = wanted.difference(self._known)
         if unknown:
             self._known.update(dict.fromkeys(unknown, 0))
             self._known.update(_frequencies_of(connection, {"marks": _listed(connection, unknown)}))
@@ -90,11 +95,10 @@ def index(
     found = sketch.marks(document, cassette)
     chosen = sketch.worth_storing(found, frequencies.of(connection, found))
     if chosen:
-        rows = [{"mark": mark, "recording_id": recording_id} for mark in chosen]
         if is_direct(connection):
-            _MARK_DIRECTLY.run_each(connection, rows)
+            _MARK_DIRECTLY.run(connection, {"marks": _listed(connection, chosen), "recording_id": recording_id})
         else:
-            connection.execute(marks.insert(), rows)
+            connection.execute(marks.insert(), [{"mark": mark, "recording_id": recording_id} for mark in chosen])
         frequencies.count(chosen)
 
 

@@ -8,6 +8,7 @@ to another, its base, which is stored before it and kept as long as it is needed
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -28,7 +29,7 @@ from sqlalchemy.dialects import sqlite
 from chatreel.errors import StoreError
 from chatreel.store.chains import Chains
 from chatreel.store.coding import ONE, RAW, TWO, encode, fits
-from chatreel.store.direct import Direct, is_direct
+from chatreel.store.direct import DirectMany, is_direct
 from chatreel.store.schema import calls, payloads, recordings
 from chatreel.store.series import Base
 
@@ -40,11 +41,21 @@ _WITH_BASES = select(payloads.c.digest, payloads.c.id, _BELOW.c.digest.label("ba
     _BELOW, _BELOW.c.id == payloads.c.base
 )
 _KNOWN = _WITH_BASES.where(payloads.c.digest.in_(bindparam("wanted", expanding=True)))
-_KNOWN_ONE = Direct(_WITH_BASES.where(payloads.c.digest == bindparam("digest")))
-_ADDED = (payloads.c.digest, payloads.c.id)
-_ADD_ONE = Direct(
-    sqlite.insert(payloads).on_conflict_do_nothing().returning(*_ADDED), "digest", "size", "codec", "data", "base"
+_KNOWN_DIRECTLY = DirectMany(
+    lambda count: _WITH_BASES.where(payloads.c.digest.in_([bindparam(f"digest_{n}") for n in range(count)]))
 )
+_ADDED = (payloads.c.digest, payloads.c.id)
+_MEMBERS = ("digest", "size", "codec", "data", "base")
+_ADD_DIRECTLY = DirectMany(
+    lambda count: (
+        sqlite.insert(payloads)
+        .values([{name: bindparam(f"{name}_{n}") for name in _MEMBERS} for n in range(count)])
+        .on_conflict_do_nothing()
+        .returning(*_ADDED)
+    )
+)
+_MOST_AT_ONCE = 100
+"""Contents that SQLite is told of in one statement."""
 _CHAIN = (
     select(payloads.c.id, payloads.c.base)
     .where(payloads.c.id.in_(bindparam("wanted", expanding=True)))
@@ -133,14 +144,15 @@ def _insert(connection: Connection, rows: Sequence["_Row"], ids: dict[bytes, int
 def _known(connection: Connection, wanted: Collection[bytes]) -> Iterable[Any]:
     """Digest, id and digest of the base of those that are there."""
     if is_direct(connection):
-        return _KNOWN_ONE.run_each(connection, ({"digest": digest} for digest in wanted))
+        several = batched([{"digest": digest} for digest in wanted], _MOST_AT_ONCE)
+        return [row for some in several for row in _KNOWN_DIRECTLY.run(connection, some)]
     return connection.execute(_KNOWN, {"wanted": [*wanted]})
 
 
 def _add_missing(connection: Connection, values: list[dict[str, Any]]) -> Iterable[Any]:
     """Digest and id of those that were not there."""
     if is_direct(connection):
-        return _ADD_ONE.run_each(connection, values)
+        return [row for some in batched(values, _MOST_AT_ONCE) for row in _ADD_DIRECTLY.run(connection, some)]
     added = connection.execute(insert_missing(connection, payloads).returning(*_ADDED), values)
     return [(row.digest, row.id) for row in added]
 

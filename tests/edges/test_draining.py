@@ -100,7 +100,10 @@ def test_an_answer_that_takes_too_long_is_given_up_and_not_stored(upstream: Upst
 
 def test_an_answer_that_grows_too_large_is_given_up(upstream: Upstream, store: str) -> None:
     """The limit is lowered: 16 MB through a socket would only take time."""
-    lowered = "import chatreel.engine.chat_stream as it; it.MAX_BYTES = 100; from chatreel.cli import main; main()"
+    lowered = (
+        "import chatreel.engine.chat_stream as one, chatreel.engine.forwarded_call as other;"
+        "one.MAX_BYTES = other.MAX_BYTES = 100; from chatreel.cli import main; main()"
+    )
     gate = threading.Event()
     upstream.reply_with(stream(("one", "two" * 100), gates=[None, None, gate]))
     flags = ("--upstream", upstream.url, "--store", store, "--mode", "cache")
