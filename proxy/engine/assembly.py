@@ -15,6 +15,7 @@ from chatreel.engine.engine_addons import Proxyserver
 from chatreel.engine.fast_layer import FastLayer
 from chatreel.engine.fast_path import FastPath
 from chatreel.engine.firewall import Firewall
+from chatreel.engine.forwarded_call import Means
 from chatreel.engine.forwarding import Forwarding
 from chatreel.engine.gate import Gate
 from chatreel.engine.hooks import Hooks
@@ -74,7 +75,7 @@ def assemble(
     )
     fast = FastPath(recorder, admission, gate, max_body=limits.max_body)
     addon = ChatreelAddon(recorder, admission, control, upstreams, rules)
-    forwarding = Forwarding(recorder, addon, firewall, gate, rules, fast)
+    forwarding = Forwarding(Means(recorder, addon, firewall, rules), gate, fast)
     if fast_path:
         addon.fast_layer = partial(
             FastLayer, rules=rules, fast=fast, forwarding=forwarding, handlers=server.connections

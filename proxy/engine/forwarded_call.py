@@ -7,17 +7,17 @@ Whatever is to be decided or known is asked of the same code for both: the recor
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from h11 import ProtocolError
 from mitmproxy import http
-from mitmproxy.net.http.http1 import assemble_response, assemble_response_head, connection_close
 from mitmproxy.proxy.layers.http import ErrorCode, ResponseProtocolError
 
 from chatreel.decide import Action
 from chatreel.engine.addon import ChatreelAddon
 from chatreel.engine.answer_reader import AnswerReader
+from chatreel.engine.answer_writer import AnswerWriter, Client
 from chatreel.engine.answers import passed_on
 from chatreel.engine.chat_stream import LINGER, Rules
 from chatreel.engine.decoding import LIMIT
@@ -29,7 +29,6 @@ from chatreel.engine.upstream_errors import upstream_error
 from chatreel.engine.upstream_line import UpstreamLine
 from chatreel.exchange import Asked, Exchange
 from chatreel.recorder import Recorder
-from chatreel.upstreams import Upstream
 
 _GONE = "Client disconnected."
 """As the engine says it."""
@@ -37,49 +36,29 @@ _GONE = "Client disconnected."
 logger = logging.getLogger(__name__)
 
 
-class Client(Protocol):
-    """Whoever waits for the answer."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all calls share."""
 
-    def write(self, data: bytes) -> None: ...
-
-    def alive(self) -> None:
-        """Something is happening: it is not to be taken for idle."""
-
-    def done(self, *, close: bool) -> None:
-        """The call is over. `close`: and so is the connection."""
-
-    def keep(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that takes a while."""
-
-    async def line_to(self, upstream: Upstream) -> UpstreamLine:
-        """A connection to an upstream that serves nobody else meanwhile. Raises `OSError`."""
+    recorder: Recorder
+    addon: ChatreelAddon
+    firewall: Firewall
+    rules: Rules
 
 
 class ForwardedCall:
     """From a request that has been read to the end of its answer."""
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        addon: ChatreelAddon,
-        firewall: Firewall,
-        rules: Rules,
-        client: Client,
-        asked: Asked,
-        route: Route,
-    ) -> None:
+    def __init__(self, means: Means, client: Client, asked: Asked, route: Route) -> None:
+        self._means = means
         self._client = client
         self._asked = asked
         self._route = route
+        self._answer = AnswerWriter(client)
         self._reader = AnswerReader()
-        self._recorder = recorder
-        self._addon = addon
-        self._firewall = firewall
-        self._rules = rules
         self._line: UpstreamLine | None = None
         self._response: http.Response | None = None
         self._body = bytearray()
-        self._sent_head = False
         self._timer: asyncio.TimerHandle | None = None
         self._client_left = False
         self._drained = 0
@@ -88,24 +67,27 @@ class ForwardedCall:
 
     async def run(self, head: Callable[[int], bytes]) -> None:
         """Begin; the rest follows as it comes. `head`: of the request, as the upstream gets it, for so long a body."""
-        self._head, route = head, self._route
+        self._head = head
         try:
-            exchange = await self._recorder.open(self._asked, route.session)
+            await self._run(self._route)
+        except Exception as error:
+            self._collapse(error)
+
+    async def _run(self, route: Route) -> None:
+        try:
+            exchange = await self._means.recorder.open(self._asked, route.session)
         except Exception:
             logger.exception("a request was not decided on")
-            self._answer(broken())
+            self._answer.whole(broken())
             return
         route.exchange = exchange
         if exchange.reply:
-            self._answer(response_of(exchange.reply))
+            self._answer.whole(response_of(exchange.reply))
         elif self._client_left:
             self._fail(_GONE, status=None)
-            self._close()
-        elif self._firewall.lets(route):
-            await self._ask()
+            self._answer.break_off()
         else:
-            self._fail("chatreel lets this request have no connection", status=500)
-            self._answer(broken())
+            await self._ask()
 
     def receive(self, data: bytes) -> None:
         """More of the answer."""
@@ -115,7 +97,10 @@ class ForwardedCall:
             self._give_up()
             return
         self._reader.receive(data)
-        self._read()
+        try:
+            self._read()
+        except Exception as error:
+            self._collapse(error)
 
     def upstream_closed(self) -> None:
         """The connection to the upstream is gone."""
@@ -140,7 +125,7 @@ class ForwardedCall:
         exchange = self._route.exchange
         if self._over or exchange is None or self._line is None:
             return
-        if not self._rules.drains.seconds or exchange.logged or exchange.action is not Action.RECORD:
+        if not self._means.rules.drains.seconds or exchange.logged or exchange.action is not Action.RECORD:
             self._give_up()
             return
         exchange.client_left = True
@@ -148,7 +133,7 @@ class ForwardedCall:
         if self._timer:  # it lingers
             self._stop_lingering()
         else:
-            self._timer = asyncio.get_running_loop().call_later(self._rules.drains.seconds, self._give_up)
+            self._timer = asyncio.get_running_loop().call_later(self._means.rules.drains.seconds, self._give_up)
 
     def give_up(self) -> None:
         """The proxy stops."""
@@ -166,9 +151,12 @@ class ForwardedCall:
             self._line.resume()
 
     async def _ask(self) -> None:
-        """Send the request."""
+        """Send the request, if the firewall lets it."""
         exchange, upstream = self._route.exchange, self._route.target.upstream
-        assert exchange  # noqa: S101 - it is there before the upstream is asked
+        if exchange is None or not self._means.firewall.lets(self._route):
+            self._fail("chatreel lets this request have no connection", status=500)
+            self._answer.whole(broken())
+            return
         self._route.forwarded = time.perf_counter()
         self._reader, self._response, self._over = AnswerReader(), None, False
         try:
@@ -187,14 +175,7 @@ class ForwardedCall:
 
     def _read(self) -> None:
         """What has come."""
-        try:
-            if self._response is None:
-                self._response = self._reader.head()
-                if self._response is None:
-                    return
-                self._begin(self._response)
-        except ValueError as error:
-            self._break_off(f"Cannot parse HTTP response: {error}")
+        if self._response is None and not self._read_head():
             return
         try:
             for data in self._reader.body():
@@ -202,32 +183,44 @@ class ForwardedCall:
         except ProtocolError as error:
             self._break_off(f"HTTP/1 protocol error: {error}")
             return
-        if self._over:
-            return
         if self._reader.ended:
             self._end()
-        elif self._route.tee and self._route.tee.is_over and not self._timer:
-            self._timer = asyncio.get_running_loop().call_later(LINGER, self._stop_lingering)
-        elif self._route.tee and self._route.tee.is_over and self._client_left:
-            self._stop_lingering()
+        elif self._route.tee and self._route.tee.is_over:
+            self._linger()
 
-    def _begin(self, response: http.Response) -> None:
-        self._addon.begin(self._route, response)
+    def _read_head(self) -> bool:
+        """Whether it is there."""
+        try:
+            self._response = response = self._reader.head()
+        except ValueError as error:
+            self._break_off(f"Cannot parse HTTP response: {error}")
+            return False
+        if response is None:
+            return False
+        self._means.addon.begin(self._route, response)
         if self._route.tee:
-            self._send_head(response)
+            self._answer.head(response)
+        return True
+
+    def _linger(self) -> None:
+        """It has said that it is over, and its message goes on: nearly all end it at once."""
+        if self._client_left:
+            self._stop_lingering()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LINGER, self._stop_lingering)
 
     def _take(self, data: bytes) -> None:
         """A part of the body."""
         response = self._response
-        assert response  # noqa: S101 - its head came before
+        assert response is not None  # noqa: S101 - its head came before
         if callable(response.stream):
-            self._pass_on(response.stream(data))
+            self._answer.body(response.stream(data))
             return
         self._body += data
         if len(self._body) > LIMIT:
             response.stream = passed_on
-            self._send_head(response)
-            self._pass_on(bytes(self._body))
+            self._answer.head(response)
+            self._answer.body(bytes(self._body))
             self._body.clear()
 
     def _end(self) -> None:
@@ -236,35 +229,40 @@ class ForwardedCall:
         self._client.keep(self._finish())
 
     async def _finish(self) -> None:
+        try:
+            await self._finish_answer()
+        except Exception as error:
+            self._collapse(error)
+
+    async def _finish_answer(self) -> None:
         response, exchange, tee = self._response, self._route.exchange, self._route.tee
         assert response is not None  # noqa: S101 - it is all there
         assert exchange is not None  # noqa: S101 - as above
         may_end = True
         try:
             if tee:
-                may_end = await self._addon.finish_stream(self._route, exchange, tee, response)
+                may_end = await self._means.addon.finish_stream(self._route, exchange, tee, response)
             else:
                 response = await self._finish_whole(exchange, response)
         except Exception:
             logger.exception("an answer was not finished")
         if not may_end:
-            self._close()
+            self._answer.break_off()
         elif response is None:
             await self._ask()
-        elif self._sent_head:
-            self._pass_on(tee(b"") if tee else b"")
-            self._client.write(b"0\r\n\r\n" if _is_chunked(response) else b"")
-            self._client.done(close=not _keeps_open(response))
+        elif self._answer.begun:
+            self._answer.body(tee(b"") if tee else b"")
+            self._answer.end()
         else:
-            self._answer(response)
+            self._answer.whole(response)
 
     async def _finish_whole(self, exchange: Exchange, response: http.Response) -> http.Response | None:
         """What the client gets; `None`: the upstream has to be asked again."""
         response.data.content = bytes(self._body)
         self._body.clear()
-        if 400 <= response.status_code <= 499 and self._addon.asks_again(self._route, exchange, response):
+        if 400 <= response.status_code <= 499 and self._means.addon.asks_again(self._route, exchange, response):
             return None
-        return await self._addon.finish_whole(self._route, exchange, response)
+        return await self._means.addon.finish_whole(self._route, exchange, response)
 
     def _stop_lingering(self) -> None:
         """It has said that it is over, and the connection stays open: whatever it says now is nobody's."""
@@ -286,52 +284,30 @@ class ForwardedCall:
     def _break_off(self, reason: str, code: ErrorCode = ErrorCode.GENERIC_SERVER_ERROR) -> None:
         """The upstream has failed."""
         self._let_go_of_line(reusable=False)
-        if self._sent_head or self._client_left:
+        if self._answer.begun or self._client_left:
             self._fail(reason, status=None)
-            self._close()
+            self._answer.break_off()
             return
         self._fail(reason, status=502)
         failure = ResponseProtocolError(1, reason, code)
-        self._answer(self._rules.refuse(upstream_error(failure, self._route.target.upstream)))
+        self._answer.whole(self._means.rules.refuse(upstream_error(failure, self._route.target.upstream)))
 
     def _give_up(self) -> None:
         """As if the upstream had not been asked: nobody waits for it."""
         if not self._over:
             self._let_go_of_line(reusable=False)
             self._fail(_GONE, status=None)
-            self._close()
+            self._answer.break_off()
+
+    def _collapse(self, error: Exception) -> None:
+        """Something is wrong with us: nobody waits for ever."""
+        logger.error("a call that went upstream has failed", exc_info=error)
+        self._let_go_of_line(reusable=False)
+        self._fail(f"chatreel failed: {error!r}", status=None)
+        self._answer.break_off()
 
     def _fail(self, reason: str, *, status: int | None) -> None:
         exchange, tee = self._route.exchange, self._route.tee
         if exchange:
             exchange.first_piece = tee.first_piece if tee else None
-            self._recorder.fail(exchange, reason, status=status)
-
-    def _send_head(self, response: http.Response) -> None:
-        self._sent_head = True
-        self._client.write(assemble_response_head(response))
-
-    def _pass_on(self, chunks: bytes | Iterable[bytes]) -> None:
-        assert self._response  # noqa: S101 - as above
-        framed = _is_chunked(self._response)
-        for chunk in [chunks] if isinstance(chunks, bytes) else chunks:
-            if chunk:
-                self._client.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if framed else chunk)
-
-    def _answer(self, response: http.Response) -> None:
-        """The whole of it at once."""
-        self._client.write(assemble_response(response))
-        self._client.done(close=not _keeps_open(response))
-
-    def _close(self) -> None:
-        self._client.done(close=True)
-
-
-def _is_chunked(response: http.Response) -> bool:
-    return "chunked" in response.headers.get("transfer-encoding", "").lower()
-
-
-def _keeps_open(response: http.Response) -> bool:
-    """Whether a client knows where this ends, and that another answer may follow."""
-    told = _is_chunked(response) or "content-length" in response.headers or response.status_code in (204, 304)
-    return told and not connection_close(response.http_version, response.headers)
+            self._means.recorder.fail(exchange, reason, status=status)

@@ -9,7 +9,6 @@ part by part, or comes from a client in a tunnel.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -19,12 +18,10 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server import TimeoutWatchdog
 
 from chatreel.decide import mode_for
-from chatreel.engine.addon import ChatreelAddon, prepare_head
+from chatreel.engine.addon import prepare_head
 from chatreel.engine.admission import point_at
-from chatreel.engine.chat_stream import Rules
 from chatreel.engine.fast_path import FastPath, Opened
-from chatreel.engine.firewall import Firewall
-from chatreel.engine.forwarded_call import ForwardedCall
+from chatreel.engine.forwarded_call import ForwardedCall, Means
 from chatreel.engine.gate import Gate
 from chatreel.engine.heads import MAX_AHEAD, MAX_HEAD
 from chatreel.engine.request_head import END
@@ -34,7 +31,6 @@ from chatreel.exchange import Asked
 from chatreel.http_caching import request_directives
 from chatreel.model import Mode
 from chatreel.pace import INSTANT
-from chatreel.recorder import Recorder
 from chatreel.session import Session
 from chatreel.upstreams import Target, Upstream
 
@@ -51,16 +47,8 @@ logger = logging.getLogger(__name__)
 class Forwarding:
     """What all connections share."""
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        addon: ChatreelAddon,
-        firewall: Firewall,
-        gate: Gate,
-        rules: Rules,
-        fast: FastPath,
-    ) -> None:
-        self._new_call = partial(ForwardedCall, recorder, addon, firewall, rules)
+    def __init__(self, means: Means, gate: Gate, fast: FastPath) -> None:
+        self._means = means
         self._gate = gate
         self._fast = fast
         self._heads: dict[bytes, tuple[bytes, bytes]] = {}
@@ -88,7 +76,7 @@ class Forwarding:
         body = data[end : end + opened.head.length]
         before, after = self._head_of(head, target)
         asked = Asked(target, body, opened.cache_control, opened.credentials, opened.tags)
-        call = self._new_call(client, asked, Route(session, target, is_chat=True))
+        call = ForwardedCall(self._means, client, asked, Route(session, target, is_chat=True))
         self.keep(call.run(lambda length: b"%b%d%b" % (before, length, after)))
         return end + len(body), call
 

@@ -118,12 +118,19 @@ def lock(connection: Connection, *, alone: bool, patience: float = _PATIENCE) ->
     """As `writing`, for a connection whose transaction has not begun."""
     limit = round(patience * 1e3)
     if connection.dialect.name == "sqlite":
-        execute(connection, f"PRAGMA busy_timeout={limit}")
+        wait_for_others(connection, limit)
         execute(connection, "BEGIN IMMEDIATE")  # SQLite has one writer at a time anyway
     else:
         kind = "" if alone else "_shared"
         connection.exec_driver_sql(f"SET LOCAL lock_timeout={limit}")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock{kind}({_LOCK})")
+
+
+def wait_for_others(connection: Connection, milliseconds: int) -> None:
+    """How long a connection to SQLite waits for others that write."""
+    if connection.info.get(_WAITS) != milliseconds:  # each statement is a turn of the interpreter's lock
+        execute(connection, f"PRAGMA busy_timeout={milliseconds}")
+        connection.info[_WAITS] = milliseconds
 
 
 def check_file(connection: Connection) -> None:
@@ -139,6 +146,10 @@ _FILE = "chatreel_file"
 def is_operational(error: BaseException) -> TypeGuard[OperationalError]:
     """Whether the database could not do it at that time: what it was told to do is not at fault."""
     return isinstance(error, OperationalError)
+
+
+_WAITS = "chatreel_waits"
+"""Of what is known of a connection: the milliseconds that it waits for others."""
 
 
 def reason_of(error: Exception) -> object:
