@@ -6,6 +6,7 @@ start, and to answer from a store takes neither.
 
 import sys
 from importlib import import_module
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ _POLITE = 0.0005
 """Seconds after which a thread that imports lets the event loop go on if that has something to do; usually it is 5 ms,
 and an answer takes several turns."""
 
+_ONE_AT_A_TIME = RLock()
+"""Of two that change the interval, the second would take what the first has set for the usual one."""
+
 
 class _Later:
     """Has what a module has."""
@@ -82,10 +86,11 @@ def __getattr__(name: str) -> Any:
 
 def import_all() -> None:
     """What is imported when it is needed would be waited for then. Holds up other threads as little as can be."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(_POLITE)
-    try:
-        for name in _NAMES:
-            import_module(f"{__package__}.{name}")
-    finally:
-        sys.setswitchinterval(usual)
+    with _ONE_AT_A_TIME:
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(_POLITE)
+        try:
+            for name in _NAMES:
+                import_module(f"{__package__}.{name}")
+        finally:
+            sys.setswitchinterval(usual)

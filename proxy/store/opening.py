@@ -1,10 +1,8 @@
 """The database of a store, opened when somebody first needs it: what a start looks at, `Quick` reads."""
 
-from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from chatreel.errors import StoreError
 from chatreel.store.later import database
 from chatreel.store.place import StoreFile
 
@@ -30,9 +28,6 @@ class Database:
             return self._engine
 
     def close(self) -> None:
-        """Let go of it. A new store is made by then, if nobody has needed it: who comes next shall find one."""
-        with suppress(StoreError, OSError):
-            if self._file and self._file.is_empty:
-                self.engine()
+        """Let go of it. A new store that nobody has needed stays an empty file: a new store, to whoever comes next."""
         if self._engine is not None:
             self._engine.dispose()

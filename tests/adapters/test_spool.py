@@ -19,7 +19,7 @@ from chatreel.store.leavings import left_behind, taken
 from chatreel.store.lines import Left
 from chatreel.store.spool import Spool
 from support.database import rows
-from support.stores import add, call, opened, take
+from support.stores import add, call, make, opened, take
 
 RATE = parse_override({"model": "m", "input": "0.10", "output": "1e1", "cached_input": "0.05", "upstream": "https://h"})
 COMPLETION = b'{"model":"m","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":2}}'
@@ -27,8 +27,7 @@ COMPLETION = b'{"model":"m","choices":[{"finish_reason":"stop"}],"usage":{"promp
 
 def leave(store: str, *some: Call, rates: tuple[PriceOverride, ...] = ()) -> Path:
     """What a proxy leaves behind that is killed before any of these rows is in the store; the store exists then."""
-    with opened(store):
-        pass
+    make(store)
     before = set(left_behind(store))
     begun = Spool(store, rates)
     for one in some:
@@ -145,8 +144,7 @@ def test_a_row_that_no_store_takes_does_not_keep_the_others_out(store: str, capl
 
 
 def test_the_file_of_a_living_proxy_and_an_unborn_one_are_left_alone(store: str) -> None:
-    with opened(store):
-        pass  # its tables are made: who writes below keeps all others waiting
+    make(store)
     with opened(store) as living:
         gate = threading.Event()
         living._threads.writer.submit(lambda _: gate.wait(30))

@@ -104,11 +104,15 @@ def test_a_store_that_goes_before_it_is_needed_is_neither_made_anew_nor_taken_fo
     assert (path.read_bytes() if path.exists() else None) == other
 
 
-def test_a_new_store_is_made_at_the_latest_when_it_is_closed(file_store: str) -> None:
-    with closing(Store(file_store, memory_limit=0)):
-        assert Path(file_store).stat().st_size == 0
-        assert stat.S_IMODE(Path(file_store).stat().st_mode) == 0o600
-    assert rows(file_store, "SELECT version_num FROM alembic_version") == [(REVISION,)]
+def test_a_new_store_that_nobody_has_needed_is_an_empty_file_and_a_new_store_to_whoever_comes(file_store: str) -> None:
+    Store(file_store, memory_limit=0).close()
+    assert Path(file_store).stat().st_size == 0
+    assert stat.S_IMODE(Path(file_store).stat().st_mode) == 0o600
+    assert (look(file_store).is_empty, look(file_store).revision) == (True, "")
+    with closing(Store(file_store, memory_limit=0)) as store:
+        assert not asyncio.run(store.keyed_otherwise())
+        assert asyncio.run(store.count("")) == 0
+    assert look(file_store).is_current
 
 
 @pytest.mark.parametrize(
@@ -148,12 +152,15 @@ def test_a_look_at_a_store_leaves_no_log_beside_it_and_sees_what_one_holds(tmp_p
 
 
 OPENING = """
+import asyncio
 import sys
 from chatreel.store import Store
 
 print("ready", flush=True)
 sys.stdin.readline()
-Store(sys.argv[1], memory_limit=0).close()
+store = Store(sys.argv[1], memory_limit=0)
+asyncio.run(store.warm_up())
+store.close()
 """
 
 
