@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
@@ -70,6 +70,7 @@ WHEN = st.integers(0, 2**52).map(lambda microseconds: microseconds / 1e6)
 """Times as there are, to the microsecond."""
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), WHEN, WHEN, st.none() | st.integers(1, 2**40)), max_size=60), st.data())
 def test_many_hits_are_the_rows_that_each_is_by_itself(
     some: list[tuple[int, float, float, int | None]], data: st.DataObject
