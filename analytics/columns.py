@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Of the tables below. A file of an older one is made anew."""
 
 TABLE: Final = "call_log"
@@ -22,11 +22,18 @@ class Column:
     """The column of the store it is stored from; empty if it follows from others."""
     how: str = ""
     """SQL: from the store's column, as `$`, or from the other columns of the table. Empty: as it is."""
+    kept: bool = False
+    """Whether it is stored though it follows from others: what texts are compared for takes a bit, and the comparing
+    longer than adding up all that the calls cost."""
 
 
 _MS: Final = "$ * 1000"
 _NOT_EMPTY: Final = "nullif($, '')"
 _UPSTREAM: Final = "outcome IN ('recorded', 'passed', 'failed')"
+_ANSWERED_BY: Final = (
+    "CASE WHEN outcome = 'hit' THEN 'recording' WHEN outcome = 'coalesced' THEN 'call' "
+    "WHEN outcome IN ('recorded', 'passed') THEN 'upstream' END"
+)
 
 COLUMNS: Final = (
     Column("id", "BIGINT", "Number of the row; later calls have greater ones.", "id"),
@@ -132,6 +139,22 @@ COLUMNS: Final = (
         "BOOLEAN",
         "Whether a recording answered: `hit` or `coalesced`.",
         how="outcome IN ('hit', 'coalesced')",
+        kept=True,
+    ),
+    Column(
+        "looked_up",
+        "BOOLEAN",
+        "Whether a recording could have answered: it was neither passed by, nor did it fail.",
+        how="outcome NOT IN ('passed', 'failed')",
+        kept=True,
+    ),
+    Column(
+        "answered_by",
+        "VARCHAR",
+        "`recording` for a `hit`, `call` if it was `coalesced` with another one, `upstream` if it was `recorded` or "
+        "`passed`; NULL if nobody did.",
+        how=_ANSWERED_BY,
+        kept=True,
     ),
     Column(
         "billed_prompt_tokens",
@@ -170,9 +193,10 @@ COLUMNS: Final = (
     ),
 )
 
-STORED: Final = tuple(column for column in COLUMNS if column.source)
-"""Columns of the table, the id first."""
-DERIVED: Final = tuple(column for column in COLUMNS if not column.source)
+READ: Final = tuple(column for column in COLUMNS if column.source)
+"""Columns that the store has, the id first."""
+STORED: Final = tuple(column for column in COLUMNS if column.source or column.kept)
+"""Columns of the table."""
 
 _STATE: Final = """
 CREATE TABLE tags (tags VARCHAR NOT NULL, name VARCHAR NOT NULL, value VARCHAR NOT NULL);
@@ -184,12 +208,14 @@ CREATE TABLE _sync (layout INTEGER NOT NULL, last_id BIGINT NOT NULL, last_call 
 def schema() -> str:
     """SQL that makes the tables and the view, with what each column means."""
     stored = ", ".join(f"{column.name} {column.type}" for column in STORED)
-    derived = ", ".join(f"({column.how})::{column.type} AS {column.name}" for column in DERIVED)
+    shown = ", ".join(
+        column.name if column in STORED else f"({column.how})::{column.type} AS {column.name}" for column in COLUMNS
+    )
     comments = "".join(
         f"COMMENT ON COLUMN {TABLE}.{column.name} IS '{column.meaning.replace("'", "''")}';\n" for column in STORED
     )
     table = f"CREATE TABLE {TABLE} ({stored});\n{comments}"
-    return f"{table}{_STATE}CREATE VIEW calls AS SELECT *, {derived} FROM {TABLE};\n"  # noqa: S608 - names of our own
+    return f"{table}{_STATE}CREATE VIEW calls AS SELECT {shown} FROM {TABLE};\n"  # noqa: S608 - names of our own
 
 
 def insertion(batch: str) -> str:

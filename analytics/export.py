@@ -9,20 +9,21 @@ from typing import Final
 from platformdirs import user_data_path
 
 from chatreel.analytics import workfile
-from chatreel.analytics.columns import LAYOUT, STORED
+from chatreel.analytics.columns import LAYOUT, READ
 from chatreel.analytics.parquet import write_partitions
 from chatreel.analytics.workfile import State, Workfile
 from chatreel.errors import ExportError
 from chatreel.recovery import recover
-from chatreel.store.database import store_name, store_url
+from chatreel.store.database import store_url
 from chatreel.store.extract import Extent, LogReader
+from chatreel.store.place import store_name
 
 BATCH: Final = 20_000
 """Rows of a transaction: some 60 MB of memory, half a second."""
 
 logger = logging.getLogger(__name__)
 
-_SOURCES: Final = tuple(column.source for column in STORED)
+_SOURCES: Final = tuple(column.source for column in READ)
 
 type Progress = Callable[[int, int], None]
 """Told how many rows are done, of how many."""

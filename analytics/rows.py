@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from chatreel.analytics.columns import STORED
+from chatreel.analytics.columns import READ
 from chatreel.store.usual import usage_of
 
 _TYPES: Final = {
@@ -18,7 +18,7 @@ _TYPES: Final = {
 }
 """As the store has what becomes of a type of DuckDB."""
 
-SCHEMA: Final = pa.schema([(column.source, _TYPES[column.type]) for column in STORED])
+SCHEMA: Final = pa.schema([(column.source, _TYPES[column.type]) for column in READ])
 
 
 _READ: Final = {"usage": usage_of}

@@ -21,7 +21,7 @@ from pathlib import Path
 import duckdb
 from synthetic_log import make_store
 
-from chatreel.analytics.columns import STORED
+from chatreel.analytics.columns import READ
 from chatreel.analytics.export import BATCH, export
 from chatreel.analytics.rows import as_batch
 
@@ -31,7 +31,7 @@ ROUNDS = 2
 
 def bare_loop(store: Path, out: Path) -> None:
     """The route that is compared with."""
-    names = ", ".join(f'"{column.source}"' for column in STORED)
+    names = ", ".join(f'"{column.source}"' for column in READ)
     after = 0
     with closing(sqlite3.connect(store)) as source, duckdb.connect(out) as target:
         target.begin()

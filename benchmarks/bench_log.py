@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import orjson
 
 from chatreel.store import Call
-from chatreel.store.database import store_url
 from chatreel.store.spool import Spool
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -49,7 +48,7 @@ def row_alone(plain: Call) -> float:
     calls = [replace(plain, call_id=f"3f2504e0-4f89-41d3-9a0c-{number:012d}") for number in range(ROWS)]
     best = float("inf")
     with tempfile.TemporaryDirectory() as folder:
-        spool = Spool(store_url(f"{folder}/store.db"))
+        spool = Spool(f"{folder}/store.db")
         for _ in range(ROUNDS):
             started = time.thread_time()
             for call in calls:

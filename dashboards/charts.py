@@ -164,9 +164,13 @@ def accumulated(points: Sequence[tuple[datetime, int, str]], colour: str) -> Dra
 
 
 def arrival(points: Sequence[tuple[float, int]], colour: str, what: str) -> Drawn:
-    """How much of an answer had come by when. `points`: milliseconds and how much in all, in order."""
+    """How much of an answer had come by when. `points`: milliseconds and how much in all, in order.
+
+    Of what came at the same moment only the last is drawn: areas lie on top of each other where they share one.
+    """
     rows: Rows = [
-        {"at": at, "value": total, "when": wording.ms(at), "shown": f"{total:,} {what}"} for at, total in points
+        {"at": at, "value": total, "when": wording.ms(at), "shown": f"{total:,} {what}"}
+        for at, total in dict(points).items()
     ]
     axis = alt.Axis(labelExpr=Unit.MS.axis, grid=False, tickCount=6, labelOverlap=True)
     area = _filled(rows, colour).encode(

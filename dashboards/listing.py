@@ -6,14 +6,12 @@ from typing import Any, Final
 import streamlit as st
 
 from chatreel.analytics.queries.calls import Line
+from chatreel.analytics.queries.money import Money
 from chatreel.dashboards import palette, parts
 from chatreel.dashboards.page import Page
-from chatreel.model import Outcome
 
 _NUMBER: Final = 84
 """Pixels of a column of times or amounts."""
-_FREE: Final = (Outcome.HIT, Outcome.COALESCED, Outcome.REFUSED)
-"""Outcomes that cost nothing, whatever was asked: a column of zeros hides what cost something."""
 
 CALL: Final = "call"
 """In the address: the call that is open."""
@@ -30,11 +28,10 @@ def selected(lines: Sequence[Line], key: str, *, height: int, opened: str = "") 
     """The same, without going anywhere; the id of the one that is chosen, empty if none is. `opened`: chosen before."""
     ids = [line.call_id for line in lines]
     columns = _columns(lines)
-    spent, saved = "–: not known, or no upstream was asked", "Of calls that a recording answered"
     looks = _LOOKS | {  # hits and others have widths of their own, and which come first is chance
         "latency": parts.ms_column("Latency", columns["latency"], width=_NUMBER),
-        "spent": parts.usd_column("Spent", columns["spent"], spent, width=_NUMBER),
-        "saved": parts.usd_column("Saved", columns["saved"], saved, width=_NUMBER),
+        "spent": parts.usd_column("Spent", width=_NUMBER),
+        "saved": parts.usd_column("Saved", width=_NUMBER),
     }
     return parts.picked(columns, looks, "Calls; choose one to open it", key=key, ids=ids, height=height, opened=opened)
 
@@ -45,8 +42,8 @@ def _columns(lines: Sequence[Line]) -> dict[str, list[Any]]:
         "outcome": [[line.outcome] for line in lines],
         "model": [line.model for line in lines],
         "latency": [line.latency_ms for line in lines],
-        "spent": [None if line.outcome in _FREE else line.cost_usd for line in lines],
-        "saved": [line.saved_usd if line.outcome in ("hit", "coalesced") else None for line in lines],
+        "spent": [Money(line.cost_usd, 0) for line in lines],
+        "saved": [Money(line.saved_usd, 0) for line in lines],
         "prompt": [line.prompt_tokens for line in lines],
         "completion": [line.completion_tokens for line in lines],
         "session": [line.session_name for line in lines],

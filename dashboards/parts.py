@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import floor, log10
+from functools import partial
 from typing import Any, Final, Literal
 
+import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from chatreel.analytics.queries.money import Money
+from chatreel.dashboards import wording
 from chatreel.dashboards.vega import Drawn
 from chatreel.dashboards.wording import NOTHING, plain
 
@@ -19,6 +22,7 @@ LONGEST: Final = 20_000
 """Characters of one text that are shown."""
 
 type Columns = Mapping[str, Sequence[Any]]
+"""By name; amounts of money as `Money`."""
 type Looks = Mapping[str, Any]
 """By column: what of `st.column_config` shows it; `None` hides it."""
 
@@ -95,7 +99,7 @@ def draw(chart: Drawn, says: str) -> None:
 def table(columns: Columns, looks: Looks, says: str, *, height: int | None = None) -> None:
     """A table; columns in order. `says` is what it lists, for who cannot see it."""
     st.dataframe(
-        dict(columns),
+        _worded(columns),
         hide_index=True,
         column_config=dict(looks),
         height=height or "content",
@@ -113,7 +117,7 @@ def picked(
     """
     rows = [ids.index(opened)] if opened in ids else []
     event = st.dataframe(
-        dict(columns),
+        _worded(columns),
         hide_index=True,
         column_config=dict(looks),
         height=min(height, 37 + 35 * len(ids)),
@@ -125,6 +129,23 @@ def picked(
         alt=says,
     )
     return ids[event.selection.rows[0]] if event.selection.rows else ""
+
+
+def _worded(columns: Columns) -> Any:
+    """Amounts in the words that cards have for them, in the order of their values where a reader sorts them."""
+    amounts = {name: values for name, values in columns.items() if any(isinstance(one, Money) for one in values)}
+    values = {name: pd.Series([wording.known(one) for one in some], dtype=float) for name, some in amounts.items()}
+    shown = pd.DataFrame(dict(columns) | values).style
+    for name, some in amounts.items():
+        for lacking in {min(one.unpriced, 1) for one in some}:
+            rows = [number for number, one in enumerate(some) if min(one.unpriced, 1) == lacking]
+            said = partial(_said, lacking=lacking)
+            shown.format(said, subset=(rows, [name]), na_rep=NOTHING)
+    return shown
+
+
+def _said(usd: float, lacking: int) -> str:
+    return wording.money(Money(usd, lacking))
 
 
 def verbatim(text: str, place: DeltaGenerator | None = None) -> None:
@@ -141,16 +162,9 @@ def headline(title: str) -> None:
     st.title(title, anchor=False)
 
 
-def usd_column(
-    label: str, amounts: Sequence[float | None], help_: str = "–: not known", *, width: int | None = None
-) -> Any:
-    """Amounts in USD, all with so many digits that a small one is no 0.
-
-    `width`: in pixels; if not given, that of what the first rows hold.
-    """
-    least = min((amount for amount in amounts if amount), default=1.0)
-    places = min(6, max(2, 1 - floor(log10(least))))
-    return st.column_config.NumberColumn(label, format=f"$%,.{places}f", help=help_, width=width)
+def usd_column(label: str, help_: str = "–: not known", *, width: int | None = None) -> Any:
+    """A column of `Money`. `width`: in pixels; if not given, that of what the first rows hold."""
+    return st.column_config.NumberColumn(label, help=help_, width=width)
 
 
 def part_column(label: str, help_: str | None = None) -> Any:

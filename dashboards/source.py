@@ -14,7 +14,8 @@ from chatreel.analytics.logfile import LogFile, generation
 from chatreel.budget import Budget
 from chatreel.config import Settings
 from chatreel.errors import StoreError
-from chatreel.store.database import require_store, store_name
+from chatreel.store.database import require_store
+from chatreel.store.place import store_name
 
 _REMEMBERED: Final = 400
 """Answers, over all visitors."""

@@ -28,7 +28,7 @@ The pure core is told what happened and answers what to do; it knows no clock, s
                   is a recording what it says; two side by side; what calls came to
     portrait, timeline, plaintext
                   a recording as a person reads it, safe on a terminal
-    selection, spans, durations
+    selection, spans, durations, sizes
                   which recordings somebody means; points and spans of time as people write them
     suggest       which rules would have made a miss a hit
     replay, pace  a recording -> an answer in the wire form that was asked for, part by part
@@ -48,7 +48,7 @@ The pure core is told what happened and answers what to do; it knows no clock, s
 
 The edges do it, each with one library.
 
-    config        settings (pydantic-settings)
+    config        settings
     prices        what a call costs (genai-prices)
     annotate      rows of the log, completed
     store         recordings and the log (SQLAlchemy)

@@ -15,7 +15,7 @@ from chatreel.prices import Prices, Unpriced
 from chatreel.rates import Price
 from chatreel.redact import DEFAULT_REDACTOR, Redactor
 from chatreel.store import Call
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from chatreel.wire.spoken import Spoken
 
 _REMEMBERED: Final = 10_000

@@ -16,10 +16,9 @@ from chatreel.atomic import put_into_place
 from chatreel.canonical import keyed_by
 from chatreel.errors import CassetteError, StoreError
 from chatreel.formats.cassette import MARK, Block, Unread, assemble, block, load, unread
-from chatreel.model import Recording, Replayable, Take
+from chatreel.model import Neighbour, Recording, Replayable, Take
 from chatreel.request import Keys
 from chatreel.sketch import marks
-from chatreel.store import Neighbour
 
 
 class CassetteFile:

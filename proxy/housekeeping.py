@@ -1,10 +1,11 @@
 """What a running proxy does for its store on the side: nobody waits for it."""
 
 import asyncio
+import gc
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from chatreel.errors import StoreError
 from chatreel.spending import Spending
@@ -12,6 +13,9 @@ from chatreel.store import Store
 
 PERIOD = 1.0
 """Seconds between two looks."""
+
+LULL = 0.2
+"""Seconds after which a proxy that listens goes on to import: whoever has waited for it is answered before."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,9 @@ async def housekeeping(store: Store, max_size: int | None, spending: Spending) -
 
 
 async def _keep(keeper: "Keeper", store: Store, spending: Spending) -> None:
+    await asyncio.sleep(LULL)
+    with suppress(StoreError), _without_garbage():
+        await store.warm_up()
     while True:
         await asyncio.sleep(PERIOD)
         store.calls.tidy()
@@ -40,6 +47,17 @@ async def _keep(keeper: "Keeper", store: Store, spending: Spending) -> None:
             await keeper.look()
         except StoreError as error:
             logger.warning("the store could not be looked after: %s", error)
+
+
+@contextmanager
+def _without_garbage() -> Iterator[None]:
+    """What comes in a block stays: to look through it for garbage would keep all calls waiting, again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class Keeper:

@@ -13,11 +13,11 @@ from uuid import UUID
 from chatreel.config import Settings
 from chatreel.errors import ConfigError
 from chatreel.explain import CANDIDATES, Difference, Missing, difference_line, differences, rank
-from chatreel.model import Identity
+from chatreel.model import Identity, Neighbour
 from chatreel.recovery import require_recovered
 from chatreel.request import Keys, Route, read_request
 from chatreel.server import keys_for, open_store
-from chatreel.store import Call, Neighbour, Store
+from chatreel.store import Call, Store
 from chatreel.textdiff import changed_words
 from chatreel.upstreams import Upstreams
 

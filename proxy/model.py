@@ -168,3 +168,14 @@ def _asks_for_usage(request: bytes) -> bool:
         with suppress(ValueError, KeyError, TypeError):
             return orjson.loads(request)["stream_options"]["include_usage"] is True
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """What a recording is compared by."""
+
+    id: int
+    key: str
+    model: str
+    recorded_at: float
+    document: bytes

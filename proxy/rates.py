@@ -124,7 +124,7 @@ def unusable(tokens: Tokens) -> str:
 def parse_override(entry: object) -> PriceOverride:
     """Read one `[[price]]` table. Raises `ValueError` that names the member that is wrong."""
     if not isinstance(entry, Mapping):
-        raise ValueError(f"{entry!r} is no table: give model, input and output")  # noqa: TRY004 - pydantic wants a ValueError
+        raise ValueError(f"{entry!r} is no table: give model, input and output")  # noqa: TRY004 - whoever loads settings expects it
     if unknown := sorted(str(name) for name in entry if name not in _MEMBERS):
         raise ValueError(f"there is no {', '.join(unknown)} in a price; its members are {', '.join(_MEMBERS)}")
     model = entry.get("model")

@@ -2,8 +2,8 @@
 
 from typing import Protocol
 
-from chatreel.model import Recording, Replayable, Take
-from chatreel.store import Neighbour, Store
+from chatreel.model import Neighbour, Recording, Replayable, Take
+from chatreel.store import Store
 
 
 class Recordings(Protocol):

@@ -14,8 +14,9 @@ from chatreel.model import Recording
 from chatreel.prices import Prices
 from chatreel.rates import PriceOverride
 from chatreel.request import DEFAULT_KEYS
-from chatreel.store import Call, recovering
-from chatreel.store.database import require_store
+from chatreel.store import Call
+from chatreel.store.later import database, recovering
+from chatreel.store.leavings import left_behind
 from chatreel.store.lines import Left
 
 _MICROSECOND: Final = 1e-6
@@ -28,6 +29,8 @@ def recover(location: str) -> int:
 
     Costs a look into a folder where nothing was left. Raises `StoreError` if something was, and the store is gone.
     """
+    if not left_behind(location):
+        return 0
     written = recovering.recover(location, _completing)
     if written:
         rows = "1 row of the log is" if written == 1 else f"{written:,} rows of the log are"
@@ -37,7 +40,7 @@ def recover(location: str) -> int:
 
 def require_recovered(location: str) -> None:
     """Have a store whose log is up to date. Raises `StoreError`, also if there is no store."""
-    require_store(location)
+    database.require_store(location)
     recover(location)
 
 

@@ -4,18 +4,18 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from chatreel import talk
 from chatreel.clients import API_KEY_VARIABLE, BASE_URL_VARIABLE, client_variables
-from chatreel.config import Settings
+from chatreel.config import Settings, with_fallback
 from chatreel.exit_codes import ExitCode
 from chatreel.interception import interception_variables
 from chatreel.server import Proxy, running_proxy
 from chatreel.trust import write_bundle
-from chatreel.upstreams import parse_upstream
 
 _WORDS = 5
 """Of a command, that are the name of its run."""
@@ -26,18 +26,10 @@ def default_upstream(settings: Settings) -> Settings:
     return with_fallback(settings, os.environ.get("OPENAI_BASE_URL", ""))
 
 
-def with_fallback(settings: Settings, url: str) -> Settings:
-    """The settings with this upstream, if there is a URL and they name none. Raises `ConfigError`."""
-    if not url or "upstream" in settings.model_fields_set:
-        return settings
-    parse_upstream(url)
-    return settings.model_copy(update={"upstream": (url,)})
-
-
 def for_one_command(settings: Settings, *, intercept: bool) -> Settings:
     """The settings of a proxy that one command finds by its environment. Nobody else does, so it needs no token."""
-    alone = {"host": "127.0.0.1", "token": None, "token_file": None, "proxy_port": 0 if intercept else None}
-    return default_upstream(settings.model_copy(update=alone))
+    port = 0 if intercept else None
+    return default_upstream(replace(settings, host="127.0.0.1", token=None, token_file=None, proxy_port=port))
 
 
 async def run_command(command: Sequence[str], settings: Settings) -> int:

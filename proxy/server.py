@@ -32,7 +32,7 @@ from chatreel.session import Options
 from chatreel.sessions import Sessions, Wish
 from chatreel.spending import Spending
 from chatreel.store import Store
-from chatreel.store.database import store_name
+from chatreel.store.place import store_name
 from chatreel.store.secret import load_secret
 from chatreel.tags import parse_tag
 from chatreel.tally import Tally
@@ -119,7 +119,7 @@ async def running_proxy(settings: Settings, worker: str = "", run: str = "") -> 
             Recorder(store, habits),
             Control(sessions, defaults_of(settings), host=settings.host, has_token=bool(settings.secret_token)),
             upstreams,
-            limits=Limits(int(settings.max_body), int(settings.max_bodies), settings.drain),
+            limits=Limits(settings.max_body, settings.max_bodies, settings.drain),
             listen=Listen(
                 settings.host,
                 settings.port,
@@ -205,7 +205,7 @@ def open_store(settings: Settings, worker: str = "") -> Store:
 
 def _memory(settings: Settings) -> int:
     """Bytes of recordings that this process may keep: all workers together as many as one alone."""
-    return int(settings.memory) // settings.workers
+    return settings.memory // settings.workers
 
 
 def keys_for(settings: Settings) -> Keys:

@@ -125,7 +125,8 @@ class Sessions:
     async def _make(self, wish: Wish, session_id: str) -> Session:
         wish = replace(wish, name=self.keys.redactor.text(wish.name))
         if wish.cassette is None:
-            mode = mode_at_start(wish.mode, recorded_before=await self._store.count("") > 0)
+            asks = wish.mode is Mode.ONCE  # all others are what they are, without a look at the database
+            mode = mode_at_start(wish.mode, recorded_before=asks and await self._store.count("") > 0)
             return self._session(wish, mode, StoreRecordings(self._store), session_id)
         path = wish.cassette.absolute()
         mode = mode_at_start(wish.mode, recorded_before=path.exists())

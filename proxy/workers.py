@@ -17,7 +17,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 
@@ -26,6 +26,7 @@ from chatreel.errors import ChatreelError, ServeError
 from chatreel.event_loop import loop_factory
 from chatreel.parent import ended
 from chatreel.server import Listening, import_engine, running_proxy
+from chatreel.store.later import import_all
 from chatreel.tally import Tally
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -69,6 +70,7 @@ class Crew:
         `announce` is called once all workers listen. Calls of workers that were killed are not in the tally.
         """
         import_engine()  # once for all
+        import_all()
         with _held_ports(self.settings) as settings, _stopped_by_signals():
             self.settings = settings
             try:
@@ -174,7 +176,7 @@ def _held_ports(settings: Settings) -> Iterator[Settings]:
             for name, port in (("port", settings.port), ("proxy_port", settings.proxy_port))
             if port is not None
         }
-        yield settings.model_copy(update=ports)
+        yield replace(settings, **ports)
 
 
 def _held(host: str, port: int) -> socket.socket:

@@ -57,16 +57,15 @@ def modules(*but: str) -> list[str]:
         ("import chatreel.decide, chatreel.upstreams, chatreel.repeats, chatreel.redact", ()),
         ("import chatreel.canonical, chatreel.wire.convert, chatreel.replay", ()),
         ("import chatreel.prices, chatreel.money, chatreel.budget", ()),
-        ("import chatreel.config", ("pydantic",)),
-        ("import chatreel.store", ("sqlalchemy",)),
-        ("import chatreel.recorder", ("sqlalchemy",)),
-        ("import chatreel.server", ("sqlalchemy", "pydantic")),
-        ("import chatreel.run", ("sqlalchemy", "pydantic", "rich")),
+        ("import chatreel.config", ()),
+        ("import chatreel.store, chatreel.recorder, chatreel.server, chatreel.run, chatreel.cli.listening", ()),
+        ("import chatreel.store.database", ("sqlalchemy",)),
         ("import chatreel.engine, chatreel.demo", ()),
         ("import chatreel.clients, chatreel.providers, chatreel.cassette_names", ()),
         ("import chatreel.pytest_plugin", ("pytest",)),
         ("import chatreel.testing.run, chatreel.testing.active, chatreel.testing.shared", ("pytest",)),
-        ("import chatreel.cli", ("typer", "rich")),
+        ("import chatreel.cli", ()),
+        ("import chatreel.cli.program", ("typer", "rich")),
         ("import chatreel.analytics.logfile", ("duckdb",)),
         ("import chatreel.analytics.queries.calls, chatreel.analytics.queries.caching", ("duckdb",)),
     ],
@@ -92,6 +91,28 @@ def test_help_and_version_wait_for_nothing_heavy(tmp_path: Path, args: tuple[str
     loaded = set(ended.stdout.splitlines()[-1].split()[1:])
     assert loaded <= {"typer", "rich", "pydantic"}, "pydantic is what typer reads options with"
     assert ended.stderr == ""
+
+
+LISTENING = f"""
+import os, signal, sys
+from chatreel.cli import main
+from chatreel.store import Store
+
+async def listening(self):
+    print("LOADED", *(name for name in {HEAVY} if name in sys.modules))
+    os.kill(os.getpid(), signal.SIGTERM)
+
+Store.warm_up = listening
+main()
+"""
+
+
+def test_a_proxy_that_listens_has_loaded_nothing_heavy_but_its_engine(tmp_path: Path) -> None:
+    """Neither on a new store nor on one that is there."""
+    args = ("serve", "--port", "0", "--store", "store.db", "--mode", "replay", "--upstream", "http://127.0.0.1:1")
+    for _ in range(2):
+        ended = python(LISTENING, *args, cwd=tmp_path)
+        assert (ended.returncode, ended.stdout) == (0, "LOADED mitmproxy\n"), ended.stderr
 
 
 def test_every_module_but_the_engines_imports_without_any_extra(tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ from typing import Final
 from chatreel.analytics.filters import Filter
 from chatreel.analytics.logfile import LogFile
 from chatreel.analytics.queries.money import MONEY, Spending, spending
-from chatreel.analytics.queries.overview import LOOKED_UP
 
 _SERVED_TOKENS: Final = "sum(prompt_tokens + completion_tokens) FILTER (served)"
-_ALL_TOKENS: Final = f"sum(prompt_tokens + completion_tokens) FILTER ({LOOKED_UP})"
+_ALL_TOKENS: Final = "sum(prompt_tokens + completion_tokens) FILTER (looked_up)"
 _RATES: Final = f"""
- count(*) FILTER ({LOOKED_UP}), count(*) FILTER (served) / nullif(count(*) FILTER ({LOOKED_UP}), 0),
+ count(*) FILTER (looked_up), count(*) FILTER (served) / nullif(count(*) FILTER (looked_up), 0),
  {_SERVED_TOKENS} / nullif({_ALL_TOKENS}, 0)
 """
 """A refused call has no tokens: nobody knows how many it would have taken."""
@@ -51,7 +50,7 @@ class Repeated:
     served: int
     spending: Spending
     paid_again_usd: float | None
-    """What was spent on them after the first time."""
+    """What was spent on them after the first time, as far as it is known; `None` if nothing is."""
     last_call: str
     """Id of the newest."""
 
@@ -87,16 +86,19 @@ def miss_reasons(log: LogFile, about: Filter) -> list[MissReason]:
 def most_repeated(log: LogFile, about: Filter, *, limit: int = 25) -> list[Repeated]:
     """Requests that were made more than once, the most frequent first."""
     query = f"""
-    SELECT cache_key, arg_max(model, id), count(*), count(*) FILTER (served), {MONEY},
-     (sum(cost_nusd) - arg_min(cost_nusd, id) FILTER (cost_nusd > 0)) / 1e9, arg_max(call_id, id)
-    FROM calls SEMI JOIN (
+    WITH most AS (
      SELECT cache_key FROM calls WHERE {about.where} AND cache_key IS NOT NULL
      GROUP BY 1 HAVING count(*) > 1 ORDER BY count(*) DESC, 1 LIMIT {limit:d}
-    ) USING (cache_key) WHERE {about.where} GROUP BY 1 ORDER BY 3 DESC, 1
+    ), sums AS (
+     SELECT cache_key, count(*), count(*) FILTER (served), {MONEY},
+      (sum(cost_nusd) - coalesce(arg_min(cost_nusd, id) FILTER (cost_nusd > 0), 0)) / 1e9, max(id) AS id
+     FROM calls SEMI JOIN most USING (cache_key) WHERE {about.where} GROUP BY 1
+    )
+    SELECT sums.* EXCLUDE (id), model, call_id FROM sums JOIN calls USING (id) ORDER BY 2 DESC, 1
     """
     return [
         Repeated(key, model, calls, served, spending(tuple(money)), again, last)
-        for key, model, calls, served, *money, again, last in log.rows(query, about.values)
+        for key, calls, served, *money, again, model, last in log.rows(query, about.values)
     ]
 
 
@@ -105,7 +107,7 @@ def paid_again(log: LogFile, about: Filter) -> tuple[int, float]:
     query = f"""
     SELECT coalesce(sum(n - 1), 0), coalesce(sum(s - f), 0) / 1e9 FROM (
      SELECT count(*) AS n, sum(cost_nusd) AS s, arg_min(cost_nusd, id) AS f FROM calls
-     WHERE {about.where} AND cache_key IS NOT NULL AND outcome IN ('recorded', 'passed') GROUP BY cache_key
+     WHERE {about.where} AND cache_key IS NOT NULL AND answered_by = 'upstream' GROUP BY cache_key
      HAVING count(*) > 1
     )
     """

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from chatreel.analytics.filters import Filter
 from chatreel.analytics.logfile import LogFile
-from chatreel.analytics.queries.overview import FROM_UPSTREAM
 
 BINS_PER_DECADE: Final = 8
+_HIT: Final = "answered_by = 'recording'"
+_FROM_UPSTREAM: Final = "answered_by = 'upstream'"
 
 
 class Measure(StrEnum):
@@ -24,10 +25,10 @@ class Measure(StrEnum):
 
 
 _MEASURES: Final[dict[Measure, tuple[str, str]]] = {
-    Measure.HITS: ("latency_ms", "outcome = 'hit'"),
-    Measure.UPSTREAM: ("latency_ms", FROM_UPSTREAM),
-    Measure.OVERHEAD: ("overhead_ms", FROM_UPSTREAM),
-    Measure.TTFT: ("ttft_ms", FROM_UPSTREAM),
+    Measure.HITS: ("latency_ms", _HIT),
+    Measure.UPSTREAM: ("latency_ms", _FROM_UPSTREAM),
+    Measure.OVERHEAD: ("overhead_ms", _FROM_UPSTREAM),
+    Measure.TTFT: ("ttft_ms", _FROM_UPSTREAM),
 }
 _PERCENTILES: Final = "count({0}), quantile_cont({0}, [0.5, 0.9, 0.95, 0.99])"
 
@@ -89,7 +90,7 @@ def histogram(log: LogFile, about: Filter) -> list[Bin]:
     """Latencies of hits and of calls that an upstream answered, in eight bins to a power of ten."""
     query = f"""
     SELECT outcome, floor(log10(greatest(latency_ms, 0.01)) * {BINS_PER_DECADE})::INTEGER AS bin, count(*)
-    FROM calls WHERE {about.where} AND (outcome = 'hit' OR {FROM_UPSTREAM}) GROUP BY 1, 2 ORDER BY 1, 2
+    FROM calls WHERE {about.where} AND answered_by <> 'call' GROUP BY 1, 2 ORDER BY 1, 2
     """
     return [
         Bin(outcome, 10 ** (number / BINS_PER_DECADE), 10 ** ((number + 1) / BINS_PER_DECADE), calls)
@@ -101,7 +102,7 @@ def speeds(log: LogFile, about: Filter) -> list[Speed]:
     """By model, the one with the most streams first."""
     query = f"""
     SELECT model, count(*), quantile_cont(tokens_per_second, [0.1, 0.5, 0.9]) FROM calls
-    WHERE {about.where} AND {FROM_UPSTREAM} AND tokens_per_second IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1
+    WHERE {about.where} AND {_FROM_UPSTREAM} AND tokens_per_second IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1
     """
     return [Speed(model, calls, *parts) for model, calls, parts in log.rows(query, about.values)]
 

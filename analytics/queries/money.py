@@ -41,6 +41,7 @@ class Share:
     """What the calls have come to that have something in common."""
 
     label: str | None
+    """Of a day: `2026-11-24`."""
     calls: int
     spending: Spending
 
@@ -48,7 +49,7 @@ class Share:
 class By(StrEnum):
     """What calls may have in common."""
 
-    DAY = "strftime(started_at, '%Y-%m-%d')"
+    DAY = "started_at::DATE"
     MODEL = "model"
     UPSTREAM = "upstream"
     SESSION = "coalesce(session_name, session)"
@@ -187,4 +188,5 @@ def _money(nanodollars: int | None, unpriced: int) -> Money:
 
 
 def _share(row: tuple[Any, ...]) -> Share:
-    return Share(row[0], int(row[1]), spending(row[2:6]))
+    label, calls, *money = row
+    return Share(None if label is None else str(label), int(calls), spending(tuple(money)))

@@ -6,19 +6,23 @@ from typing import Any, Final
 
 from chatreel.analytics.filters import Filter
 from chatreel.analytics.logfile import LogFile
-from chatreel.analytics.queries.money import MONEY, Spending, spending
+from chatreel.analytics.queries.money import Spending, spending
 
-LOOKED_UP: Final = "outcome IN ('hit', 'coalesced', 'recorded', 'refused')"
-"""Calls that a recording could have answered: what was passed by and what failed do not count in a hit rate."""
-FROM_UPSTREAM: Final = "outcome IN ('recorded', 'passed')"
-
-_TOTALS: Final = f"""
- count(*), {MONEY},
- count(*) FILTER (served) / nullif(count(*) FILTER ({LOOKED_UP}), 0),
- quantile_cont(latency_ms, 0.5) FILTER (outcome = 'hit'),
- quantile_cont(latency_ms, 0.5) FILTER ({FROM_UPSTREAM}),
- count(*) FILTER (error_type IS NOT NULL), coalesce(sum(saved_ms), 0) / 1000
+_TOTALS: Final = """
+SELECT label, sum(calls),
+ sum(cost) FILTER (NOT served), coalesce(sum(lacking) FILTER (NOT served), 0),
+ sum(saved) FILTER (served), coalesce(sum(lacking) FILTER (served), 0),
+ coalesce(sum(calls) FILTER (served), 0) / nullif(sum(looked_up), 0),
+ any_value(median) FILTER (answered_by = 'recording'), any_value(median) FILTER (answered_by = 'upstream'),
+ sum(errors), coalesce(sum(saved_ms), 0) / 1000
+FROM (
+ SELECT {label} AS label, answered_by, served, count(*) AS calls, sum(cost_nusd) AS cost, sum(saved_nusd) AS saved,
+  count(unpriced) AS lacking, count(*) FILTER (looked_up) AS looked_up, quantile_cont(latency_ms, 0.5) AS median,
+  count(error_type) AS errors, sum(saved_ms) AS saved_ms
+ FROM calls WHERE {where} GROUP BY ALL
+) GROUP BY 1 ORDER BY {order}
 """
+"""Calls of either kind are told apart once, and not again by each sum: it takes a third of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +65,16 @@ class Moment:
 
 def overview(log: LogFile, about: Filter) -> Overview:
     """Both periods, in one pass over the calls."""
-    if about.before is None or about.since is None:
-        [row] = log.rows(f"SELECT {_TOTALS} FROM calls WHERE {about.where}", about.values)
-        return Overview(_totals(row), None)
+    if about.before is None:
+        return Overview(dict(_totals_by(log, about, "true")).get(True, NOTHING), None)
     both = replace(about, since=about.before.since)
-    query = f"SELECT started_at >= $now, {_TOTALS} FROM calls WHERE {both.where} GROUP BY 1"
-    found = {row[0]: _totals(row[1:]) for row in log.rows(query, both.values | {"now": about.since})}
+    found = dict(_totals_by(log, both, "started_at >= $now", now=about.since))
     return Overview(found.get(True, NOTHING), found.get(False, NOTHING))
 
 
 def trend(log: LogFile, about: Filter, span: timedelta) -> list[Moment]:
     """The same for each span of time with calls, in order; spans of a day begin at midnight."""
-    query = f"SELECT time_bucket($span, started_at), {_TOTALS} FROM calls WHERE {about.where} GROUP BY 1 ORDER BY 1"
-    return [Moment(row[0], _totals(row[1:])) for row in log.rows(query, about.values | {"span": span})]
+    return [Moment(*found) for found in _totals_by(log, about, "time_bucket($span, started_at)", span=span)]
 
 
 def outcomes(log: LogFile, about: Filter, span: timedelta) -> list[tuple[datetime, str, int]]:
@@ -86,8 +87,7 @@ def outcomes(log: LogFile, about: Filter, span: timedelta) -> list[tuple[datetim
 
 def by_model(log: LogFile, about: Filter) -> list[tuple[str | None, Totals]]:
     """What the calls of each model came to, the one with the most calls first."""
-    query = f"SELECT model, {_TOTALS} FROM calls WHERE {about.where} GROUP BY 1 ORDER BY 2 DESC, 1"
-    return [(row[0], _totals(row[1:])) for row in log.rows(query, about.values)]
+    return _totals_by(log, about, "model", order="2 DESC, 1")
 
 
 def span_for(since: datetime, until: datetime) -> timedelta:
@@ -95,6 +95,14 @@ def span_for(since: datetime, until: datetime) -> timedelta:
     length = until - since
     hours = 1 if length <= timedelta(days=2) else 6 if length <= timedelta(days=10) else 24
     return timedelta(hours=hours)
+
+
+def _totals_by(
+    log: LogFile, about: Filter, label: str, *, order: str = "1", **values: object
+) -> list[tuple[Any, Totals]]:
+    """For each value of an expression what its calls came to. `values`: of the parameters in it."""
+    query = _TOTALS.format(label=label, where=about.where, order=order)
+    return [(row[0], _totals(row[1:])) for row in log.rows(query, about.values | values)]
 
 
 def _totals(row: tuple[Any, ...]) -> Totals:

@@ -11,10 +11,10 @@ from chatreel.config import Settings
 from chatreel.errors import ChatreelError, Malformed, NotFound, NotKeyable, StoreError
 from chatreel.explain import CANDIDATES, Difference, differences, rank
 from chatreel.keeping.showing import show
-from chatreel.model import SERVED, Outcome, Recording
+from chatreel.model import SERVED, Neighbour, Outcome, Recording
 from chatreel.request import read_request
 from chatreel.server import keys_for
-from chatreel.store import Call, Neighbour
+from chatreel.store import Call
 from chatreel.store.archive import Archive
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from chatreel import advice
 from chatreel.analytics.queries import caching, overview
+from chatreel.analytics.queries.money import Money
 from chatreel.dashboards import charts, palette, parts, wording
 from chatreel.dashboards.page import Page
 from chatreel.dashboards.parts import Figure
@@ -113,18 +114,18 @@ def _repeated(page: Page) -> None:
         "model": [one.model for one in found],
         "calls": [one.calls for one in found],
         "rate": [one.served / one.calls for one in found],
-        "saved": [wording.known(one.spending.saved) for one in found],
-        "spent": [wording.known(one.spending.spent) for one in found],
-        "again": [one.paid_again_usd for one in found],
+        "saved": [one.spending.saved for one in found],
+        "spent": [one.spending.spent for one in found],
+        "again": [Money(one.paid_again_usd, 0) for one in found],
     }
     looks: parts.Looks = {
         "key": st.column_config.TextColumn("Key", pinned=True),
         "model": "Model",
         "calls": st.column_config.NumberColumn("Calls", format="localized"),
         "rate": parts.part_column("Answered by a recording"),
-        "saved": parts.usd_column("Saved", columns["saved"]),
-        "spent": parts.usd_column("Spent", columns["spent"]),
-        "again": parts.usd_column("Paid again", columns["again"], "After the first time"),
+        "saved": parts.usd_column("Saved"),
+        "spent": parts.usd_column("Spent"),
+        "again": parts.usd_column("Paid again", "After the first time"),
     }
     says = "Requests that were made most often; choose one to see its calls"
     if chosen := parts.picked(columns, looks, says, key="repeated", ids=[one.cache_key for one in found], height=388):

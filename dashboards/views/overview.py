@@ -153,8 +153,8 @@ def _models(page: Page) -> None:
     columns: parts.Columns = {
         "model": [name or "none named" for name in names],
         "trend": [[spent.get((at, name), 0.0) for at in page.moments] for name in names],
-        "spent": [wording.known(one.spending.spent) for one in totals],
-        "saved": [wording.known(one.spending.saved) for one in totals],
+        "spent": [one.spending.spent for one in totals],
+        "saved": [one.spending.saved for one in totals],
         "unpriced": [one.spending.spent.unpriced + one.spending.saved.unpriced for one in totals],
         "rate": [one.hit_rate for one in totals],
         "calls": [one.calls for one in totals],
@@ -164,8 +164,8 @@ def _models(page: Page) -> None:
     looks: parts.Looks = {
         "model": st.column_config.TextColumn("Model", pinned=True),
         "trend": st.column_config.BarChartColumn("Spent over time", width="small"),
-        "spent": parts.usd_column("Spent", columns["spent"]),
-        "saved": parts.usd_column("Saved", columns["saved"]),
+        "spent": parts.usd_column("Spent"),
+        "saved": parts.usd_column("Saved"),
         "unpriced": st.column_config.NumberColumn("No price", help="Calls whose price is not known")
         if any(columns["unpriced"])
         else None,

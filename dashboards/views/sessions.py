@@ -11,6 +11,7 @@ from chatreel.dashboards import parts, wording
 from chatreel.dashboards.page import Page
 from chatreel.dashboards.palette import GREEN, VERMILION
 from chatreel.dashboards.parts import Figure
+from chatreel.dashboards.views import comparison
 
 SESSION: Final = "session"
 """In the address of the explorer."""
@@ -31,6 +32,9 @@ def draw(page: Page) -> None:
         )
         return
     parts.figures(_headline(found))
+    if len(found) > 1:
+        with parts.card("Side by side", "two sessions: calls, money, times, misses and models"):
+            comparison.draw(page, found)
     with parts.card("Tests and runs", "the newest first; choose one to see its calls"):
         only = st.segmented_control(
             "Verdict", ["all", _FAILED, _PASSED], default="all", required=True, key="verdict", bind="query-params"
@@ -61,7 +65,7 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         return
     columns: parts.Columns = {
         "verdict": [[_PASSED if run.passed else _FAILED] for run in found],
-        "name": [run.name or f"without a name, {run.session[:8]}" for run in found],
+        "name": [comparison.title(run) for run in found],
         "first": [run.first for run in found],
         "took": [(run.last - run.first).total_seconds() for run in found],
         "calls": [run.calls for run in found],
@@ -69,8 +73,8 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         "recorded": [run.recorded for run in found],
         "refused": [run.refused for run in found],
         "failed": [run.failed for run in found],
-        "spent": [wording.known(run.spending.spent) for run in found],
-        "saved": [wording.known(run.spending.saved) for run in found],
+        "spent": [run.spending.spent for run in found],
+        "saved": [run.spending.saved for run in found],
     }
     looks: parts.Looks = {
         "verdict": st.column_config.MultiselectColumn(
@@ -84,8 +88,8 @@ def _table(page: Page, found: Sequence[Run]) -> None:
         "recorded": "Recorded",
         "refused": "Refused",
         "failed": "Failed",
-        "spent": parts.usd_column("Spent", columns["spent"]),
-        "saved": parts.usd_column("Saved", columns["saved"]),
+        "spent": parts.usd_column("Spent"),
+        "saved": parts.usd_column("Saved"),
     }
     says = "Tests and runs with their verdicts; choose one to see its calls"
     if chosen := parts.picked(columns, looks, says, key="sessions", ids=[run.session for run in found], height=700):

@@ -1,10 +1,13 @@
 """The command line: parse, call, report. stdout is data, stderr is talk.
 
-Each command imports what it needs when it runs: `chatreel --help` must not wait for a proxy engine.
+Each command imports what it needs when it runs: `chatreel --help` must not wait for a proxy engine, nor
+`chatreel serve` for what reads options.
 
-    app        the program itself
-    options    what several commands take
+    program    all commands
+    app        what they have in common
+    options    what several of them take
     serving    serve, run, demo
+    straight   the command line of serve, where it is plain; listening: what serve does
     identity   explain, suggest, rekey
     keeping    ls, show, diff, rm, prune, verify, stats
     cassettes  import, pack, merge, lint
@@ -16,13 +19,9 @@ Each command imports what it needs when it runs: `chatreel --help` must not wait
 
 import sys
 
-from chatreel import talk
-from chatreel.cli import cassettes, dashboard, figures, health, identity, keeping, money, serving
-from chatreel.cli.app import app
+from chatreel.cli.straight import read
 from chatreel.errors import CassetteError, ChatreelError, ConfigError, NotFound, ServeError, StoreError
 from chatreel.exit_codes import ExitCode
-
-__all__ = ["app", "cassettes", "dashboard", "figures", "health", "identity", "keeping", "main", "money", "serving"]
 
 _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
     ConfigError: ExitCode.USAGE,
@@ -36,7 +35,24 @@ _EXIT_CODES: dict[type[ChatreelError], ExitCode] = {
 def main() -> None:
     """Entry point of the `chatreel` program."""
     try:
-        app()
+        _run(*sys.argv[1:])
     except ChatreelError as error:
+        from chatreel import talk
+
         talk.complain(str(error))
         sys.exit(_EXIT_CODES.get(type(error), ExitCode.FAILED))
+
+
+def _run(command: str = "", *arguments: str) -> None:
+    told = read(arguments) if command == "serve" else None
+    if told is None:
+        from chatreel.cli.program import app
+
+        app()
+    else:
+        import gc
+
+        gc.disable()  # until it listens: what is imported stays, and to look for garbage in it takes its time
+        from chatreel.cli.listening import serve_until_stopped
+
+        serve_until_stopped(told)

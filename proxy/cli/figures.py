@@ -83,7 +83,8 @@ def _once(settings: "Settings", out: Path, parquet: Path | None) -> None:
 
     from chatreel.analytics.export import export as export_log
 
-    with Progress(console=talk.console(), transient=True) as bar:
+    console = talk.console()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("exporting", total=None)
         done = export_log(
             settings.store,

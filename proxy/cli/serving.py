@@ -1,14 +1,11 @@
 """Commands that run a proxy: serve, run, demo."""
 
 import asyncio
-import gc
-import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-import chatreel
 from chatreel import talk
 from chatreel.cli.app import app
 from chatreel.cli.options import (
@@ -31,10 +28,6 @@ from chatreel.cli.options import (
 )
 from chatreel.errors import ServeError
 from chatreel.exit_codes import ExitCode
-
-if TYPE_CHECKING:
-    from chatreel.config import Settings
-    from chatreel.server import Listening
 
 
 @app.command()
@@ -88,46 +81,44 @@ def serve(
     ] = None,
 ) -> None:
     """Run the proxy until it is interrupted."""
-    gc.disable()  # until it listens: what is imported stays, and to look for garbage in it takes a tenth of the start
-    from chatreel.config import load_settings
-    from chatreel.event_loop import loop_factory
-    from chatreel.run import with_fallback
+    from chatreel.cli.listening import serve_until_stopped
+    from chatreel.cli.straight import Told
 
-    settings = load_settings(
-        upstream=tuple(upstream or ()),
-        mode=mode,
-        host=host,
-        port=port,
-        proxy_port=proxy_port,
-        intercept=tuple(intercept or ()),
-        block_others=block_others,
-        token=token,
-        token_file=token_file,
-        store=store,
-        ready_file=ready_file,
-        max_body=max_body,
-        max_bodies=max_bodies,
-        max_connections=max_connections,
-        workers=workers,
-        max_size=max_size,
-        pace=pace,
-        ask_usage=ask_usage,
-        record_errors=record_errors,
-        cassette=cassette,
-        cassettes=cassettes,
-        repeats=repeats,
-        ttl=ttl,
-        tag=tuple(tag or ()),
-        fast_path=fast_path,
-        budget=tuple(budget or ()),
-        unpriced=unpriced,
+    serve_until_stopped(
+        Told(
+            {
+                "upstream": tuple(upstream or ()),
+                "mode": mode,
+                "host": host,
+                "port": port,
+                "proxy_port": proxy_port,
+                "intercept": tuple(intercept or ()),
+                "block_others": block_others,
+                "token": token,
+                "token_file": token_file,
+                "store": store,
+                "ready_file": ready_file,
+                "max_body": max_body,
+                "max_bodies": max_bodies,
+                "max_connections": max_connections,
+                "workers": workers,
+                "max_size": max_size,
+                "pace": pace,
+                "ask_usage": ask_usage,
+                "record_errors": record_errors,
+                "cassette": cassette,
+                "cassettes": cassettes,
+                "repeats": repeats,
+                "ttl": ttl,
+                "tag": tuple(tag or ()),
+                "fast_path": fast_path,
+                "budget": tuple(budget or ()),
+                "unpriced": unpriced,
+            },
+            parent,
+            fallback_upstream,
+        )
     )
-    talk.start_logging(redactor=settings.redactor)
-    settings = with_fallback(settings, fallback_upstream or "")
-    if settings.workers > 1:
-        _serve_with_workers(settings, parent)
-    else:
-        asyncio.run(_serve(settings, parent), loop_factory=loop_factory())
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
@@ -191,54 +182,3 @@ def demo(
         raise ServeError(f"the demo needs its extra: pip install 'chatreel[demo]' ({error})") from error
     talk.start_logging(quiet=True)
     raise typer.Exit(ExitCode.OK if asyncio.run(tour(pace=pace)) else ExitCode.FAILED)
-
-
-def _serve_with_workers(settings: "Settings", parent: int | None) -> None:
-    from chatreel.workers import Crew
-
-    tally = Crew(settings, parent).serve(lambda listening: _announce(settings, listening))
-    talk.verdict(tally)
-
-
-def _announce(settings: "Settings", listening: "Listening") -> None:
-    """Tell whoever waits for it that it listens. Raises `ServeError`."""
-    from chatreel.server import write_ready_file
-    from chatreel.store.database import store_name
-
-    workers = f", {settings.workers} workers" if settings.workers > 1 else ""
-    talk.say(f"chatreel {chatreel.__version__}, mode {settings.mode.value}{workers}")
-    talk.say(f"  base URL    {listening.base_url}")
-    if listening.proxy_url:
-        talk.say(f"  proxy       {listening.proxy_url} (clients have to trust {listening.authority})")
-    talk.say(f"  upstream    {' '.join(settings.upstream)}")
-    talk.say(f"  recordings  {settings.cassette or store_name(settings.store)}")
-    for budget in listening.budgets:
-        talk.say(f"  budget      {budget}")
-    if settings.ready_file:
-        write_ready_file(settings.ready_file, listening)
-
-
-async def _serve(settings: "Settings", parent: int | None) -> None:
-    from chatreel.server import running_proxy
-
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    async with running_proxy(settings) as proxy:
-        _announce(settings, proxy.listening)
-        watch = asyncio.create_task(_stop_after(parent, stopped))
-        await stopped.wait()
-        watch.cancel()
-        talk.say("stopping")
-    talk.verdict(proxy.tally)
-
-
-async def _stop_after(parent: int | None, stopped: asyncio.Event) -> None:
-    """End with the process that this one was started for, if there is one."""
-    from chatreel.parent import ended
-
-    if parent is not None:
-        await ended(parent)
-        talk.say(f"process {parent} has ended")
-        stopped.set()

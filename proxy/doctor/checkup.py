@@ -31,7 +31,7 @@ def examine(**flags: object) -> list[Finding]:
 def _checks(settings: Settings, upstreams: Upstreams) -> Iterator[Callable[[], Iterable[Finding]]]:
     folder = user_data_path("chatreel") / "certificates"
     now = machine.seconds()
-    is_default = "mode" not in settings.model_fields_set
+    is_default = "mode" not in settings.given
     yield lambda: [environment.mode(os.environ, settings.mode.value, is_default=is_default)]
     yield lambda: [machine.port(settings.host, settings.port, "reverse proxy")]
     if settings.proxy_port is not None:

@@ -124,6 +124,8 @@ def _store(seen: Look) -> Finding:
         return ok("store", f"none yet at {seen.name}; the first start makes one")
     if seen.file and seen.file.stat().st_mode & 0o077:
         return wrong("store", f"{seen.name} can be read by others: prompts are in it", f"chmod 600 {seen.name}")
+    if seen.is_empty:
+        return ok("store", f"{seen.name}, with nothing in it yet")
     if not seen.revision:
         return wrong("store", f"{seen.name} is a database, but not a chatreel store", "name another one with --store")
     if seen.is_older:

@@ -14,8 +14,9 @@ from mitmproxy.proxy.mode_servers import ServerInstance
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from chatreel.engine.addon import ChatreelAddon
+from chatreel.engine.authority import Tls
 from chatreel.engine.crowd import Crowd
-from chatreel.engine.engine_addons import NextLayer, Proxyserver, TlsConfig
+from chatreel.engine.engine_addons import NextLayer, Proxyserver
 from chatreel.engine.forwarding import Forwarding
 from chatreel.engine.gate import OPEN, Policy
 from chatreel.engine.hooks import Hooks, take_over
@@ -49,13 +50,6 @@ class Listen:
         return 0 in (self.port, self.proxy_port)
 
 
-class _TlsConfig(TlsConfig):
-    """It reads the certificate authority when it is told the folder, and not once more when all is running."""
-
-    def running(self) -> None:
-        pass
-
-
 class ProxyMaster:
     """The engine, from listening to stopped."""
 
@@ -77,7 +71,8 @@ class ProxyMaster:
         take_over(self._master, hooks)
         # In the order in which their hooks run.
         self._master.addons.add(*bolts)
-        self._master.addons.add(addon, Crowd(listen.max_connections), self._server, NextLayer(), _TlsConfig())
+        tls = Tls()
+        self._master.addons.add(addon, Crowd(listen.max_connections), self._server, NextLayer(), tls)
         self._master.options.update(
             allow_hosts=list(listen.intercepted),
             confdir=str(certificates),
@@ -90,6 +85,8 @@ class ProxyMaster:
             # The engine trusts certifi; whoever sets this variable has roots of their own.
             ssl_verify_upstream_trusted_ca=os.environ.get("SSL_CERT_FILE"),
         )
+        if listen.proxy_port is not None:
+            tls.read_authority()  # its clients have to trust it, so it has to be there
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> list[str]:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pydantic import ByteSize, TypeAdapter, ValidationError
-
 from chatreel.config import Settings
 from chatreel.errors import ConfigError
 from chatreel.selection import Selection, origins
+from chatreel.sizes import parse_size
 from chatreel.spans import parse_moment
 from chatreel.upstreams import Upstreams
 
@@ -51,7 +50,7 @@ def moment(option: str, text: str | None, now: float) -> float | None:
 
 def byte_size(option: str, text: str | None) -> int | None:
     """A size as in `2GB`; `None` if it was not given. Raises `ConfigError`."""
-    return _read(option, text, lambda given: int(TypeAdapter(ByteSize).validate_python(given)))
+    return _read(option, text, parse_size)
 
 
 def _read[T](option: str, text: str | None, parse: Callable[[str], T]) -> T | None:
@@ -59,7 +58,5 @@ def _read[T](option: str, text: str | None, parse: Callable[[str], T]) -> T | No
         return None
     try:
         return parse(text)
-    except ValidationError:
-        raise ConfigError(f"{option}: {text!r} is no size: give one such as 500MB or 2GiB") from None
     except ValueError as error:
         raise ConfigError(f"{option}: {error}") from None

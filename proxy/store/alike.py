@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from chatreel.store.call import OWN, Call
 from chatreel.store.lines import NAMES, as_line
-from chatreel.store.log import OWN, Call
 
 type Told = Callable[[Call, int], None]
 """To be called with a completed row, and the number of calls whose row is like it."""

@@ -11,13 +11,12 @@ from sqlalchemy.exc import DBAPIError
 
 from chatreel.errors import StoreError
 from chatreel.eviction import Candidate
-from chatreel.model import Recording
+from chatreel.model import Neighbour, Recording
 from chatreel.selection import Selection, Subject
 from chatreel.store import counting, growth, listing, log, neighbours, recordings, removing, shrinking, verifying
+from chatreel.store.call import Call
 from chatreel.store.database import open_engine, reason_of, require_store, store_url, writing
 from chatreel.store.listing import Listed, Use
-from chatreel.store.log import Call
-from chatreel.store.neighbours import Neighbour
 from chatreel.store.removing import Removed
 from chatreel.store.shrinking import Shrunk
 

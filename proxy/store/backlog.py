@@ -8,11 +8,9 @@ from itertools import groupby
 from operator import itemgetter
 from threading import Lock
 
-from sqlalchemy.exc import OperationalError
-
 from chatreel.alarm import Alarm
-from chatreel.store import bulk
 from chatreel.store.bases import Bases
+from chatreel.store.later import bulk, database
 from chatreel.store.spool import Written
 from chatreel.store.writer import Unreachable, Writer, said
 
@@ -65,7 +63,7 @@ class Backlog:
                 written(len(list(run)))
             self._alarm.rest()
             self.retry()
-        elif isinstance(error, Unreachable | OperationalError):
+        elif isinstance(error, Unreachable) or database.is_operational(error):
             with self._lock:
                 self._waiting.extend(rows)
                 self._alarm.ring(said(error))

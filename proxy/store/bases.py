@@ -11,16 +11,17 @@ What others may have deleted meanwhile is the concern of `chatreel.store.payload
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from cachetools import LRUCache
-from sqlalchemy import Connection
 
 from chatreel.model import Recording
-from chatreel.store import payloads
-from chatreel.store.payloads import New
+from chatreel.store.later import payloads
 from chatreel.store.series import Base, Series
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _MEMORY = 16_000_000
 """Bytes of contents that are remembered, of conversations and as much again of what they began with."""
@@ -55,7 +56,7 @@ class Bases:
             memory, getsizeof=lambda base: 500 + len(base.content) + len(base.below.content if base.below else b"")
         )
 
-    def put(self, connection: Connection, recording: Recording) -> list[int]:
+    def put(self, connection: "Connection", recording: Recording) -> list[int]:
         """Store what a recording is made of; the ids of document, request, body and completion."""
         route = (recording.upstream, recording.path, recording.tenant)
         place = _place_of(route, recording.request)
@@ -64,10 +65,10 @@ class Bases:
         stored = payloads.add(
             connection,
             [
-                New(asked, self._base_at(place)),
-                New(recording.identity.document, _base_made_of(asked)),
-                New(answered, self._roots.get(alike)),
-                New(recording.completion, _base_made_of(answered)),
+                payloads.New(asked, self._base_at(place)),
+                payloads.New(recording.identity.document, _base_made_of(asked)),
+                payloads.New(answered, self._roots.get(alike)),
+                payloads.New(recording.completion, _base_made_of(answered)),
             ],
         )
         request, document, body, completion = stored
@@ -77,13 +78,13 @@ class Bases:
             self._keep(self._roots, alike, body.base)
         return [one.id for one in (document, request, body, completion)]
 
-    def put_alone(self, connection: Connection, kind: str, route: Route, request: bytes, content: bytes) -> int:
+    def put_alone(self, connection: "Connection", kind: str, route: Route, request: bytes, content: bytes) -> int:
         """Store something of a request that has, or gets, no recording of its own; its id.
 
         `kind`: what it is; the next one of the same kind, in the same conversation, is a difference to it.
         """
         place = _place_of((*route, kind), request)
-        [stored] = payloads.add(connection, [New(content, self._base_at(place))])
+        [stored] = payloads.add(connection, [payloads.New(content, self._base_at(place))])
         if stored.added:
             self._follow(place, stored.base, anew=stored.base.below is None)
         return stored.id

@@ -16,8 +16,8 @@ from sqlalchemy import Connection
 from chatreel.store import log
 from chatreel.store.alike import Hit
 from chatreel.store.bases import Bases
+from chatreel.store.call import OWN, PLAIN, Call
 from chatreel.store.direct import is_direct
-from chatreel.store.log import OWN, PLAIN, Call
 
 
 class Row(Protocol):

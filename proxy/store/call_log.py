@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from chatreel.store import counting, log
 from chatreel.store.alike import Hit
 from chatreel.store.backlog import Backlog
 from chatreel.store.bases import Bases
+from chatreel.store.call import Call
 from chatreel.store.clerk import Clerk
-from chatreel.store.counting import Spent
-from chatreel.store.log import Call
+from chatreel.store.later import counting, log
 from chatreel.store.spool import Spool
 from chatreel.store.threads import Threads
 
@@ -77,9 +76,9 @@ class CallLog:
 
     async def last(self) -> int:
         """Number of the newest row."""
-        return await self._threads.read(counting.last_call)
+        return await self._threads.read(lambda connection: counting.last_call(connection))
 
-    async def spent(self, since: float, after: int, upto: int) -> list[Spent]:
+    async def spent(self, since: float, after: int, upto: int) -> "list[counting.Spent]":
         """See `chatreel.store.counting.spent`."""
         return await self._threads.read(lambda connection: counting.spent(connection, since, after, upto))
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from chatreel.store.alike import Hit, tell_all
 from chatreel.store.backlog import Backlog, Entry
-from chatreel.store.log import Call
+from chatreel.store.call import Call
 from chatreel.store.spool import Written
 
 GATHER = 0.02

@@ -1,11 +1,10 @@
 """Opening a store: the engine, the file's permissions, and transactions that writers share or have to themselves."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -13,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from chatreel.errors import StoreError
 from chatreel.store.direct import execute
+from chatreel.store.place import StoreFile
 from chatreel.store.revisions import ensure_schema, is_store
 
 _PRAGMAS = (
@@ -64,11 +64,6 @@ def store_url(location: str) -> URL:
     return url if driver == "sqlite" else url.set(drivername=driver)
 
 
-def store_name(location: str) -> str:
-    """A store as messages may name it: without its password, and without options, which may hold another."""
-    return _name(store_url(location))
-
-
 def server_id(url: URL, *more: object) -> str:
     """A name for files of this machine that belong to a store on a server: of where it is, and of what `more` says."""
     server = (url.host or url.query.get("host", ""), url.port or url.query.get("port", _PORT), url.database, *more)
@@ -88,12 +83,15 @@ def require_store(location: str) -> None:
         finally:
             engine.dispose()
     if not there:
-        raise StoreError(f"there is no store at {_name(url)}. Name it with --store.")
+        raise StoreError(f"there is no store at {name_of(url)}. Name it with --store.")
 
 
-def open_engine(url: URL) -> Engine:
-    """The engine of a store that exists, is of this version, and can be read and written. Raises `StoreError`."""
-    engine = _engine(url)
+def open_engine(url: URL, file: StoreFile | None = None) -> Engine:
+    """The engine of a store that exists, is of this version, and can be read and written. Raises `StoreError`.
+
+    `file`: that of the store. One that is in use already is not made anew if it has gone.
+    """
+    engine = _engine(url, file)
     with ExitStack() as undo:
         undo.callback(engine.dispose)
         with _named_errors(url):
@@ -136,44 +134,18 @@ def wait_for_others(connection: Connection, milliseconds: int) -> None:
 
 
 def check_file(connection: Connection) -> None:
-    """Raises `StoreError` if the file was deleted or replaced since it was opened: what is written would be lost."""
+    """As `StoreFile.check` does, for the file of this connection, if it has one."""
     if file := connection.get_execution_options().get(_FILE):
         file.check()
 
 
-def file_check(engine: Engine) -> Callable[[], None]:
-    """The same for whoever reads the file of an engine by other means."""
-    file: _File | None = engine.get_execution_options().get(_FILE)
-    return file.check if file else lambda: None
-
-
-class _File:
-    """The file that an engine has opened, told from others that come to lie at its path."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._name = os.fspath(path)
-        self._identity: tuple[int, int] | None = None
-
-    def opened(self) -> None:
-        self._identity = self._found()
-
-    def check(self) -> None:
-        found = self._found()
-        if self._identity is not None and found != self._identity:
-            happened = "was deleted" if found is None else "was replaced by another file"
-            raise StoreError(f"{self._path} {happened} while it was in use: put it back, or restart chatreel")
-
-    def _found(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._name)  # noqa: PTH116 - a path takes three times as long, and this is once a transaction
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
-
-
 _FILE = "chatreel_file"
-"""The execution option of an engine that holds its `_File`."""
+"""The execution option of an engine that holds its `StoreFile`."""
+
+
+def is_operational(error: BaseException) -> TypeGuard[OperationalError]:
+    """Whether the database could not do it at that time: what it was told to do is not at fault."""
+    return isinstance(error, OperationalError)
 
 
 _WAITS = "chatreel_waits"
@@ -197,7 +169,8 @@ def _parsed(location: str) -> URL:
         ) from error
 
 
-def _name(url: URL) -> str:
+def name_of(url: URL) -> str:
+    """See `chatreel.store.place.store_name`."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
@@ -209,13 +182,15 @@ def _named_errors(url: URL) -> Iterator[None]:
         yield
     except (OSError, DBAPIError) as error:
         reason = str(reason_of(error)).strip()
-        raise StoreError(f"the store {_name(url)} cannot be used: {reason}. Name another one with --store.") from error
+        raise StoreError(
+            f"the store {name_of(url)} cannot be used: {reason}. Name another one with --store."
+        ) from error
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, file: StoreFile | None = None) -> Engine:
     """An engine that has not connected to anything yet. Errors do not repeat prompts: `hide_parameters`."""
     if url.get_backend_name() == "sqlite":
-        options = {_FILE: _File(Path(str(url.database)))}
+        options = {_FILE: file or StoreFile(Path(str(url.database)))}
         engine = create_engine(url, hide_parameters=True, execution_options=options)
         event.listen(engine, "do_connect", lambda *_: options[_FILE].check())  # or it would make another one
         event.listen(engine, "connect", _prepare)
@@ -229,14 +204,14 @@ def _engine(url: URL) -> Engine:
 
 
 def _make_ready(engine: Engine, url: URL) -> None:
-    on_file = engine.dialect.name == "sqlite"
-    if on_file:
-        _create_private(Path(str(url.database)))
+    file: StoreFile | None = engine.get_execution_options().get(_FILE)
+    if file and not file.is_in_use:
+        file.make()
     take_turns: Callable[[Connection], None] = lambda connection: lock(connection, alone=True)  # noqa: E731
-    ensure_schema(engine, _name(url), take_turns)
-    if on_file:
+    ensure_schema(engine, name_of(url), take_turns)
+    if file:
         _stop_readers_waiting(engine)
-        engine.get_execution_options()[_FILE].opened()
+        file.use()
 
 
 def _stop_readers_waiting(engine: Engine) -> None:
@@ -245,13 +220,6 @@ def _stop_readers_waiting(engine: Engine) -> None:
         if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
             with suppress(OperationalError):  # SQLite does not wait here; whoever holds the lock does the same
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-
-
-def _create_private(path: Path) -> None:
-    """Prompts are private: the file is its owner's alone from its first byte on, and so is a folder made for it."""
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700, parents=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _prepare(connection: object, _entry: ConnectionPoolEntry) -> None:

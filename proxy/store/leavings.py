@@ -14,7 +14,6 @@ import orjson
 
 from chatreel.errors import StoreError
 from chatreel.rates import PriceOverride, parse_override
-from chatreel.store.database import store_url
 from chatreel.store.lines import Left, read_line
 from chatreel.store.spool import VERSION, spool_files
 
@@ -35,7 +34,7 @@ class Leavings:
 
 def left_behind(location: str) -> list[Path]:
     """Files with rows on their way into a store, those of living proxies included. Cheap if there are none."""
-    folder, prefix = spool_files(store_url(location))
+    folder, prefix = spool_files(location)
     try:
         return sorted(path for path in folder.iterdir() if path.name.startswith(prefix))
     except OSError:

@@ -9,7 +9,7 @@ import orjson
 
 from chatreel.facts import NO_FACTS, Facts
 from chatreel.model import Mode, Outcome
-from chatreel.store.log import NOT_CHARGED, OWN, Call, Charge
+from chatreel.store.call import NOT_CHARGED, OWN, Call, Charge
 
 NAMES: Final = (*OWN, *(field.name for field in fields(Call) if field.name not in (*OWN, "facts", "charge")))
 """Of the members of a call, in the order in which a line has them."""

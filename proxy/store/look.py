@@ -7,8 +7,9 @@ from sqlalchemy import Connection, create_engine, func, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from chatreel.errors import StoreError
-from chatreel.store.database import reason_of, store_name, store_url
-from chatreel.store.schema import OLDER, REVISION, calls, recordings, version
+from chatreel.store.database import reason_of, store_url
+from chatreel.store.place import OLDER, REVISION, store_name
+from chatreel.store.schema import calls, recordings, version
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Look:
     file: Path | None
     """`None` for a database on a server."""
     exists: bool
+    is_empty: bool = False
+    """A file with nothing in it: somebody was about to make a store, or has made none because nobody needed it."""
     revision: str = ""
     """Empty if it is no store of ours."""
     newest: float | None = None
@@ -41,6 +44,8 @@ def look(location: str) -> Look:
     file = Path(str(url.database)).absolute() if url.get_backend_name() == "sqlite" else None
     if file and not file.exists():
         return Look(name, file, exists=False)
+    if file and file.stat().st_size == 0:
+        return Look(name, file, exists=True, is_empty=True)
     if file:
         url = url.set(database=file.as_uri(), query={"mode": "ro", "uri": "true"} | _as_it_lies(file))
     engine = create_engine(url, hide_parameters=True)

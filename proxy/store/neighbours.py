@@ -1,13 +1,13 @@
 """Recordings that are like a document, found by their marks (`chatreel.sketch`) instead of by reading them all."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Select, any_, bindparam, func, select
 
 from chatreel import sketch
+from chatreel.model import Neighbour
 from chatreel.store import payloads
 from chatreel.store.direct import Direct, is_direct
 from chatreel.store.schema import marks, recordings
@@ -63,17 +63,6 @@ _SHOWN = select(
 
 _REMEMBERED = 30_000
 """Marks whose frequency is remembered; then from the start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """What a recording is compared by."""
-
-    id: int
-    key: str
-    model: str
-    recorded_at: float
-    document: bytes
 
 
 class Frequencies:

@@ -6,9 +6,7 @@ given, and the ordinary way gives it. SQLAlchemy would take ten times as long.
 """
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import zstandard
@@ -18,6 +16,7 @@ from chatreel.generations import Generations
 from chatreel.model import Replayable, Take, WireForm
 from chatreel.store import arrivals
 from chatreel.store.coding import OF_TWO, decode
+from chatreel.store.place import REVISION, StoreFile
 from chatreel.store.usual import headers_of
 
 LARGEST = 1_000_000
@@ -29,6 +28,7 @@ SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recordings'),
 """
 """Ids only ever grow, and whoever removes recordings or makes their keys anew leaves a new token."""
 
+_KEYED_OTHERWISE = "SELECT 1 FROM meta WHERE name = 'keyed_by' AND value <> ? LIMIT 1"
 _TAKE = "r.id, r.form, r.status"
 _ANSWER = f"""
 SELECT {_TAKE}, r.key, r.recorded_at, r.headers, r.pieces, r.asked_usage, r.body = r.completion,
@@ -81,19 +81,42 @@ _NONE = _Content(b"", b"")
 class Quick:
     """One connection, read only. Used by one thread."""
 
-    def __init__(self, path: Path, check: Callable[[], None]) -> None:
-        """`check` raises `StoreError` if the file is not where it was any more."""
-        self._path = path
-        self._check = check
+    def __init__(self, file: StoreFile) -> None:
+        self._file = file
         self._connection: sqlite3.Connection | None = None
         self._last: tuple[Any, ...] = ()
         """The row of the key that was asked for last, if it has one take: that is wanted next."""
         self._bases: Generations[int, _Content] = Generations(_BASES, lambda one: one.size)
 
+    def is_ready(self) -> bool:
+        """Whether the file can be written, and is a store of this version whose readers wait for nobody, or a new one.
+
+        If so, it is in use from now on. What else it may be, or why it cannot be used, is not said. A new one is empty
+        until somebody has opened it by other means; until then nothing is found in it.
+        """
+        try:
+            self._file.make()
+            self._file.use()
+            ready = self._file.is_empty or self._state() == ("wal", REVISION)
+        except (OSError, sqlite3.Error):
+            ready = False
+        if not ready:
+            self.close()
+            self._file.let_go()
+        return ready
+
+    def keyed_otherwise(self, keyed_by: str) -> bool | None:
+        """Whether some recordings may have keys that were made in another way; `None`: not known."""
+        try:
+            return not self._file.is_empty and bool(self._open().execute(_KEYED_OTHERWISE, (keyed_by,)).fetchall())
+        except (OSError, sqlite3.Error):
+            self.close()
+            return None
+
     def version(self) -> tuple[object, ...] | None:
         """As long as it is the same, no recording has come or gone in between; `None`: not known."""
         try:
-            self._check()
+            self._file.check()
             return tuple(self._open().execute(_VERSION).fetchone())
         except (sqlite3.Error, StoreError):
             self.close()
@@ -131,10 +154,14 @@ class Quick:
                 self._connection.close()
             self._connection = None
 
+    def _state(self) -> tuple[object, ...]:
+        mode = self._open().execute("PRAGMA journal_mode").fetchone()
+        return (*mode, *(self._open().execute("SELECT version_num FROM alembic_version").fetchone() or ()))
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             # Never a new file in the place of one that has gone. One thread reads, another may close.
-            where = f"{self._path.absolute().as_uri()}?mode=rw"
+            where = f"{self._file.path.absolute().as_uri()}?mode=rw"
             self._connection = sqlite3.connect(
                 where, timeout=0, isolation_level=None, check_same_thread=False, uri=True
             )

@@ -15,10 +15,10 @@ from chatreel.model import Recording
 from chatreel.rates import PriceOverride
 from chatreel.store import log, recordings
 from chatreel.store.bases import Bases
+from chatreel.store.call import Call
 from chatreel.store.database import open_engine, reason_of, require_store, store_url, writing
 from chatreel.store.leavings import left_behind, taken
 from chatreel.store.lines import Left
-from chatreel.store.log import Call
 from chatreel.store.schema import calls
 
 _BATCH: Final = 200

@@ -11,15 +11,15 @@ from sqlalchemy.exc import DBAPIError, NoResultFound
 from chatreel.errors import StoreError
 from chatreel.model import Outcome, Replayable
 from chatreel.store import log, recordings
+from chatreel.store.call import PRICED, Call
 from chatreel.store.database import open_engine, reason_of, require_store, store_url, writing
-from chatreel.store.log import Call
 from chatreel.store.schema import REPRICED, calls, meta
 
 _BATCH = 2_000
 _ANSWERED = (Outcome.HIT, Outcome.COALESCED, Outcome.RECORDED)
 
 _UPDATE = (
-    update(calls).where(calls.c.id == bindparam("row")).values({name: bindparam(f"new_{name}") for name in log.PRICED})
+    update(calls).where(calls.c.id == bindparam("row")).values({name: bindparam(f"new_{name}") for name in PRICED})
 )
 _TOLD = select(meta.c.value).where(meta.c.name == REPRICED)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, inspect, select
 
 from chatreel.errors import StoreError
-from chatreel.store.schema import OLDER, REVISION, metadata, version
+from chatreel.store.place import OLDER, REVISION
+from chatreel.store.schema import metadata, version
 
 logger = logging.getLogger(__name__)
 

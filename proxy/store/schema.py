@@ -21,12 +21,6 @@ from sqlalchemy import (
 
 from chatreel.store.text import text
 
-REVISION = "0004"
-"""Of the schema below. Kept in the table where Alembic looks for it."""
-
-OLDER = ("0001", "0002", "0003")
-"""Revisions that a store is upgraded from."""
-
 metadata = MetaData()
 
 _Id = BigInteger().with_variant(Integer, "sqlite")

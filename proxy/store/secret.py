@@ -12,7 +12,8 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from chatreel.errors import StoreError
-from chatreel.store.database import server_id, store_url
+from chatreel.store.later import database
+from chatreel.store.place import path_of
 
 SIZE = 32
 """Bytes."""
@@ -45,10 +46,10 @@ def load_secret(store: str, path: Path | None = None) -> bytes:
 
 def secret_path(store: str) -> Path:
     """Where the secret of a store lies by itself."""
-    url = store_url(store)
-    if url.get_backend_name() == "sqlite":
-        return Path(f"{url.database}.secret")
-    return user_data_path("chatreel") / _FOLDER / server_id(url)
+    path = path_of(store)
+    if path is not None:
+        return Path(f"{path}.secret")
+    return user_data_path("chatreel") / _FOLDER / database.server_id(database.store_url(store))
 
 
 def _create(path: Path) -> None:

@@ -22,13 +22,13 @@ from typing import Final
 
 import orjson
 from platformdirs import user_data_path
-from sqlalchemy import URL
 
 from chatreel.alarm import Alarm
 from chatreel.rates import PriceOverride
-from chatreel.store.database import server_id
+from chatreel.store.call import Call
+from chatreel.store.later import database
 from chatreel.store.lines import NAMES, as_line
-from chatreel.store.log import Call
+from chatreel.store.place import path_of
 
 VERSION: Final = 1
 """Of the lines. The first one of a file says it."""
@@ -51,12 +51,14 @@ type Written = Callable[[int], None]
 logger = logging.getLogger(__name__)
 
 
-def spool_files(url: URL) -> tuple[Path, str]:
-    """The folder in which the spools of a store lie, and how their names begin."""
-    if url.get_backend_name() == "sqlite":
-        path = Path(str(url.database)).resolve()
+def spool_files(location: str) -> tuple[Path, str]:
+    """The folder in which the spools of a store lie, and how their names begin. Raises `StoreError`."""
+    path = path_of(location)
+    if path is not None:
+        path = path.resolve()
         return path.parent, f"{path.name}.spool-"
-    store = server_id(url, url.username, url.query.get("options", ""))  # which may name the schema
+    url = database.store_url(location)
+    store = database.server_id(url, url.username, url.query.get("options", ""))  # which may name the schema
     return user_data_path("chatreel") / _FOLDER, f"{store}-"
 
 
@@ -89,9 +91,12 @@ class _File:
 class Spool:
     """Adds and tidies in one thread, that of the event loop, which waits for nobody; rows are written in others."""
 
-    def __init__(self, url: URL, rates: Sequence[PriceOverride] = ()) -> None:
-        """`rates`: by which rows are priced, whoever does it. No file is made before there is a row."""
-        self._folder, self._prefix = spool_files(url)
+    def __init__(self, location: str, rates: Sequence[PriceOverride] = ()) -> None:
+        """`location`: of the store. `rates`: by which rows are priced, whoever does it.
+
+        No file is made before there is a row.
+        """
+        self._folder, self._prefix = spool_files(location)
         head = {"version": VERSION, "members": NAMES, "rates": [_entry(rate) for rate in rates]}
         self._head = orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE)
         self._file: _File | None = None

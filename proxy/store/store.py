@@ -3,30 +3,30 @@
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import batched
-from pathlib import Path
-
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING
 
 from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
 from chatreel.eviction import evicted
 from chatreel.generations import Generations
-from chatreel.model import Recording, Replayable, Take
+from chatreel.model import Neighbour, Recording, Replayable, Take
 from chatreel.rates import PriceOverride
 from chatreel.selection import Selection
-from chatreel.store import counting, leases, neighbours, recordings, removing, shrinking
 from chatreel.store.bases import Bases
 from chatreel.store.call_log import CallLog
-from chatreel.store.database import file_check, open_engine, store_url
 from chatreel.store.in_use import InUse
-from chatreel.store.neighbours import Neighbour
+from chatreel.store.later import counting, import_all, leases, neighbours, recordings, removing, shrinking
+from chatreel.store.opening import Database
+from chatreel.store.place import StoreFile, path_of
 from chatreel.store.quick import Quick
-from chatreel.store.removing import Removed
 from chatreel.store.spool import Spool
 from chatreel.store.threads import Threads
 from chatreel.store.watch import Watch
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _SHARE = 10
 """Of the memory, a tenth is for the takes of keys, and two for what the next recordings are differences to."""
@@ -61,16 +61,21 @@ class Store:
         name of this process among those of one proxy on this store; empty if it is the only one.
         """
         self._keyed_by = keyed_by
-        url = store_url(location)
-        self._engine = open_engine(url)
-        self._on_server = self._engine.dialect.name != "sqlite"
+        path = path_of(location)
+        self._on_server = path is None
+        file = StoreFile(path) if path else None
+        self._quick = Quick(file) if file else None
+        """Of the event loop; `None` where it would have to wait for a server."""
+        self._database = Database(location, file)
+        if self._quick is None or not self._quick.is_ready():
+            self._database.engine()
         self._worker = worker
         self.shared = self._on_server or bool(worker)
         """Whether others fetch recordings for this store, too, with whom that has to be agreed."""
-        self._threads = Threads(self._engine)
+        self._threads = Threads(self._database)
         share = memory_limit // _SHARE
-        self._memory = recordings.Memory(Bases(share))
-        self.calls = CallLog(self._threads, Spool(url, rates), self._memory.bases)
+        self._bases = Bases(share)
+        self.calls = CallLog(self._threads, Spool(location, rates), self._bases)
         """The log."""
         self._takes: dict[tuple[str, str], tuple[int, tuple[Take, ...]]] = {}
         """With the era that they are of: those of an earlier one are not believed."""
@@ -80,18 +85,26 @@ class Store:
         """Recordings that were added through this object."""
         self._forgotten = 0
         """How often something that is known may have become wrong."""
-        self._watch = Watch(self._engine)
-        self._quick = None if self._on_server else Quick(Path(str(self._engine.url.database)), file_check(self._engine))
-        """Of the event loop; `None` where it would have to wait for a server."""
+        self._watch = Watch(self._database)
         self._quick_version: tuple[object, ...] | None = None
         self._quick_at = -_TRUST
         self._version = ""
         self._watched_at = -_TRUST
         self._watching = False
-        with self._engine.connect() as connection:
-            self._removals = removing.removals(connection)
+        self._removals: str | None = None
+        """The token of the last removal that is known; `None`: not looked yet."""
         self._in_use = InUse()
         self._hot = _hot(memory_limit - 3 * share)
+
+    @cached_property
+    def _memory(self) -> "recordings.Memory":
+        """Of the thread that writes."""
+        return recordings.Memory(self._bases)
+
+    async def warm_up(self) -> None:
+        """Have ready what takes its time to import. Until then whoever needs it waits for it; hits do not."""
+        await self._threads.in_a_reader(import_all)
+        await self._threads.read(lambda connection: connection.exec_driver_sql("SELECT 1"))
 
     async def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
         """All takes of a key, in the order of recording, as they were less than a second ago or are now.
@@ -185,6 +198,9 @@ class Store:
 
     async def keyed_otherwise(self) -> bool:
         """Whether some recordings may have keys that were made in another way: they are not found."""
+        found = self._quick.keyed_otherwise(self._keyed_by) if self._quick else None
+        if found is not None:
+            return found
         return await self._threads.read(lambda connection: recordings.keyed_otherwise(connection, self._keyed_by))
 
     async def count(self, cassette: str) -> int:
@@ -192,25 +208,25 @@ class Store:
 
     async def notice_removals(self) -> None:
         """Forget what is in memory if anybody has removed recordings since the last time."""
-        token = await self._threads.read(removing.removals)
+        token = await self._threads.read(lambda connection: removing.removals(connection))
         if token != self._removals:
             self._forget_takes()
             gone, self._hot = self._hot, _hot(self._hot.limit)
             self._threads.aside(gone.clear)  # which takes a while
         self._removals = token
 
-    async def evict(self, limit: int) -> tuple[Removed, bool]:
+    async def evict(self, limit: int) -> "tuple[removing.Removed, bool]":
         """Remove recordings of no cassette, the least recently used, if more than `limit` bytes are in use.
 
         None goes that was asked for or made just now. Looks at some thousands; whether there may be more to do.
         """
-        used = await self._threads.read(counting.used)
+        used = await self._threads.read(lambda connection: counting.used(connection))
         if used <= limit:
-            return Removed(), False
+            return removing.Removed(), False
         working = Selection(cassette="")
         found = await self._threads.read(lambda connection: removing.candidates(connection, working, by_use=True))
         doomed = evicted(found, used=used, limit=limit, spared=self._in_use.all())
-        removed = Removed()
+        removed = removing.Removed()
         for ids in batched(doomed, _EVICTED_AT_ONCE):
             removed += await self._threads.change(partial(removing.remove, ids=ids))
             self._forget(ids)
@@ -219,13 +235,13 @@ class Store:
     async def give_back(self, limit: int) -> bool:
         """Give some free space back if the database is larger than `limit` bytes; whether there may be more to do."""
 
-        def step(connection: Connection) -> bool:
+        def step(connection: "Connection") -> bool:
             too_large = shrinking.can_shrink(connection) and counting.size(connection) > limit
             return too_large and shrinking.step(connection) > 0
 
         more = await self._threads.change(step)
         if not more and not self._on_server:
-            await self._threads.read(shrinking.checkpoint)
+            await self._threads.read(lambda connection: shrinking.checkpoint(connection))
         return more
 
     def close(self) -> None:
@@ -236,7 +252,7 @@ class Store:
         self._watch.close()
         if self._quick:
             self._quick.close()
-        self._engine.dispose()
+        self._database.close()
 
     async def _notice_others(self) -> None:
         """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""

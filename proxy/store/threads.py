@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from sqlalchemy import Engine
-
 from chatreel.errors import StoreError
 from chatreel.store.breaker import Breaker
-from chatreel.store.database import writing
+from chatreel.store.later import database
+from chatreel.store.opening import Database
 from chatreel.store.writer import Work, Writer, said
 
 _READERS = 2
@@ -21,9 +20,9 @@ _PATIENCE = 1.0
 class Threads:
     """Raises `StoreError` from everything that is waited for."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.writer = Writer(engine)
+    def __init__(self, opened: Database) -> None:
+        self._database = opened
+        self.writer = Writer(opened)
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
 
@@ -31,7 +30,7 @@ class Threads:
         """What a query comes to, on a connection of its own."""
 
         def run() -> T:
-            with self._engine.connect() as connection:
+            with self._database.engine().connect() as connection:
                 return query(connection)
 
         return await self.in_a_reader(run)
@@ -52,7 +51,7 @@ class Threads:
         """Delete something: that needs a transaction that nobody writes beside."""
 
         def run() -> T:
-            with writing(self._engine, alone=True, patience=_PATIENCE) as connection:
+            with database.writing(self._database.engine(), alone=True, patience=_PATIENCE) as connection:
                 return work(connection)
 
         return await _wait(self._readers.submit(run))

@@ -1,8 +1,12 @@
 """Noticing that others write to the store, without reading what they write."""
 
-from sqlalchemy import Connection, Engine
+from typing import TYPE_CHECKING
 
-from chatreel.store.database import check_file
+from chatreel.store.later import database
+from chatreel.store.opening import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _VERSION = {
     "sqlite": "PRAGMA data_version",  # changes when another connection commits
@@ -13,8 +17,8 @@ _VERSION = {
 class Watch:
     """Used by one thread at a time."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, opened: Database) -> None:
+        self._database = opened
         self._connection: Connection | None = None
 
     def version(self) -> str:
@@ -22,11 +26,12 @@ class Watch:
 
         Raises `StoreError` if the file of the store is not where it was any more.
         """
+        engine = self._database.engine()
         if self._connection is None:  # a version of SQLite can only be compared with others of the same connection
-            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
-            check_file(self._connection)
-            return str(self._connection.exec_driver_sql(_VERSION[self._engine.dialect.name]).scalar_one())
+            database.check_file(self._connection)
+            return str(self._connection.exec_driver_sql(_VERSION[engine.dialect.name]).scalar_one())
         except Exception:
             self.close()
             raise

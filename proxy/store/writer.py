@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any
-
-from sqlalchemy import Connection, Engine
+from typing import TYPE_CHECKING, Any
 
 from chatreel.errors import StoreError
 from chatreel.store.breaker import Breaker
-from chatreel.store.database import reason_of, writing
+from chatreel.store.later import database
+from chatreel.store.opening import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 type Work[T] = Callable[[Connection], T]
 type _Job = tuple[Work[Any], Future[Any]]
@@ -33,8 +35,8 @@ class Unreachable(StoreError):  # noqa: N818 - says what the store is
 class Writer:
     """Group commit: a future is done only when its work is on disk, in the order the work came in."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, opened: Database) -> None:
+        self._database = opened
         self._closed = False
         self._breaker = Breaker()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -98,7 +100,7 @@ class Writer:
         patience = _PATIENCE_OF_A_TRIAL if self._breaker.is_open else _PATIENCE
         started, began = time.monotonic(), False
         try:
-            with writing(self._engine, patience=patience) as connection:
+            with database.writing(self._database.engine(), patience=patience) as connection:
                 began = True
                 self._breaker.succeeded()
                 return [work(connection) for work in several]
@@ -112,4 +114,6 @@ class Writer:
 
 def said(error: Exception) -> str:
     """What to tell of an error of the store or of its database."""
-    return str(error) if isinstance(error, StoreError) else f"the store failed: {str(reason_of(error)).strip()}"
+    return (
+        str(error) if isinstance(error, StoreError) else f"the store failed: {str(database.reason_of(error)).strip()}"
+    )

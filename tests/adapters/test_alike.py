@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
@@ -11,8 +11,8 @@ from chatreel.facts import Facts
 from chatreel.store import Call
 from chatreel.store.alike import Hit, Like
 from chatreel.store.bulk import Row, insert_all
+from chatreel.store.call import PLAIN, Charge
 from chatreel.store.lines import as_line
-from chatreel.store.log import PLAIN, Charge
 from chatreel.store.schema import metadata
 from support.database import rows
 from support.stores import call, opened
@@ -70,6 +70,7 @@ WHEN = st.integers(0, 2**52).map(lambda microseconds: microseconds / 1e6)
 """Times as there are, to the microsecond."""
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), WHEN, WHEN, st.none() | st.integers(1, 2**40)), max_size=60), st.data())
 def test_many_hits_are_the_rows_that_each_is_by_itself(
     some: list[tuple[int, float, float, int | None]], data: st.DataObject

@@ -12,7 +12,7 @@ from chatreel.decide import Found
 from chatreel.facts import facts_of, facts_of_bytes
 from chatreel.model import Mode, Outcome, Piece, WireForm
 from chatreel.prices import PriceOverride, Prices
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.stores import DOCUMENT, call, document, take
 
 COMPLETION = b'{"model":"m","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":2}}'

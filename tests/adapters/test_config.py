@@ -1,6 +1,9 @@
 """Where a setting comes from, how it may be spelled, and that a wrong one is named."""
 
+import logging
 import os
+import re
+from dataclasses import FrozenInstanceError
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,7 @@ from typing import Any
 import pytest
 
 from chatreel.canonical import KeyOptions, Rule, shipped_rules
-from chatreel.config import Settings, load_settings
+from chatreel.config import READERS, load_settings
 from chatreel.errors import ConfigError
 from chatreel.model import Mode
 from chatreel.rates import PriceOverride
@@ -132,6 +135,12 @@ def test_a_file_names_one_upstream_or_several(folder: Path, text: str, upstream:
         ({"upstream": ("nowhere",)}, "setting 'upstream': upstream 'nowhere' is not a URL"),
         ({"upstream": ("http://h", "v1=http://i")}, "setting 'upstream': .*name 'v1' cannot be used"),
         ({"upstream": ("http://[::1",)}, "setting 'upstream': .*IPv6"),
+        ({"port": True}, "setting 'port': True is not a whole number from 0 to 65535"),
+        ({"scope": "mine"}, "setting 'scope': 'mine' is not one of shared, credential"),
+        ({"fast_path": "perhaps"}, "setting 'fast_path': 'perhaps' is neither true nor false"),
+        ({"store": 1}, "setting 'store': 1 is no text"),
+        ({"ttl": "soon"}, "setting 'ttl': 'soon' is not a duration"),
+        ({"intercept": 1}, "setting 'intercept': 1 is no list"),
         ({"modus": "cache"}, "there is no setting 'modus'; the settings are upstream, mode, host"),
     ],
 )
@@ -141,12 +150,54 @@ def test_a_wrong_setting_is_named(flags: dict[str, Any], complaint: str) -> None
     assert "Value error" not in str(raised.value)
 
 
-def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_all_wrong_settings_are_named_at_once_with_where_each_stands(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    (folder / "pyproject.toml").write_text("[tool.chatreel]\nttl = 'soon'\n")
     (folder / "chatreel.toml").write_text("colour = 'red'\n")
     monkeypatch.setenv("CHATREEL_MODE", "sometimes")
     with pytest.raises(ConfigError) as raised:
-        load_settings(port=-1)
-    assert all(f"'{name}'" in str(raised.value) for name in ("colour", "mode", "port"))
+        load_settings(max_body="-1")
+    said = {re.findall(r"'(\w+)'", fault)[0]: fault for fault in str(raised.value).split("); ")}
+    assert {name: fault.rpartition(" (")[2].removesuffix(")") for name, fault in said.items()} == {
+        "ttl": "pyproject.toml",
+        "colour": "chatreel.toml",
+        "mode": "CHATREEL_MODE",
+        "max_body": "--max-body",
+    }
+
+
+def test_all_that_does_not_go_together_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_settings(port=1, proxy_port=1, host="0.0.0.0", workers=2, mode="once")
+    assert str(raised.value).startswith("port and proxy_port are both 1; ")
+    assert all(text in str(raised.value) for text in ("needs a token", "with 2 workers this is not possible"))
+
+
+def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    token, password = "a-token-of-one-s-own", "hunter2hunter2"
+    monkeypatch.setenv("CHATREEL_TOKEN", token)
+    settings = load_settings(store=f"postgresql://me:{password}@h/d")
+    logging.getLogger().warning("%s %r", settings, settings)
+    assert settings.secret_token == token
+    assert token not in caplog.text
+    assert password not in caplog.text
+
+
+def test_a_wrong_token_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATREEL_TOKEN", "short:secret")
+    with pytest.raises(
+        ConfigError, match=r"setting 'token': a token is at least 16 characters.*\(CHATREEL_TOKEN\)"
+    ) as raised:
+        load_settings()
+    assert "short:secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["[tool]\nchatreel = 1", "tool = 1"])
+def test_what_is_no_table_of_settings_is_refused(folder: Path, text: str) -> None:
+    (folder / "pyproject.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"^pyproject\.toml: \w+ is no table; settings stand in \[tool\.chatreel\]"):
+        load_settings()
 
 
 @pytest.mark.parametrize("name", ["CHATREEL_PORT", "CHATREEL_MODE", "CHATREEL_MAX_BODY"])
@@ -160,7 +211,7 @@ def test_an_empty_variable_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, n
 @pytest.mark.parametrize("content", [b"port = ", b"\xff\xfe", b"port = 1\nport = 2"], ids=["cut", "no text", "twice"])
 def test_a_file_that_is_no_toml_is_named(folder: Path, file: str, content: bytes) -> None:
     (folder / file).write_bytes(content)
-    with pytest.raises(ConfigError, match=r"chatreel\.toml or pyproject\.toml cannot be read"):
+    with pytest.raises(ConfigError, match=rf"^{re.escape(file)} cannot be read"):
         load_settings()
 
 
@@ -186,20 +237,18 @@ def test_a_mode_that_was_chosen_holds_on_a_build_server_too(monkeypatch: pytest.
 
 def test_settings_do_not_change_once_they_are_loaded() -> None:
     settings = load_settings()
-    with pytest.raises(ValueError, match="frozen"):
-        settings.port = 1
+    with pytest.raises(FrozenInstanceError):
+        settings.port = 1  # type: ignore[misc]
 
 
 def test_every_setting_has_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """An impossible value is noticed under each name, or the name is not read."""
     texts = {"store", "secret_file", "ready_file", "token_file", "host", "cassette", "cassettes"}
-    for name in Settings.model_fields:
+    for name in READERS:
         monkeypatch.setenv(f"CHATREEL_{name.upper()}", "?")
     with pytest.raises(ConfigError) as raised:
         load_settings()
-    assert {name for name in Settings.model_fields if f"'{name}'" in str(raised.value)} == (
-        set(Settings.model_fields) - texts
-    )
+    assert {name for name in READERS if f"'{name}'" in str(raised.value)} == READERS.keys() - texts
 
 
 UUIDS = shipped_rules("uuid")

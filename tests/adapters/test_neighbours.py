@@ -9,8 +9,8 @@ import pytest
 
 from chatreel.canonical import KeyOptions, identify
 from chatreel.explain import CANDIDATES, nearest
-from chatreel.model import Identity, Recording
-from chatreel.store import Neighbour, Store
+from chatreel.model import Identity, Neighbour, Recording
+from chatreel.store import Store
 from support.database import rows
 from support.stores import add, take, use
 

@@ -10,7 +10,7 @@ from chatreel.budget import Allowance, parse_budget
 from chatreel.model import Outcome
 from chatreel.spending import Spending
 from chatreel.store import Store
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.log import DAY, NOON, answered
 from support.stores import call, opened, use
 

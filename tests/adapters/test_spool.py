@@ -14,13 +14,12 @@ from chatreel.facts import Facts
 from chatreel.model import Outcome
 from chatreel.rates import PriceOverride, parse_override
 from chatreel.store import Call, spool
-from chatreel.store.database import store_url
+from chatreel.store.call import Charge
 from chatreel.store.leavings import left_behind, taken
 from chatreel.store.lines import Left
-from chatreel.store.log import Charge
 from chatreel.store.spool import Spool
 from support.database import rows
-from support.stores import add, call, opened, take
+from support.stores import add, call, make, opened, take
 
 RATE = parse_override({"model": "m", "input": "0.10", "output": "1e1", "cached_input": "0.05", "upstream": "https://h"})
 COMPLETION = b'{"model":"m","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":2}}'
@@ -28,10 +27,9 @@ COMPLETION = b'{"model":"m","choices":[{"finish_reason":"stop"}],"usage":{"promp
 
 def leave(store: str, *some: Call, rates: tuple[PriceOverride, ...] = ()) -> Path:
     """What a proxy leaves behind that is killed before any of these rows is in the store; the store exists then."""
-    with opened(store):
-        pass
+    make(store)
     before = set(left_behind(store))
-    begun = Spool(store_url(store), rates)
+    begun = Spool(store, rates)
     for one in some:
         begun.add(one)
     begun.close()
@@ -146,6 +144,7 @@ def test_a_row_that_no_store_takes_does_not_keep_the_others_out(store: str, capl
 
 
 def test_the_file_of_a_living_proxy_and_an_unborn_one_are_left_alone(store: str) -> None:
+    make(store)
     with opened(store) as living:
         gate = threading.Event()
         living._threads.writer.submit(lambda _: gate.wait(30))
@@ -200,7 +199,7 @@ def test_there_is_no_file_before_there_is_a_row_and_none_at_the_end(store: str) 
 
 
 def test_tidying_forgets_what_is_written_and_nothing_else(store: str) -> None:
-    begun = Spool(store_url(store))
+    begun = Spool(store)
     [first, second] = [begun.add(call("a")), begun.add(call("b"))]
     [path] = left_behind(store)
     first(1)
@@ -221,7 +220,7 @@ def test_full_files_go_when_their_rows_are_written_and_are_not_made_without_end(
 ) -> None:
     monkeypatch.setattr(spool, "_FULL", 1_500)
     monkeypatch.setattr(spool, "_MOST", 3)
-    begun = Spool(store_url(store))
+    begun = Spool(store)
     written = [begun.add(call(f"{number}")) for number in range(40)]
     assert "wait for it already" in caplog.text
     most = len(left_behind(store))
@@ -247,7 +246,7 @@ def test_a_disk_that_is_full_costs_a_warning_and_no_line_of_another(
 ) -> None:
     with opened(file_store):
         pass
-    begun = Spool(store_url(file_store))
+    begun = Spool(file_store)
     begun.add(call("a"))
     genuine = os.write
 
@@ -268,7 +267,7 @@ def test_a_disk_that_is_full_costs_a_warning_and_no_line_of_another(
 
 
 def test_what_is_no_text_costs_a_warning(file_store: str, caplog: pytest.LogCaptureFixture) -> None:
-    begun = Spool(store_url(file_store))
+    begun = Spool(file_store)
     more: Any = {"model": "\udc80"}
     begun.add(call("a", **more))(1)
     begun.close()

@@ -1,6 +1,8 @@
 """What may be opened as a store, and what is refused and left as it was."""
 
+import asyncio
 import sqlite3
+import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -13,7 +15,7 @@ from chatreel.errors import StoreError
 from chatreel.store import Store
 from chatreel.store.database import store_url
 from chatreel.store.look import look
-from chatreel.store.schema import REVISION
+from chatreel.store.place import REVISION
 from support.database import rows
 from support.stores import add, take
 
@@ -68,6 +70,51 @@ def test_a_location_that_cannot_be_a_store_is_refused_before_anything_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_store_that_is_there_is_opened_by_whoever_first_needs_more_than_a_hit_does(file_store: str) -> None:
+    add(file_store, take("k"))
+    with closing(Store(file_store, memory_limit=0)) as store:
+        [found] = store.takes_at_once("", "k")
+        assert store.replayable_at_once(found.id)
+        assert store._database._engine is None
+        assert asyncio.run(store.count("")) == 1
+        assert store._database._engine is not None
+
+
+def test_a_store_without_a_write_ahead_log_gets_one_when_it_is_opened(file_store: str) -> None:
+    add(file_store, take("k"))
+    rows(file_store, "PRAGMA journal_mode=DELETE")
+    Store(file_store, memory_limit=0).close()
+    assert rows(file_store, "PRAGMA journal_mode") == [("wal",)]
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "there"])
+@pytest.mark.parametrize(("other", "said"), [(b"", "replaced by another file"), (None, "was deleted")])
+def test_a_store_that_goes_before_it_is_needed_is_neither_made_anew_nor_taken_for_another(
+    file_store: str, is_new: bool, other: bytes | None, said: str
+) -> None:
+    if not is_new:
+        add(file_store, take("k"))
+    path = Path(file_store)
+    with closing(Store(file_store, memory_limit=0)) as store:
+        path.rename(path.with_name("elsewhere"))
+        if other is not None:
+            path.write_bytes(other)
+        with pytest.raises(StoreError, match=said):
+            asyncio.run(store.add(take("l")))
+    assert (path.read_bytes() if path.exists() else None) == other
+
+
+def test_a_new_store_that_nobody_has_needed_is_an_empty_file_and_a_new_store_to_whoever_comes(file_store: str) -> None:
+    Store(file_store, memory_limit=0).close()
+    assert Path(file_store).stat().st_size == 0
+    assert stat.S_IMODE(Path(file_store).stat().st_mode) == 0o600
+    assert (look(file_store).is_empty, look(file_store).revision) == (True, "")
+    with closing(Store(file_store, memory_limit=0)) as store:
+        assert not asyncio.run(store.keyed_otherwise())
+        assert asyncio.run(store.count("")) == 0
+    assert look(file_store).is_current
+
+
 @pytest.mark.parametrize(
     ("location", "path"),
     [
@@ -105,12 +152,15 @@ def test_a_look_at_a_store_leaves_no_log_beside_it_and_sees_what_one_holds(tmp_p
 
 
 OPENING = """
+import asyncio
 import sys
 from chatreel.store import Store
 
 print("ready", flush=True)
 sys.stdin.readline()
-Store(sys.argv[1], memory_limit=0).close()
+store = Store(sys.argv[1], memory_limit=0)
+asyncio.run(store.warm_up())
+store.close()
 """
 
 

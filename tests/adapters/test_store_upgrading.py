@@ -23,7 +23,8 @@ from chatreel.store import Store
 from chatreel.store.archive import Archive
 from chatreel.store.database import store_url
 from chatreel.store.migrations.upgrade import upgrade
-from chatreel.store.schema import OLDER, REVISION, metadata
+from chatreel.store.place import OLDER, REVISION
+from chatreel.store.schema import metadata
 from support.calls import ask, question
 from support.database import rows
 from support.program import running_chatreel

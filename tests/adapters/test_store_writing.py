@@ -15,7 +15,7 @@ from chatreel.errors import StoreError
 from chatreel.facts import Facts
 from chatreel.model import Mode, Outcome, Recording
 from chatreel.store import Call, Store
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from chatreel.store.usual import packed_usage
 from support.database import fill_up, rows
 from support.stores import add, call, opened, take, use

@@ -14,7 +14,7 @@ from chatreel.analytics.queries.budgets import Outlook, allowed_by, outlook
 from chatreel.budget import parse_budget
 from chatreel.model import Outcome
 from chatreel.store import Call
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.log import DAY, answered, logged
 
 NOW = datetime(2026, 9, 22, 12, 0)

@@ -1,12 +1,14 @@
 """The log arrives in DuckDB whole, exact, once, and in one step, whatever happens on the way."""
 
+import os
+import pty
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +25,7 @@ from chatreel.analytics.workfile import Busy, beside, turn
 from chatreel.errors import ExportError, StoreError
 from chatreel.facts import Facts
 from chatreel.model import Outcome
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.database import rows
 from support.log import NOON, answered, ask, logged
 from support.program import clean_environment
@@ -62,6 +64,20 @@ def test_what_is_not_known_is_null_and_never_0(store: str, out: Path) -> None:
     export(store, out)
     asked = "SELECT cost_nusd, cost_usd, unpriced, prompt_tokens, tokens_per_second, cassette FROM calls ORDER BY id"
     assert ask(out, asked) == [(None, None, "nobody knows", 100, None, None), (None, None, None, None, None, None)]
+
+
+def test_who_answered_follows_from_what_became_of_the_call(store: str, out: Path) -> None:
+    logged(store, [call(outcome.value, outcome=outcome) for outcome in Outcome])
+    export(store, out)
+    found = ask(out, "SELECT outcome, answered_by, served, looked_up FROM calls")
+    assert {outcome: rest for outcome, *rest in found} == {
+        "hit": ["recording", True, True],
+        "coalesced": ["call", True, True],
+        "recorded": ["upstream", False, True],
+        "passed": ["upstream", False, False],
+        "refused": [None, False, True],
+        "failed": [None, False, False],
+    }
 
 
 EDGES: list[Any] = [0, 1, -1, 2**31 - 1, 2**53 + 1, 2**63 - 1, -(2**63)]
@@ -274,16 +290,18 @@ def test_a_store_of_a_newer_version_is_left_alone(store: str, out: Path) -> None
     assert not out.exists()
 
 
-def exporting_process(store: str, out: Path, *args: str, limit: int | None = None) -> subprocess.Popen[str]:
+def exporting_process(
+    store: str, out: Path, *args: str, limit: int | None = None, stderr: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
     def restrict() -> None:
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     return subprocess.Popen(
         [sys.executable, "-m", "chatreel", "export", "--store", store, "--to", str(out), *args],
-        env=clean_environment(),
+        env=clean_environment() | {"TERM": "xterm", "COLUMNS": "80"},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         preexec_fn=restrict,
     )
@@ -359,6 +377,25 @@ def test_the_command_says_what_it_did_and_where(store: str, out: Path) -> None:
     told, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert told == f"2 new calls, 2 in {out}\n1 files of Parquet written in {out.parent / 'parts'}\n"
+    assert not said, "how far it is, a terminal is told"
+
+
+def test_on_a_terminal_an_export_shows_how_far_it_is(store: str, out: Path) -> None:
+    logged(store, [answered("a"), answered("b")])
+    ours, terminal = pty.openpty()
+    process = exporting_process(store, out, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # how a terminal says on Linux that nobody writes to it any more
+        while some := os.read(ours, 65_536):
+            shown += some
+    os.close(ours)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert told == f"2 new calls, 2 in {out}\n"
+    assert b"exporting" in shown
+    assert b"100%" in shown
+    assert shown.rstrip().endswith(b"\x1b[2K"), "the bar is gone when the work is done"
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from chatreel.analytics.columns import COLUMNS
+from chatreel.analytics.columns import COLUMNS, STORED
 from chatreel.analytics.export import export
 from chatreel.analytics.logfile import LogFile, generation
 from chatreel.errors import ExportError
@@ -105,4 +105,4 @@ def test_every_query_of_the_page_runs(out: Path) -> None:
 
 def test_the_columns_are_described_in_the_file_itself(out: Path) -> None:
     comments = dict(ask(out, "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'call_log'"))
-    assert comments == {column.name: column.meaning for column in COLUMNS if column.source}
+    assert comments == {column.name: column.meaning for column in STORED}

@@ -19,7 +19,7 @@ from chatreel.analytics.queries import calls as single
 from chatreel.facts import Facts
 from chatreel.model import Mode, Outcome
 from chatreel.store import Call
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.log import DAY, NOON, logged
 from support.stores import call
 
@@ -453,7 +453,7 @@ def test_what_is_asked_most_often_comes_first_and_what_was_paid_again_is_shown(l
         paid = [cost for cost in costs if cost]
         assert repeated.served == sum(1 for one in some if one.outcome in SERVED)
         assert repeated.spending == money.Spending(spent(some), saved(some))
-        assert repeated.paid_again_usd == (pytest.approx(sum(paid[1:]) / NANO) if paid else None)
+        assert repeated.paid_again_usd == (pytest.approx(sum(paid[1:]) / NANO) if costs else None)
         assert repeated.last_call == some[-1].call_id
 
 

@@ -6,6 +6,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, Page
 
 from chatreel.demo.calls import CALLS
 from chatreel.demo.model_server import ModelServer
+from chatreel.testing.control import Control
 from support.browser import DESK, PHONE, browser, faults, install_axe, settle, visitor
 from support.dashboard import DASHBOARD, PAGES
 from support.program import running_chatreel
@@ -24,6 +26,8 @@ pytestmark = pytest.mark.long
 
 QUESTION = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "What makes a cache hard to get wrong?"}]}
 
+
+SESSIONS = ("test_asks", "test_asks_again")
 
 PRICES = "[[price]]\nmodel = 'gpt-4*'\ninput = 2.5\noutput = 10\n"
 """Of all models but one."""
@@ -55,7 +59,7 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
-    """A dozen calls, made twice, and one that was refused."""
+    """A dozen calls, made twice, each time in a session of their own, and one that was refused."""
     folder = tmp_path_factory.mktemp("store")
     (folder / "chatreel.toml").write_text(PRICES)
     store = str(folder / "store.db")
@@ -64,9 +68,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         ModelServer(pace=0.05) as model,
         running_chatreel("--upstream", model.url, "--mode", "cache", "--store", store, cwd=folder) as proxy,
     ):
-        for _ in range(2):
-            for call in CALLS:
-                ask(proxy.base_url, **call.arguments)
+        with closing(Control(proxy.base_url.removesuffix("/v1"))) as control:
+            for name in SESSIONS:
+                session = control.open_session({"name": name})
+                for call in CALLS:
+                    ask(session["base_url"], **call.arguments)
         with pytest.raises(APIStatusError, match="No recording matches"):
             ask(proxy.base_url, **QUESTION, extra_headers={"Cache-Control": "only-if-cached"})
         with running_chatreel("--store", store, "--every", "0.2", command=DASHBOARD) as dashboard:
@@ -212,6 +218,21 @@ def test_a_refused_call_shows_what_differs(shown: Shown, axe: Path) -> None:
         settle(page)
         assert faults(page, axe) == []
         picture(page, "explorer_why_light")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_two_sessions_are_chosen_and_seen_side_by_side(shown: Shown, axe: Path, look: str) -> None:
+    dark, size = LOOKS[look]
+    with visitor(shown.browser, dark=dark, size=size) as page:
+        go(page, f"{shown.url}/sessions?range=all")
+        for place, name in zip(("One", "Other"), SESSIONS, strict=True):
+            page.get_by_label(place, exact=True).click()
+            page.get_by_role("option", name=f"{name}, ").click()
+        page.wait_for_url("**one=test_asks**other=test_asks_again**")
+        page.locator('[data-testid="stDataFrame"]').nth(1).wait_for()
+        settle(page)
+        picture(page, f"sessions_compared_{look}")
+        assert faults(page, axe) == []
 
 
 def test_a_new_call_is_seen_without_doing_anything(shown: Shown) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from chatreel.budget import parse_budget
 from chatreel.dashboards.source import Source
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.dashboard import charts, published, said, visit
 from support.log import DAY, answered, logged
 

@@ -14,8 +14,8 @@ import pytest
 from chatreel.dashboards import wording
 from chatreel.dashboards.source import Source
 from chatreel.model import Outcome
-from chatreel.store.log import Charge
-from support.dashboard import COUNT, END, PAGES, charts, figures, published, said, visit
+from chatreel.store.call import Charge
+from support.dashboard import COUNT, END, PAGES, amounts, charts, figures, published, said, visit
 from support.log import NOON, answered, logged
 
 pytestmark = pytest.mark.long
@@ -167,6 +167,20 @@ def test_sessions_have_the_verdict_of_their_calls(many: Source, rows: list[dict[
     assert len(table) == len({row["session"] for row in rows})
     assert sum(1 for verdict in table["verdict"] if [*verdict] == ["failed"]) == len(failed)
     assert table["calls"].sum() == len(rows)
+
+
+def test_amounts_in_tables_have_the_words_of_those_on_cards(many: Source, rows: list[dict[str, Any]]) -> None:
+    [table] = visit(many, "sessions", model="llama-4-70b").dataframe
+    assert {*amounts(table, "spent")} == {wording.NOTHING}, "nobody knows its prices"
+    [table] = visit(many, "sessions").dataframe
+    sessions = sorted({row["session"] for row in rows}, reverse=True)
+    for session, shown in zip(sessions, amounts(table, "spent"), strict=True):
+        mine = [row for row in rows if row["session"] == session]
+        assert shown == f"≥ {wording.usd(usd(mine, 'cost'))}"
+    [table] = visit(many, "explorer", outcome="hit").dataframe
+    assert {*amounts(table, "spent")} == {"$0"}
+    saved = [one for one in amounts(table, "saved") if one != wording.NOTHING]
+    assert saved == [wording.usd(known) for known in table.value["saved"].dropna()]
 
 
 FILTERS: dict[str, tuple[dict[str, Any], Callable[[dict[str, Any]], bool]]] = {

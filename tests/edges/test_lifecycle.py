@@ -44,6 +44,19 @@ def test_the_ready_file_says_where_it_listens(upstream: Upstream, store: str) ->
         socket.create_connection((host, int(port))).close()
 
 
+@pytest.mark.parametrize("flags", [(), ("--proxy-port", "0")], ids=["reverse", "forward"])
+def test_an_authority_is_made_for_clients_of_a_forward_proxy_alone(
+    upstream: Upstream, store: str, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    flags = ("--upstream", upstream.url, "--mode", "cache", "--store", store, *flags)
+    folder = tmp_path / "data" / "chatreel" / "certificates"
+    with running_chatreel(*flags, env={"XDG_DATA_HOME": str(tmp_path / "data")}) as proxy:
+        assert (folder / "mitmproxy-ca-cert.pem").exists() == ("--proxy-port" in flags)
+        for _ in range(2):
+            assert ask(proxy.base_url, question()).status_code == 200
+        assert any(folder.iterdir()) == ("--proxy-port" in flags)
+
+
 def test_a_ready_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ready = tmp_path / "missing" / "ready.json"
     ended = chatreel("serve", "--port", "0", "--ready-file", str(ready), cwd=tmp_path)

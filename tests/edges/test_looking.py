@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatreel.model import Outcome, Piece
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.command import chatreel
 from support.database import rows
 from support.inside import Program, inside

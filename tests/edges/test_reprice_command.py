@@ -7,7 +7,7 @@ import pytest
 
 from chatreel.analytics.export import export
 from chatreel.model import Outcome
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.command import chatreel
 from support.database import rows
 from support.log import NOON, answered, ask, logged

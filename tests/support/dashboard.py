@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.ipc
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Dataframe
 from synthetic_log import DAYS, START
 
 from chatreel.analytics.export import export
@@ -69,6 +70,11 @@ def charts(test: AppTest) -> dict[str, list[dict[str, Any]]]:
         element.proto.alt: [row for part in element.proto.datasets for row in _rows(part.data.data)]
         for element in test.get("vega_lite_chart")
     }
+
+
+def amounts(table: Dataframe, column: str) -> list[str]:
+    """What a column of amounts says, from top to bottom."""
+    return [row[column] for row in _rows(table.proto.arrow_data.styler.display_values)]
 
 
 def _rows(content: bytes) -> list[dict[str, Any]]:

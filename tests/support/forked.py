@@ -22,7 +22,12 @@ from types import ModuleType
 STARTED = "TEST_WITHOUT_FORKS"
 """Variable of the environment: set, every program is started, and none is forked."""
 
-IMPORTED = ["chatreel.cli", "chatreel.server", "chatreel.engine.assembly", "chatreel.store.migrations.versions"]
+IMPORTED = [
+    "chatreel.cli.program",
+    "chatreel.cli.listening",
+    "chatreel.engine.assembly",
+    "chatreel.store.migrations.versions",
+]
 """What nearly every command needs, and what serves calls. The rest each command imports by itself."""
 
 

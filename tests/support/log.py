@@ -9,11 +9,11 @@ import duckdb
 from chatreel.facts import Facts
 from chatreel.model import Outcome
 from chatreel.store import Call
-from chatreel.store.log import Charge
+from chatreel.store.call import Charge
 from support.stores import call, opened
 
 NOON = 1_790_000_000.0
-"""Seconds since the epoch: 2026-09-21 13:33:20 UTC."""
+"""Seconds since the epoch: 2026-09-21 14:13:20 UTC."""
 DAY = 86_400.0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from chatreel.canonical import KeyOptions, identify
 from chatreel.model import Identity, JsonObject, Mode, Outcome, Piece, Recording, WireForm
 from chatreel.store import Call, Store
+from chatreel.store.database import open_engine, store_url
 from chatreel.wire.codec import dumps
 from chatreel.wire.reading import Verdict, read
 
@@ -82,6 +83,11 @@ def opened(location: str, *, memory: int = MEGABYTE) -> Iterator[Store]:
     """A store until the end of the block."""
     with closing(Store(location, memory_limit=memory)) as store:
         yield store
+
+
+def make(location: str) -> None:
+    """Have a store with its tables in it; one that is opened and not needed has none."""
+    open_engine(store_url(location)).dispose()
 
 
 def use[T](location: str, work: Callable[[Store], Awaitable[T]], *, memory: int = MEGABYTE) -> T:

@@ -4,7 +4,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-from chatreel.store.schema import REVISION
+from chatreel.store.place import REVISION
 
 
 def upgrade(connection: Connection, revision: str = REVISION) -> None:
