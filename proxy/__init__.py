@@ -61,7 +61,7 @@ The edges do it, each with one library.
     housekeeping  what a running proxy does for its store on the side
     recorder      the life of a call: the core, the store and the clock together
     control       the API by which test runners open sessions and read verdicts
-    engine        the hooks, the stream layer, the fast path in front of them, the master (mitmproxy)
+    engine        the hooks, the stream layer, the fast path and the way upstream in front of them (mitmproxy)
     server        a proxy from opened store to last row written
     workers       several of them on one port
     run, demo     a proxy around a command; a tour

@@ -71,7 +71,9 @@ def serve(
     tag: Tag = None,
     fast_path: Annotated[
         bool | None,
-        typer.Option("--fast-path/--no-fast-path", help="Answer hits without the engine where they can be."),
+        typer.Option(
+            "--fast-path/--no-fast-path", help="Answer hits, and ask upstreams, without the engine where that can be."
+        ),
     ] = None,
     budget: Budget = None,
     unpriced: Unpriced = None,
