@@ -129,6 +129,8 @@ async def lateness(asked: list[Asked], work: Work) -> list[Beat]:
 
 async def with_store(asked: list[Asked]) -> list[Beat]:
     with tempfile.TemporaryDirectory() as folder, closing(Store(f"{folder}/store.db", memory_limit=MEMORY)) as store:
+        await store.warm_up()
+        gc.freeze()  # as the proxy does once it has started
         numbers = iter(range(len(asked)))
 
         async def work(one: Asked) -> None:
@@ -158,7 +160,6 @@ def line(name: str, beats: list[float]) -> str:
 def main() -> None:
     asked = calls(random.Random(7))  # noqa: S311 - the same calls in every run
     gc.collect()
-    gc.freeze()  # as the proxy does once it has started
     found: dict[str, list[Beat]] = {"no store": [], "the store": []}
     for _ in range(ROUNDS):
         found["no store"] += asyncio.run(with_nothing(asked))

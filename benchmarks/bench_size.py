@@ -235,6 +235,7 @@ async def _record(calls: list[Call], path: Path) -> None:
     target = Upstreams.parse(("https://api.openai.com/v1",)).target("/v1/chat/completions")
     assert target  # noqa: S101 - for mypy
     with closing(Store(str(path), memory_limit=MEMORY)) as store:
+        await store.warm_up()  # one that nobody has needed has no tables
         recorder = Recorder(store)
         session = Session(Mode.RECORD, StoreRecordings(store))
         for call in calls:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from chatreel.store import Store
+from chatreel.store.database import open_engine, store_url
 from chatreel.store.usual import packed_usage
 
 START = 1_760_000_000.0
@@ -136,7 +136,7 @@ def synthetic_rows(count: int, seed: int = 8, start: float = START) -> Iterator[
 
 def make_store(path: Path, count: int, start: float = START) -> None:
     """A new store with so many rows in its log, the first of them then."""
-    Store(str(path), memory_limit=0).close()
+    open_engine(store_url(str(path))).dispose()
     add_rows(path, synthetic_rows(count, start=start))
 
 
