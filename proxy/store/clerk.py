@@ -5,8 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from chatreel.store.alike import Hit, tell_all
@@ -26,8 +25,8 @@ LONGEST = 1.0
 _MANY = 32
 """Rows that are a burst, if they come while others are gathered, or waited for."""
 
-_MOST = 500
-"""Rows, or hits of one turn of the event loop, in one go; they are written in one transaction."""
+_MOST = 4_000
+"""Rows in one go; they are written in one transaction. Of hits, what they have in common is written once for each."""
 
 type Complete = Callable[[Call], Call]
 
@@ -89,21 +88,18 @@ class Clerk:
     def _run(self) -> None:
         going = True
         while going:
-            first = self._waiting.get()
+            batch = [self._waiting.get()]
             self._wait_for_a_lull()
             self._hurry.clear()
-            batch, due = [first], self._waiting.qsize()
-            while batch:
-                with suppress(Empty):
-                    while due and len(batch) < _MOST:
-                        batch.append(self._waiting.get_nowait())
-                        due -= 1
-                going = going and None not in batch
-                self._complete(batch)
-                batch = []
-                if due:
-                    batch.append(self._waiting.get())
-                    due -= 1
+            rows = 0
+            for _ in range(self._waiting.qsize()):  # nobody else takes any
+                if rows >= _MOST:
+                    self._complete(batch)
+                    batch, rows = [], 0
+                batch.append(one := self._waiting.get())
+                rows += len(one.several) if isinstance(one, _Hits) else 1
+            going = None not in batch
+            self._complete(batch)
 
     def _wait_for_a_lull(self) -> None:
         ends = time.monotonic() + LONGEST

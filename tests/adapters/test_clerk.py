@@ -41,7 +41,7 @@ def test_rows_keep_their_order_and_what_comes_behind_them_finds_them_completed(b
         clerk.add(call(str(number)), named, lambda _: None)
     found = clerk.once_settled(lambda: [row for batch in backlog.batches for row in batch]).result(20)
     assert found == [f"completed {number}" for number in range(5_000)]
-    assert len(backlog.batches) < 100
+    assert 1 < len(backlog.batches) < 100
     clerk.close()
 
 
