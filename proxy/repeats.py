@@ -25,6 +25,18 @@ class Choice(NamedTuple):
     """Whether it has been served before, all others too."""
 
 
+def taking_turns(takes: tuple[Take, ...], form: WireForm) -> tuple[tuple[Take, ...], bool]:
+    """The takes, of all of a key, that take turns for whoever asks for a form; and whether any is in that form.
+
+    Others are in their place where none is: they are converted.
+    """
+    if len(takes) == 1:
+        return takes, takes[0].form is form and not takes[0].is_error
+    if any(take.form is form and not take.is_error for take in takes):
+        return tuple([take for take in takes if take.form is form or take.is_error]), True
+    return takes, False
+
+
 class Repeats:
     """Counters of one session, per key and wire form."""
 
@@ -40,10 +52,7 @@ class Repeats:
         Where answers in the form that is asked for were recorded, they take turns among themselves (Q78), and with the
         errors: a client that retried on 429 and had a stream then does so again.
         """
-        own = [take for take in takes if take.form is form and not take.is_error]
-        among = takes
-        if own and len(takes) > 1:
-            among = tuple([take for take in takes if take.form is form or take.is_error])
+        among, own = taking_turns(takes, form)
         last = len(among) - 1
         turn = self._count(key, form, 1)[form if own else None] - 1 if self._in_order else last
         take = among[min(turn, last)]

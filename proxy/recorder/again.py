@@ -12,6 +12,7 @@ from chatreel.decide import FOR_EVER
 from chatreel.exchange import Alike, Asked, Exchange
 from chatreel.http_caching import age_header, request_directives
 from chatreel.model import Mode, Outcome, Take, WireForm
+from chatreel.repeats import taking_turns
 from chatreel.replay import Ready, message_head
 from chatreel.session import Options, Session
 
@@ -28,7 +29,11 @@ class Again:
     tags: tuple[str, ...]
     key: str
     takes: tuple[Take, ...]
-    """All of the key: one, which is no error."""
+    """All of the key."""
+    take: Take
+    """The one that is served, whoever's turn it is."""
+    number: int
+    """Among `takes`, from 1."""
     form: WireForm
     ready: ref[Ready]
     wants_usage: bool
@@ -70,7 +75,8 @@ def again(exchange: Exchange, takes: tuple[Take, ...]) -> Again | None:
     `takes`: those of its key.
     """
     session, understood, ready = exchange.session, exchange.understood, exchange.ready
-    if not (understood and understood.alike and ready and len(takes) == 1 and not takes[0].is_error):
+    among, _ = taking_turns(takes, exchange.form)
+    if not (understood and understood.alike and ready and len(among) == 1 and not among[0].is_error):
         return None
     directives, _ = request_directives(exchange.asked.cache_control)
     ages = session.options.freshness != FOR_EVER or directives.max_age is not None
@@ -84,6 +90,8 @@ def again(exchange: Exchange, takes: tuple[Take, ...]) -> Again | None:
         tags=exchange.asked.tags,
         key=understood.identity.key,
         takes=takes,
+        take=among[0],
+        number=takes.index(among[0]) + 1,
         form=exchange.form,
         ready=ref(ready),
         wants_usage=exchange.wants_usage,

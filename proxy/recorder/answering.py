@@ -63,14 +63,14 @@ class Answering:
         ready, recordings = one.ready(), session.recordings
         if ready is None or not one.is_for(asked, session, now) or recordings.takes_at_once(one.key) != one.takes:
             return None
-        recording = recordings.replayable_at_once(one.takes[0].id)
+        recording = recordings.replayable_at_once(one.take.id)
         if recording is not ready.recording or ready is not self._made_ready(
             recording, one.form, include_usage=one.wants_usage
         ):
             return None
         session.repeats.served(one.key, one.form)
         latency = time.perf_counter() - started
-        self._logbook.write_again(one.alike, session, now, latency, saved=one.duration - latency)
+        self._logbook.write_again(one, session, now, latency)
         return one.head_at(ready, now), ready.reply.body
 
     def coalesced(self, exchange: Exchange, recording: Replayable) -> None:

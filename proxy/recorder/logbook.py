@@ -15,6 +15,7 @@ from chatreel.exchange import Alike, Exchange, new_call_id
 from chatreel.facts import NO_FACTS, Facts, prompt_digest
 from chatreel.journal import Entry
 from chatreel.model import SERVED, Outcome
+from chatreel.recorder.again import Again
 from chatreel.redact import Redactor
 from chatreel.replay import Ready
 from chatreel.session import Session
@@ -68,10 +69,10 @@ class Logbook:
         if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
             _say(call or self._row_of(exchange, outcome, status))
 
-    def write_again(self, alike: Alike, session: Session, now: float, latency: float, *, saved: float) -> None:
-        """A hit that is like one before, and as that was the only take there is. Seconds, `now` since the epoch."""
-        hit = Hit(alike.like, new_call_id(), now, latency, 1)
-        session.tally.count(Outcome.HIT, seconds_saved=saved)
+    def write_again(self, one: Again, session: Session, now: float, latency: float) -> None:
+        """A hit that is like one before. Seconds, `now` since the epoch."""
+        hit = Hit(one.alike.like, new_call_id(), now, latency, one.number)
+        session.tally.count(Outcome.HIT, seconds_saved=one.duration - latency)
         self._store.calls.note(hit)
         if logger.isEnabledFor(logging.INFO) and self._may_say(Outcome.HIT, now):
             _say(hit.call)
