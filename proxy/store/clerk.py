@@ -22,8 +22,8 @@ LULL = 0.1
 LONGEST = 1.0
 """Seconds that rows wait for a lull."""
 
-_MANY = 32
-"""Rows that are a burst, if they come while others are gathered, or waited for."""
+_BURST = 300
+"""Rows a second that are one."""
 
 _MOST = 4_000
 """Rows in one go; they are written in one transaction. Of hits, what they have in common is written once for each."""
@@ -57,16 +57,20 @@ class Clerk:
     def __init__(self, backlog: Backlog) -> None:
         self._backlog = backlog
         self._waiting: SimpleQueue[_Row | _Hits | _Work | None] = SimpleQueue()
+        self._added = 0
+        """Rows, by the thread that adds them."""
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chatreel-store-clerk", daemon=True)
         self._thread.start()
 
     def add(self, call: Call, complete: Complete, written: Written) -> None:
         """Have a row completed, and written; `written` is called then. If `complete` fails, it is written as it is."""
+        self._added += 1
         self._waiting.put(_Row(call, complete, written))
 
     def add_hits(self, several: Sequence[Hit], written: Written) -> None:
         """The same of hits, which are told what their rows are like."""
+        self._added += len(several)
         self._waiting.put(_Hits(several, written))
 
     def once_settled[T](self, work: Callable[[], T]) -> Future[T]:
@@ -103,12 +107,11 @@ class Clerk:
 
     def _wait_for_a_lull(self) -> None:
         ends = time.monotonic() + LONGEST
-        seconds, before = GATHER, 0
+        seconds, before = GATHER, self._added
         while not self._hurry.wait(seconds) and time.monotonic() < ends:
-            waiting = self._waiting.qsize()
-            if waiting - before < _MANY:
+            if self._added - before < _BURST * seconds:
                 return
-            seconds, before = LULL, waiting
+            seconds, before = LULL, self._added
 
     def _complete(self, batch: Sequence[_Row | _Hits | _Work | None]) -> None:
         tell_all(hit for one in batch if isinstance(one, _Hits) for hit in one.several)
