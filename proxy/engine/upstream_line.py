@@ -68,7 +68,10 @@ async def open_line(upstream: Upstream) -> UpstreamLine:
     """Raises `OSError`, also for a certificate that is not to be trusted."""
     context = _trusting(os.environ.get("SSL_CERT_FILE")) if upstream.scheme == "https" else None
     loop = asyncio.get_running_loop()
-    _, line = await loop.create_connection(UpstreamLine, upstream.host, upstream.port, ssl=context)
+    name = upstream.host if context else None  # whatever address it leads to
+    _, line = await loop.create_connection(
+        UpstreamLine, upstream.host, upstream.port, ssl=context, server_hostname=name
+    )
     return line
 
 
