@@ -20,6 +20,7 @@ from chatreel.canonical import credential_headers
 from chatreel.engine.admission import Admission
 from chatreel.engine.gate import Gate
 from chatreel.engine.heads import MAX_HEAD
+from chatreel.engine.known_heads import KnownHeads
 from chatreel.engine.request_head import END, Head, read_head
 from chatreel.engine.route import Origin
 from chatreel.exchange import Asked
@@ -30,10 +31,6 @@ from chatreel.upstreams import Target
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request that is waited for here; the engine reads longer ones."""
-
-_KNOWN_HEADS = 512
-"""A client's heads are alike; each is read once. Longer ones than `_SHORT` bytes are not remembered."""
-_SHORT = 4096
 
 _AT_ONCE = 16
 """Requests that are answered in a row, if a client sends so many together: others have their turn then."""
@@ -66,20 +63,9 @@ class FastPath:
         self._admission = admission
         self._gate = gate
         self._max_body = min(max_body, MAX_BODY)
-        self._opened: dict[bytes, Opened | None] = {}
-        self.departures = Departures(recorder.keep)
-
-    def open(self, head: bytes) -> Opened | None:
+        self.open = KnownHeads(self._read).get
         """Read a head; `None` if the engine shall."""
-        try:
-            return self._opened[head]
-        except KeyError:
-            opened = self._read(head)
-        if len(head) <= _SHORT:
-            if len(self._opened) >= _KNOWN_HEADS:
-                self._opened.clear()
-            self._opened[head] = opened
-        return opened
+        self.departures = Departures(recorder.keep)
 
     def answer(self, opened: Opened, body: bytes, context: Context) -> tuple[bytes, bytes] | None:
         """Head and body of the response to a request that can be answered at once."""

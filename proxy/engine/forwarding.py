@@ -24,6 +24,7 @@ from chatreel.engine.fast_path import FastPath, Opened
 from chatreel.engine.forwarded_call import ForwardedCall, Means
 from chatreel.engine.gate import Gate
 from chatreel.engine.heads import MAX_AHEAD, MAX_HEAD
+from chatreel.engine.known_heads import KnownHeads
 from chatreel.engine.request_head import END
 from chatreel.engine.route import Route
 from chatreel.engine.upstream_line import UpstreamLine, open_line
@@ -33,10 +34,6 @@ from chatreel.model import Mode
 from chatreel.pace import INSTANT
 from chatreel.session import Session
 from chatreel.upstreams import Target, Upstream
-
-_KNOWN_HEADS = 512
-"""A client's heads are alike; what becomes of each is found out once. Longer ones than `_SHORT` are not remembered."""
-_SHORT = 4096
 
 _PATIENCE = 2.0
 """Seconds for what is being stored when the proxy stops."""
@@ -51,7 +48,7 @@ class Forwarding:
         self._means = means
         self._gate = gate
         self._fast = fast
-        self._heads: dict[bytes, tuple[bytes, bytes]] = {}
+        self._heads = KnownHeads(self._head_of)
         self.clients: WeakSet[ForwardingClient] = WeakSet()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -74,28 +71,24 @@ class Forwarding:
             return 0, None
         session, target = place
         body = data[end : end + opened.head.length]
-        before, after = self._head_of(head, target)
+        before, after = self._heads.get(head)
         asked = Asked(target, body, opened.cache_control, opened.credentials, opened.tags)
         call = ForwardedCall(self._means, client, asked, Route(session, target, is_chat=True))
         self.keep(call.run(lambda length: b"%b%d%b" % (before, length, after)))
         return end + len(body), call
 
-    def _head_of(self, head: bytes, target: Target) -> tuple[bytes, bytes]:
+    def _head_of(self, head: bytes) -> tuple[bytes, bytes]:
         """What the upstream gets before and after the length of the body: what the engine makes of the head."""
-        known = self._heads.get(head)
-        if known is None:
-            request = http1.read_request_head(head.removesuffix(END).split(b"\r\n"))
-            self._gate.admit_head(request.headers)
-            point_at(request, target)
-            prepare_head(request)
-            request.headers["content-length"] = "\0"
-            before, _, after = bytes(http1.assemble_request_head(request)).partition(b"\0")
-            known = before, after
-            if len(head) <= _SHORT:
-                if len(self._heads) >= _KNOWN_HEADS:
-                    self._heads.clear()
-                self._heads[head] = known
-        return known
+        request = http1.read_request_head(head.removesuffix(END).split(b"\r\n"))
+        opened = self._fast.open(head)
+        if opened is None or opened.target is None:
+            raise ValueError("a head that leads nowhere")
+        self._gate.admit_head(request.headers)
+        point_at(request, opened.target)
+        prepare_head(request)
+        request.headers["content-length"] = "\0"
+        before, _, after = bytes(http1.assemble_request_head(request)).partition(b"\0")
+        return before, after
 
     def keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that nobody waits for."""
