@@ -24,8 +24,15 @@ from support.stores import add, call, opened, take, use
 @contextmanager
 def busy(store: Store) -> Iterator[None]:
     """The writer is kept busy until the end of the block, so that what is written meanwhile comes into one batch."""
-    gate = threading.Event()
-    store._threads.writer.submit(lambda _: gate.wait(30))
+    entered, gate = threading.Event(), threading.Event()
+
+    def keep_busy(_: object) -> None:
+        entered.set()
+        gate.wait(30)
+
+    store._threads.writer.submit(keep_busy)
+    # Until it is busy it might take what comes into the batch it is beginning, and what is cancelled after that counts.
+    assert entered.wait(30)
     try:
         yield
     finally:
