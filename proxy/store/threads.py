@@ -9,7 +9,7 @@ from chatreel.errors import StoreError
 from chatreel.store.breaker import Breaker
 from chatreel.store.later import database
 from chatreel.store.opening import Database
-from chatreel.store.writer import Work, Writer, said
+from chatreel.store.writer import Together, Work, Writer, said
 
 _READERS = 2
 
@@ -59,6 +59,10 @@ class Threads:
     async def write[T](self, work: Work[T]) -> T:
         """What a change comes to. When this returns, it is committed."""
         return await _wait(self.writer.submit(work))
+
+    async def write_one[One, T](self, work: Together[One, T], one: One) -> T:
+        """The same of one of several, which are written together."""
+        return await _wait(self.writer.submit_one(work, one))
 
     def aside(self, work: Callable[[], object]) -> None:
         """Do what takes a while and nobody waits for."""
