@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import groupby
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chatreel.errors import StoreError
 from chatreel.store.breaker import Breaker
@@ -21,10 +21,20 @@ type Together[One, T] = Callable[[Connection, Sequence[One]], Sequence[T]]
 """What several of a kind come to, in their order."""
 
 
+class Promise[T](Protocol):
+    """Where a result goes."""
+
+    def set_running_or_notify_cancel(self) -> bool:
+        """Whether anybody still waits for it."""
+
+    def set_result(self, result: T) -> None: ...
+    def set_exception(self, exception: BaseException) -> None: ...
+
+
 class _Job(NamedTuple):
     work: Together[Any, Any]
     one: Any
-    future: Future[Any]
+    future: Promise[Any]
 
 
 _BATCH = 256
@@ -57,21 +67,21 @@ class Writer:
 
         A store that does not answer is an error at once for all but those who try it again: `Unreachable`.
         """
-        return self.submit_one(lambda connection, _: [work(connection)], None)
-
-    def submit_one[One, T](self, work: Together[One, T], one: One) -> Future[T]:
-        """The same of one of several: those that come one after the other, with the same `work`, are done together."""
         future: Future[T] = Future()
+        self.submit_one(lambda connection, _: [work(connection)], None, future)
+        return future
+
+    def submit_one[One, T](self, work: Together[One, T], one: One, future: Promise[T]) -> None:
+        """The same of one of several: those that come one after the other, with the same `work`, are done together."""
         if self._closed:
             future.set_exception(StoreError("the store is closed"))
-            return future
+            return
         try:
             self._breaker.enter()
         except StoreError as error:
             future.set_exception(Unreachable(str(error)))
-            return future
+            return
         self._jobs.put(_Job(work, one, future))
-        return future
 
     def close(self) -> None:
         """Write what is waiting, then end."""
