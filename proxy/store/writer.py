@@ -40,6 +40,13 @@ class _Job(NamedTuple):
 _BATCH = 256
 """Jobs a transaction holds at most: what piled up while the last one committed goes into one commit."""
 
+_MANY = 5
+"""Jobs of a transaction from which on the next one waits for more: there are clients whose answers come together."""
+
+_GATHER = 0.002
+"""Seconds that it waits. Each transaction, and each statement in it, is a turn of the interpreter's lock, and a busy
+event loop does without the lock as long."""
+
 _PATIENCE = 5.0
 """Seconds to wait for others who write."""
 
@@ -90,13 +97,17 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
+        size = 0
         while (job := self._jobs.get()) is not None:
+            if size >= _MANY:
+                time.sleep(_GATHER)
             batch = [job]
             while len(batch) < _BATCH and not self._jobs.empty():
                 if (job := self._jobs.get()) is None:
                     self._jobs.put(None)
                     break
                 batch.append(job)
+            size = len(batch)
             # A result for a future that somebody has cancelled would be an error, and the end of this thread.
             if wanted := [job for job in batch if job.future.set_running_or_notify_cancel()]:
                 self._commit(wanted)
