@@ -20,6 +20,9 @@ from mitmproxy.proxy.layers import http
 INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d\b")
 """But for 101, which is the last response that is HTTP."""
 
+_CHUNK_HEAD = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
+"""Without an extension."""
+
 
 class _AnswerReader(http.Http1Client):
     """What reads HTTP/1 from an upstream."""
@@ -45,7 +48,7 @@ class Together(ChunkedReader):
         """What follows them: the end, or something that is no chunk."""
 
     def __call__(self, buf: ReceiveBuffer) -> Data | EndOfMessage | None:
-        pieces: list[bytes] = []
+        pieces = self._whole_chunks(buf) if self._is_between else []
         while self._next is None and (found := self._read(buf)):
             pieces.append(found)
         if pieces:
@@ -53,6 +56,27 @@ class Together(ChunkedReader):
         if isinstance(self._next, ProtocolError):
             raise self._next
         return self._next
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether a chunk begins here."""
+        return not (self._bytes_in_chunk or self._bytes_to_discard or self._reading_trailer or self._next)
+
+    def _whole_chunks(self, buf: ReceiveBuffer) -> list[bytes]:
+        """Those that are there from head to foot, spelled as they usually are; the rest is for h11."""
+        data = bytes(buf)
+        pieces: list[bytes] = []
+        at = 0
+        while head := _CHUNK_HEAD.match(data, at):
+            start = head.end()
+            end = start + int(head[1], 16)
+            if end == start or data[end : end + 2] != b"\r\n":
+                break
+            pieces.append(data[start:end])
+            at = end + 2
+        if at:
+            buf.maybe_extract_at_most(at)
+        return pieces
 
     def _read(self, buf: ReceiveBuffer) -> bytes:
         """What is there of the next chunk."""

@@ -15,7 +15,7 @@ import orjson
 import zstandard
 
 from chatreel.model import Piece
-from chatreel.store.coding import LEVEL, decompress
+from chatreel.store.coding import compress, decompress
 
 _TYPES: Final = {array(code).itemsize: code for code in "iq"}
 """Of a number, by its bytes: which are the first byte of the columns."""
@@ -37,7 +37,7 @@ def pack(pieces: Iterable[Piece]) -> bytes:
     plain = _columns([*map(sub, at, [0, *at]), *[piece.size for piece in several]])
     if len(plain) <= _LEAST:
         return plain
-    return min(plain, zstandard.compress(plain, LEVEL), key=len)
+    return min(plain, compress(plain), key=len)
 
 
 def unpack(data: bytes) -> tuple[Piece, ...]:

@@ -50,8 +50,13 @@ def encode(content: bytes, dictionary: bytes) -> bytes | None:
     if len(content) < _WORTH_COMPRESSING:
         return None
     made = _kept.compressor if len(dictionary) <= _SHORT else _compressor
-    data = made(dictionary, _rounded(len(content))).compress(content)
+    data = made(dictionary, _rounded(len(content)), zstandard.FORMAT_ZSTD1_MAGICLESS).compress(content)
     return data if len(data) < len(content) else None
+
+
+def compress(plain: bytes) -> bytes:
+    """What `decompress` reads as `FORMAT_ZSTD1`, with no dictionary."""
+    return _kept.compressor(b"", _rounded(len(plain)), zstandard.FORMAT_ZSTD1).compress(plain)
 
 
 def decode(payload: int, digest: bytes, codec: str, data: bytes, dictionary: bytes) -> bytes:
@@ -78,9 +83,9 @@ def fits(content: bytes, *dictionary: bytes) -> bool:
     return len(content) + sum(map(len, dictionary)) <= _LARGEST
 
 
-def _compressor(dictionary: bytes, size: int) -> zstandard.ZstdCompressor:
+def _compressor(dictionary: bytes, size: int, format_: int) -> zstandard.ZstdCompressor:
     """`size`: at most, of what it is for."""
-    parameters = _parameters(size, len(dictionary))
+    parameters = _parameters(size, len(dictionary), format_)
     return zstandard.ZstdCompressor(dict_data=_raw(dictionary), compression_params=parameters)
 
 
@@ -91,7 +96,7 @@ def _rounded(size: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def _parameters(size: int, dict_size: int) -> zstandard.ZstdCompressionParameters:
+def _parameters(size: int, dict_size: int, format_: int) -> zstandard.ZstdCompressionParameters:
     return zstandard.ZstdCompressionParameters.from_level(
         LEVEL,
         source_size=size,
@@ -99,7 +104,7 @@ def _parameters(size: int, dict_size: int) -> zstandard.ZstdCompressionParameter
         window_log=max(zstandard.WINDOWLOG_MIN, (size + dict_size).bit_length()),  # all of it is in reach
         write_content_size=True,
         write_dict_id=False,
-        format=zstandard.FORMAT_ZSTD1_MAGICLESS,
+        format=format_,
     )
 
 
