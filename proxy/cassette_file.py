@@ -17,7 +17,7 @@ from chatreel.canonical import keyed_by
 from chatreel.errors import CassetteError, StoreError
 from chatreel.formats.cassette import MARK, Block, Unread, assemble, block, load, unread
 from chatreel.model import Neighbour, Recording, Replayable, Take
-from chatreel.request import Keys
+from chatreel.request import Kept, Keys
 from chatreel.sketch import marks
 
 
@@ -82,6 +82,9 @@ class CassetteFile:
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
         return await asyncio.shield(future)
+
+    def prepare(self, kept: Kept) -> None:
+        """Nothing takes time."""
 
     async def near(self, document: bytes, limit: int) -> list[Neighbour]:
         asked = marks(document, "")

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from chatreel.model import Neighbour, Recording, Replayable, Take
+from chatreel.request import Kept
 from chatreel.store import Store
 
 
@@ -29,6 +30,9 @@ class Recordings(Protocol):
 
     async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:
         """Store as the newest take of its key, or in the place of another; committed when it returns."""
+
+    def prepare(self, kept: Kept) -> None:
+        """A recording of this request comes soon: what takes time of it may be done now."""
 
     async def near(self, document: bytes, limit: int) -> list[Neighbour]:
         """Recordings of the same upstream and path that are like a canonical document, the likeliest first."""
@@ -74,6 +78,9 @@ class StoreRecordings:
 
     async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:  # noqa: ARG002 - the newest counts here
         return await self._store.add(recording)
+
+    def prepare(self, kept: Kept) -> None:
+        self._store.prepare(self._namespace, kept)
 
     async def near(self, document: bytes, limit: int) -> list[Neighbour]:
         return await self._store.near(self._namespace, document, limit)

@@ -53,16 +53,21 @@ class AnswerWriter:
         """A part of the body, or several."""
         for chunk in [chunks] if isinstance(chunks, bytes) else chunks:
             if chunk:
-                self._client.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._is_chunked else chunk)
+                self._client.write(_chunk(chunk) if self._is_chunked else chunk)
 
-    def end(self) -> None:
-        if self._is_chunked:
-            self._client.write(b"0\r\n\r\n")
+    def end(self, rest: bytes = b"") -> None:
+        """`rest`: the last part of the body."""
+        last = _chunk(rest) if rest and self._is_chunked else rest
+        self._client.write(last + b"0\r\n\r\n" if self._is_chunked else last)
         self._client.done(close=not self._keeps_open)
 
     def break_off(self) -> None:
         """There will be no end."""
         self._client.done(close=True)
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def _is_chunked(response: http.Response) -> bool:

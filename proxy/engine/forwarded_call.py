@@ -251,8 +251,7 @@ class ForwardedCall:
         elif response is None:
             await self._ask()
         elif self._answer.begun:
-            self._answer.body(tee(b"") if tee else b"")
-            self._answer.end()
+            self._answer.end(tee.end() if tee else b"")
         else:
             self._answer.whole(response)
 

@@ -55,6 +55,10 @@ class Tee:
         if data:
             passing = self._pass(self._decoded(data), len(data))
             return [passing] if passing else []  # b"" would end the client's stream
+        return self.end()
+
+    def end(self) -> bytes:
+        """What is held back."""
         rest = self._remover.close() if self._remover else b""
         held, self._held = [*self._held, rest], []
         return b"".join(held)

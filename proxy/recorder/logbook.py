@@ -1,5 +1,6 @@
 """What became of a call: told once to its session, to the log and to the terminal."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -67,7 +68,7 @@ class Logbook:
         if session.journal.wants(outcome):
             session.journal.add(_entry(exchange, call or self._row_of(exchange, outcome, status)))
         if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
-            _say(call or self._row_of(exchange, outcome, status))
+            _say_soon(call or self._row_of(exchange, outcome, status))
 
     def write_again(self, one: Again, session: Session, now: float, latency: float) -> None:
         """A hit that is like one before. Seconds, `now` since the epoch."""
@@ -145,6 +146,11 @@ class Logbook:
 def _told(completed: Call, told: Callable[[Call], None]) -> Call:
     told(completed)
     return completed
+
+
+def _say_soon(call: Call) -> None:
+    """A terminal takes its time, and a client waits for the end of its answer."""
+    asyncio.get_running_loop().call_soon(_say, call)
 
 
 def _say(call: Call) -> None:

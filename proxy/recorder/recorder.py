@@ -5,6 +5,7 @@ finish()            the upstream's answer is complete: is it worth storing? stor
 fail()              there will be no complete answer: log the call
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -28,6 +29,9 @@ from chatreel.reply import Reply, refusal
 from chatreel.session import Session
 from chatreel.store import Store
 from chatreel.upstreams import Target
+
+_SOON = 0.03
+"""Seconds after which a stream that goes on leaves time: its first pieces, and those of others, come before."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +83,11 @@ class Recorder:
         exchange = Exchange(Asked(target, b""), session, Action.REFUSE, session.mode, reason=error.message)
         self._answering.refuse(exchange, error)
         return exchange.reply or refusal(error)
+
+    def streams(self, exchange: Exchange) -> None:
+        """The answer has begun, and comes piece by piece: there will be time before its end."""
+        if exchange.action is Action.RECORD:
+            asyncio.get_running_loop().call_later(_SOON, _prepare, exchange)
 
     async def finish(self, exchange: Exchange, answered: Answered) -> CacheStatus | ApiError:
         """The upstream's answer is there, whole. When this returns, what is worth storing is stored.
@@ -138,3 +147,8 @@ class Recorder:
         asked = (exchange.upstream, exchange.model)
         wanted = self._habits.ask_usage and exchange.streams and not exchange.wants_usage
         return wanted and exchange.action is Action.RECORD and asked not in self._without_usage
+
+
+def _prepare(exchange: Exchange) -> None:
+    if exchange.kept and exchange.answered is None and not exchange.logged:
+        exchange.session.recordings.prepare(exchange.kept)

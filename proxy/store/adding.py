@@ -3,7 +3,7 @@
 What is added to is the store of `chatreel.store.payloads`, inside a transaction of `chatreel.store.database.writing`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy.dialects import sqlite
 
-from chatreel.store.coding import ONE, RAW, TWO, encode, fits
+from chatreel.store.coding import ONE, RAW, TWO, encode, encode_ahead, fits
 from chatreel.store.direct import DirectRows, execute, is_direct
 from chatreel.store.schema import payloads
 from chatreel.store.series import Base
@@ -134,17 +134,28 @@ def _add_missing(connection: Connection, rows: Sequence[_Row], ids: dict[bytes, 
     return connection.execute(statement, named).all()
 
 
-def _row(content: Base, base: Base | None, below_of: dict[bytes, bytes | None]) -> tuple[_Row, Base | None]:
+def encode_in_advance(content: Base, base: Base | None) -> Base:
+    """Compress a content before it is put, as far as it can be known what there will be; what it is then."""
+    below_of = {base.digest: base.below.digest if base.below else None} if base else {}
+    _, dictionary, base = _way(content.content, base, below_of)
+    encode_ahead(content.content, dictionary)
+    return Base(content.digest, content.content, base)
+
+
+def _way(plain: bytes, base: Base | None, below_of: Mapping[bytes, bytes | None]) -> tuple[str, bytes, Base | None]:
+    """How a content is compressed: codec, dictionary, and what it is a difference to."""
+    if base is None or not fits(plain, base.content):
+        return ONE, b"", None
+    below = base.below
+    if below and below_of[base.digest] == below.digest and fits(plain, below.content, base.content):
+        return TWO, below.content + base.content, base
+    return ONE, base.content, base
+
+
+def _row(content: Base, base: Base | None, below_of: Mapping[bytes, bytes | None]) -> tuple[_Row, Base | None]:
     """The row of a content, and what it is a difference to."""
     plain = content.content
-    codec, dictionary = ONE, b""
-    if base and fits(plain, base.content):
-        dictionary = base.content
-        below = base.below
-        if below and below_of[base.digest] == below.digest and fits(plain, below.content, base.content):
-            codec, dictionary = TWO, below.content + base.content
-    else:
-        base = None
+    codec, dictionary, base = _way(plain, base, below_of)
     data = encode(plain, dictionary)
     if data is None:
         codec, data, base = RAW, plain, None

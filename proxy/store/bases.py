@@ -97,6 +97,12 @@ class Bases:
         ids = adding.write()
         return [[ids[one.digest] for one in parts.contents] for parts in several]
 
+    def prepare(self, route: Route, request: bytes, document: bytes) -> None:
+        """Do now what takes time of a recording that comes soon."""
+        base = self._base_at(_place_of(route, request))
+        asked = adding_to.encode_in_advance(based_on(request), base)
+        adding_to.encode_in_advance(based_on(document), asked)
+
     def _digests(self, parts: "_Parts") -> Iterator[bytes]:
         """Of all that has to be known to be there, or not."""
         yield from (content.digest for content in parts.contents)

@@ -49,9 +49,21 @@ def encode(content: bytes, dictionary: bytes) -> bytes | None:
     """Compress a content; `None` if that is not worth it. Without a dictionary it stands alone."""
     if len(content) < _WORTH_COMPRESSING:
         return None
+    if _kept.ahead and (key := (content, dictionary)) in _kept.ahead:
+        return _kept.ahead.pop(key)
     made = _kept.compressor if len(dictionary) <= _SHORT else _compressor
     data = made(dictionary, _rounded(len(content)), zstandard.FORMAT_ZSTD1_MAGICLESS).compress(content)
     return data if len(data) < len(content) else None
+
+
+def encode_ahead(content: bytes, dictionary: bytes) -> None:
+    """Do now, while there is time, what this thread will be asked for soon."""
+    if len(content) + len(dictionary) > _SHORT:
+        return
+    data = encode(content, dictionary)
+    if len(_kept.ahead) >= _KEPT:
+        _kept.ahead.clear()
+    _kept.ahead[content, dictionary] = data
 
 
 def compress(plain: bytes) -> bytes:
@@ -123,6 +135,8 @@ class _Kept(threading.local):
 
     def __init__(self) -> None:
         self.compressor = lru_cache(maxsize=_KEPT)(_compressor)
+        self.ahead: dict[tuple[bytes, bytes], bytes | None] = {}
+        """By content and dictionary."""
         self.decompressor = lru_cache(maxsize=_KEPT)(_decompressor)
 
 

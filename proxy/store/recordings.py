@@ -10,8 +10,10 @@ import zstandard
 from sqlalchemy import Connection, Row, bindparam, func, select
 from sqlalchemy.dialects import sqlite
 
+from chatreel import sketch
 from chatreel.errors import StoreError
 from chatreel.model import Identity, Recording, Replayable, Take, WireForm
+from chatreel.request import Kept
 from chatreel.store import arrivals, neighbours, payloads
 from chatreel.store.adding import insert_missing
 from chatreel.store.bases import Bases
@@ -40,6 +42,8 @@ _MEMBERS = tuple(column.name for column in recordings.c if column.name != "id")
 _INSERT_DIRECTLY = DirectRows(recordings, _MEMBERS, ("id",))
 _NOTE_KEYS = Direct(sqlite.insert(meta).on_conflict_do_nothing(), "name", "value")
 _IN_ORDER = itemgetter(*_MEMBERS)
+_LARGE = 2**16
+"""Bytes of a request of which nothing is done in advance: who waits for another recording would wait for that."""
 _COUNT = select(func.count()).where(recordings.c.cassette == bindparam("cassette"))
 _KEYED_OTHERWISE = select(meta.c.value).where(meta.c.name == KEYED_BY, meta.c.value != bindparam("keyed_by")).limit(1)
 
@@ -75,6 +79,14 @@ def insert_all(
     ]
     neighbours.index(connection, findable, memory.frequencies)
     return ids
+
+
+def prepare(memory: Memory, cassette: str, kept: Kept) -> None:
+    """Do now what takes time of a recording of a request that is on its way, in the thread that writes it then."""
+    if len(kept.request) > _LARGE:
+        return
+    memory.bases.prepare((kept.upstream, kept.path, kept.tenant), kept.request, kept.identity.document)
+    sketch.marks(kept.identity.document, cassette)  # which remembers what is in it
 
 
 def _row(recording: Recording, document: int, request: int, body: int, completion: int) -> dict[str, Any]:

@@ -28,6 +28,8 @@ from chatreel.store.watch import Watch
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from chatreel.request import Kept
+
 _SHARE = 10
 """Of the memory, a tenth is for the takes of keys, and two for what the next recordings are differences to."""
 
@@ -175,6 +177,10 @@ class Store:
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored.replayable)
         return stored
+
+    def prepare(self, cassette: str, kept: "Kept") -> None:
+        """A recording of this request comes soon: do now what takes time of it."""
+        self._threads.writer.aside(lambda: recordings.prepare(self._memory, cassette, kept))
 
     def _insert(self, connection: "Connection", several: Sequence[Recording]) -> list[int]:
         return recordings.insert_all(connection, several, self._keyed_by, self._memory)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import groupby
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -65,7 +66,7 @@ class Writer:
         self._database = opened
         self._closed = False
         self._breaker = Breaker()
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | Callable[[], object] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="chatreel-store-writer", daemon=True)
         self._thread.start()
 
@@ -90,6 +91,10 @@ class Writer:
             return
         self._jobs.put(_Job(work, one, future))
 
+    def aside(self, work: Callable[[], object]) -> None:
+        """Have something done by the thread that writes, which nobody waits for. Done or not, nothing else changes."""
+        self._jobs.put(work)
+
     def close(self) -> None:
         """Write what is waiting, then end."""
         self._closed = True
@@ -99,6 +104,9 @@ class Writer:
     def _run(self) -> None:
         size = 0
         while (job := self._jobs.get()) is not None:
+            if not isinstance(job, _Job):
+                _do(job)
+                continue
             if size >= _MANY:
                 time.sleep(_GATHER)
             batch = [job]
@@ -106,7 +114,8 @@ class Writer:
                 if (job := self._jobs.get()) is None:
                     self._jobs.put(None)
                     break
-                batch.append(job)
+                if isinstance(job, _Job):
+                    batch.append(job)  # there is no time for anything else
             size = len(batch)
             # A result for a future that somebody has cancelled would be an error, and the end of this thread.
             if wanted := [job for job in batch if job.future.set_running_or_notify_cancel()]:
@@ -153,6 +162,11 @@ def _done(connection: "Connection", alike: list[_Job]) -> Sequence[Any]:
 def _alike(batch: list[_Job]) -> Iterator[list[_Job]]:
     """Those that are done together."""
     return (list(some) for _, some in groupby(batch, lambda job: job.work))
+
+
+def _do(work: Callable[[], object]) -> None:
+    with suppress(Exception):  # who needs what comes of it finds out by itself what is wrong
+        work()
 
 
 def said(error: Exception) -> str:

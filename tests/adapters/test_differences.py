@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from chatreel.canonical import identify
 from chatreel.errors import StoreError
 from chatreel.model import Recording
+from chatreel.request import Kept
 from chatreel.store import Store, payloads, recordings
 from chatreel.store.bases import Bases
 from chatreel.store.database import open_engine, store_url, writing
@@ -57,6 +58,9 @@ def conversation(turns: int, opening: str = "Begin.") -> list[Recording]:
         messages = [*messages, {"role": "assistant", "content": answer}, {"role": "user", "content": text(40)}]
     return found
 
+
+LYING = "SELECT p.digest, p.codec, p.data, b.digest FROM payloads p LEFT JOIN payloads b ON b.id = p.base ORDER BY 1"
+"""All payloads, and what each is a difference to."""
 
 TURNS = [*conversation(5), *conversation(3, "Begin otherwise.")]
 
@@ -236,12 +240,25 @@ def test_recordings_that_are_stored_together_lie_there_as_if_one_had_come_after_
             assert found == [*range(1, len(several) + 1)]
             loaded = [recordings.load(connection, number) for number in found]
         assert loaded == [replace(one, id=number) for number, one in enumerate(several, 1)]
-    lying = (
-        "SELECT p.digest, p.codec, p.data, b.digest FROM payloads p LEFT JOIN payloads b ON b.id = p.base ORDER BY 1"
-    )
-    assert rows(together, lying) == rows(alone, lying)
+    assert rows(together, LYING) == rows(alone, LYING)
     marked = "SELECT * FROM marks ORDER BY 1, 2"
     assert rows(together, marked) == rows(alone, marked)
+
+
+def test_what_was_prepared_while_its_answer_came_lies_there_as_what_was_not(new_store: Callable[[], str]) -> None:
+    prepared, unprepared = new_store(), new_store()
+    turns = conversation(3)
+    for store in (prepared, unprepared):
+        memory = Memory()
+        with engine_of(store) as engine:
+            for turn in turns:
+                if store is prepared:
+                    where = (turn.upstream, turn.path, turn.query, turn.tenant)
+                    recordings.prepare(memory, turn.cassette, Kept(turn.identity, *where, turn.model, turn.request))
+                with writing(engine) as connection:
+                    recordings.insert(connection, turn, "x", memory)
+    assert rows(prepared, LYING) == rows(unprepared, LYING)
+    assert [load(prepared, number) for number in (1, 2, 3)] == [replace(one, id=n) for n, one in enumerate(turns, 1)]
 
 
 def test_a_content_that_is_there_already_is_left_as_it_is(store: str) -> None:

@@ -63,6 +63,17 @@ def test_a_write_that_fails_does_not_take_its_batch_with_it(store: str) -> None:
     assert rows(store, "SELECT key FROM recordings ORDER BY id") == [("a",), ("b",), ("c",)]
 
 
+def test_what_is_done_in_advance_and_fails_disturbs_nothing(store: str) -> None:
+    async def work(opened_store: Store) -> Recording:
+        opened_store._threads.writer.aside(lambda: 1 / 0)
+        with busy(opened_store):
+            opened_store._threads.writer.aside(lambda: 1 / 0)
+            [task] = await add_together(opened_store, take("a"))
+        return await task
+
+    assert use(store, work).id == 1
+
+
 def test_a_failed_write_leaves_nothing_behind(store: str) -> None:
     with pytest.raises(StoreError, match="store failed"):
         add(store, take("x", body=b"never", **UNWRITABLE))
