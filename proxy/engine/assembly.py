@@ -15,13 +15,13 @@ from chatreel.engine.engine_addons import Proxyserver
 from chatreel.engine.fast_layer import FastLayer
 from chatreel.engine.fast_path import FastPath
 from chatreel.engine.firewall import Firewall
-from chatreel.engine.forwarded_call import Means
 from chatreel.engine.forwarding import Forwarding
 from chatreel.engine.gate import Gate
 from chatreel.engine.hooks import Hooks
 from chatreel.engine.interim import pass_over
 from chatreel.engine.master import Listen, ProxyMaster
 from chatreel.engine.messages import response_of
+from chatreel.engine.passing import Means
 from chatreel.engine.route import is_over, parts_of
 from chatreel.engine.unchecked import trust_messages
 from chatreel.recorder import Recorder

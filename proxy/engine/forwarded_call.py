@@ -8,42 +8,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from h11 import ProtocolError
-from mitmproxy import http
 from mitmproxy.proxy.layers.http import ErrorCode, ResponseProtocolError
 
 from chatreel.decide import Action
-from chatreel.engine.addon import ChatreelAddon
-from chatreel.engine.answer_reader import AnswerReader
 from chatreel.engine.answer_writer import AnswerWriter, Client
-from chatreel.engine.answers import passed_on
-from chatreel.engine.chat_stream import LINGER, Rules
-from chatreel.engine.decoding import LIMIT
+from chatreel.engine.chat_stream import LINGER
 from chatreel.engine.draining import MAX_BYTES
-from chatreel.engine.firewall import Firewall
 from chatreel.engine.messages import broken, response_of
+from chatreel.engine.passing import Means, Passing
 from chatreel.engine.route import Route
 from chatreel.engine.upstream_errors import upstream_error
 from chatreel.engine.upstream_line import UpstreamLine
-from chatreel.exchange import Asked, Exchange
-from chatreel.recorder import Recorder
+from chatreel.exchange import Asked
 
 _GONE = "Client disconnected."
 """As the engine says it."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What all calls share."""
-
-    recorder: Recorder
-    addon: ChatreelAddon
-    firewall: Firewall
-    rules: Rules
 
 
 class ForwardedCall:
@@ -55,10 +38,8 @@ class ForwardedCall:
         self._asked = asked
         self._route = route
         self._answer = AnswerWriter(client)
-        self._reader = AnswerReader()
+        self._passing = Passing(means.addon, route, self._answer)
         self._line: UpstreamLine | None = None
-        self._response: http.Response | None = None
-        self._body = bytearray()
         self._timer: asyncio.TimerHandle | None = None
         self._client_left = False
         self._drained = 0
@@ -96,7 +77,7 @@ class ForwardedCall:
         if self._drained > MAX_BYTES:
             self._give_up()
             return
-        self._reader.receive(data)
+        self._passing.reader.receive(data)
         try:
             self._read()
         except Exception as error:
@@ -106,15 +87,16 @@ class ForwardedCall:
         """The connection to the upstream is gone."""
         if self._over:
             return
+        reader = self._passing.reader
         try:
-            self._reader.close()
+            reader.close()
         except ProtocolError as error:
             self._break_off(f"HTTP/1 protocol error: {error}")
             return
-        if self._reader.ended:
+        if reader.ended:
             self._end()
         else:
-            rest = self._reader.rest
+            rest = reader.rest
             self._break_off(f"unexpected server response: {rest!r}" if rest else "server closed connection")
 
     def client_left(self) -> None:
@@ -158,7 +140,7 @@ class ForwardedCall:
             self._answer.whole(broken())
             return
         self._route.forwarded = time.perf_counter()
-        self._reader, self._response, self._over = AnswerReader(), None, False
+        self._passing, self._over = Passing(self._means.addon, self._route, self._answer), False
         try:
             line = await self._client.line_to(upstream)
         except OSError as error:
@@ -175,32 +157,12 @@ class ForwardedCall:
 
     def _read(self) -> None:
         """What has come."""
-        if self._response is None and not self._read_head():
-            return
-        try:
-            for data in self._reader.body():
-                self._take(data)
-        except ProtocolError as error:
-            self._break_off(f"HTTP/1 protocol error: {error}")
-            return
-        if self._reader.ended:
+        if failure := self._passing.read():
+            self._break_off(failure)
+        elif self._passing.reader.ended:
             self._end()
-        elif self._route.tee and self._route.tee.is_over:
+        elif self._passing.is_over:
             self._linger()
-
-    def _read_head(self) -> bool:
-        """Whether it is there."""
-        try:
-            self._response = response = self._reader.head()
-        except ValueError as error:
-            self._break_off(f"Cannot parse HTTP response: {error}")
-            return False
-        if response is None:
-            return False
-        self._means.addon.begin(self._route, response)
-        if self._route.tee:
-            self._answer.head(response)
-        return True
 
     def _linger(self) -> None:
         """It has said that it is over, and its message goes on: nearly all end it at once."""
@@ -209,23 +171,9 @@ class ForwardedCall:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LINGER, self._stop_lingering)
 
-    def _take(self, data: bytes) -> None:
-        """A part of the body."""
-        response = self._response
-        assert response is not None  # noqa: S101 - its head came before
-        if callable(response.stream):
-            self._answer.body(response.stream(data))
-            return
-        self._body += data
-        if len(self._body) > LIMIT:
-            response.stream = passed_on
-            self._answer.head(response)
-            self._answer.body(bytes(self._body))
-            self._body.clear()
-
     def _end(self) -> None:
         """The answer is there, whole."""
-        self._let_go_of_line(reusable=self._reader.reusable)
+        self._let_go_of_line(reusable=self._passing.reader.reusable)
         self._client.keep(self._finish())
 
     async def _finish(self) -> None:
@@ -235,33 +183,15 @@ class ForwardedCall:
             self._collapse(error)
 
     async def _finish_answer(self) -> None:
-        response, exchange, tee = self._response, self._route.exchange, self._route.tee
-        assert response is not None  # noqa: S101 - it is all there
-        assert exchange is not None  # noqa: S101 - as above
-        may_end = True
-        try:
-            if tee:
-                may_end = await self._means.addon.finish_stream(self._route, exchange, tee, response)
-            else:
-                response = await self._finish_whole(exchange, response)
-        except Exception:
-            logger.exception("an answer was not finished")
-        if not may_end:
+        finished, tee = await self._passing.finish(), self._route.tee
+        if not finished.may_end:
             self._answer.break_off()
-        elif response is None:
+        elif finished.response is None:
             await self._ask()
         elif self._answer.begun:
             self._answer.end(tee.end() if tee else b"")
         else:
-            self._answer.whole(response)
-
-    async def _finish_whole(self, exchange: Exchange, response: http.Response) -> http.Response | None:
-        """What the client gets; `None`: the upstream has to be asked again."""
-        response.data.content = bytes(self._body)
-        self._body.clear()
-        if 400 <= response.status_code <= 499 and self._means.addon.asks_again(self._route, exchange, response):
-            return None
-        return await self._means.addon.finish_whole(self._route, exchange, response)
+            self._answer.whole(finished.response)
 
     def _stop_lingering(self) -> None:
         """It has said that it is over, and the connection stays open: whatever it says now is nobody's."""

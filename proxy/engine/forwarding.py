@@ -21,10 +21,11 @@ from chatreel.decide import mode_for
 from chatreel.engine.addon import prepare_head
 from chatreel.engine.admission import point_at
 from chatreel.engine.fast_path import FastPath, Opened
-from chatreel.engine.forwarded_call import ForwardedCall, Means
+from chatreel.engine.forwarded_call import ForwardedCall
 from chatreel.engine.gate import Gate
 from chatreel.engine.heads import MAX_AHEAD, MAX_HEAD
 from chatreel.engine.known_heads import KnownHeads
+from chatreel.engine.passing import Means
 from chatreel.engine.request_head import END
 from chatreel.engine.route import Route
 from chatreel.engine.upstream_line import UpstreamLine, open_line
