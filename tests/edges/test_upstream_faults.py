@@ -188,7 +188,7 @@ def test_an_upstream_that_stalls_is_waited_for_as_long_as_the_client_does(tmp_pa
     """Then the call has failed; what came of it, the client has had."""
     received: list[bytes] = []
     with Faulty(fault) as upstream, alone(upstream.url, tmp_path) as (proxy, store):
-        with httpx.Client(trust_env=False, timeout=1) as client, pytest.raises(httpx.ReadTimeout):
+        with httpx.Client(trust_env=False, timeout=4) as client, pytest.raises(httpx.ReadTimeout):
             read_stream(client, proxy.base_url, received)
         assert (CONTENT.encode() in b"".join(received)) is (fault is Fault.STALL_IN_STREAM)
         assert failed_call(store)[1]
