@@ -24,6 +24,7 @@ from chatreel.recorder.answering import Answering, Message
 from chatreel.recorder.habits import DEFAULT_HABITS, Habits
 from chatreel.recorder.logbook import Logbook
 from chatreel.recorder.opening import Opening
+from chatreel.recorder.plain_hits import PlainHits
 from chatreel.reply import Reply, refusal
 from chatreel.session import Session
 from chatreel.store import Store
@@ -43,7 +44,8 @@ class Recorder:
             store, Annotator(habits.prices, habits.keys.redactor), habits.tags, habits.keys.redactor
         )
         self._answering = Answering(store, self._logbook, habits.memory)
-        self._opening = Opening(self._answering, habits)
+        hits = PlainHits(self._answering, self._logbook, habits.memory // 8)
+        self._opening = Opening(self._answering, hits, habits)
         self._unrecorded = Alarm(
             logger, logging.CRITICAL, "NOTHING IS BEING RECORDED: %s", "answers are being recorded again; %d were not"
         )
@@ -119,7 +121,7 @@ class Recorder:
 
     async def _hold_to_budgets(self, exchange: Exchange) -> None:
         """Refuse a call that would go upstream where a budget is spent; those that are over have been priced."""
-        tags = self._logbook.tags_of(exchange)
+        tags = self._logbook.tags_of(exchange.asked, exchange.session)
         verdict = await self._store.calls.once_settled(lambda: self._verdict(exchange, tags))
         if verdict:
             exchange.reason = verdict.reason
