@@ -94,7 +94,7 @@ def _as_it_came(stored: Replayable, answered: Answered, reading: Reading) -> Rep
         return stored
     headers = kept_headers(answered.headers)
     completion = _completion(reading)
-    return replace(stored, headers=headers, body=answered.body, pieces=answered.pieces, completion=completion)
+    return stored._replace(headers=headers, body=answered.body, pieces=answered.pieces, completion=completion)
 
 
 def _completion(reading: Reading) -> bytes:
