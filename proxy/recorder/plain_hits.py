@@ -96,10 +96,11 @@ class PlainHits:
         if hit and takes == hit.takes and hit.is_for(asked, session, now):
             ready = self._served_before(hit, session, question)
         if hit is None or ready is None:
-            ready = self._to_serve(asked, session, question, takes)
-            if ready is None:
+            take = _to_serve(asked, session, question.form, takes)
+            ready = self._ready(take, session, question) if take else None
+            if take is None or ready is None:
                 return None
-            hit = self._new(asked, session, understood, takes, ready, now)
+            hit = self._new(asked, session, understood, takes, take, ready, now)
             self._known.put(question, hit)
         session.repeats.served(question.key, question.form)
         latency = time.perf_counter() - started
@@ -116,17 +117,8 @@ class PlainHits:
         known = self._answering.made_ready(recording, question.form, include_usage=question.wants_usage)
         return ready if known is ready else None
 
-    def _to_serve(self, asked: Asked, session: Session, question: Question, takes: tuple[Take, ...]) -> Ready | None:
-        """What is served, if that hangs on nothing else."""
-        directives, malformed = request_directives(asked.cache_control)
-        options = session.options
-        if malformed or directives.max_age is not None or mode_for(session.mode, directives) is not session.mode:
-            return None
-        if options.freshness != FOR_EVER or options.speed != INSTANT or session.is_strict:
-            return None
-        take = _only(takes, question.form)
-        if take is None or take.is_error or session.journal.wants(Outcome.HIT):
-            return None
+    def _ready(self, take: Take, session: Session, question: Question) -> Ready | None:
+        """A take, if it is at hand and goes out as a head and a body."""
         recording = session.recordings.replayable_at_once(take.id)
         if recording is None or not recording.completion:
             return None
@@ -139,11 +131,11 @@ class PlainHits:
         session: Session,
         understood: Understood,
         takes: tuple[Take, ...],
+        take: Take,
         ready: Ready,
         now: float,
     ) -> PlainHit:
         recording = ready.recording
-        take = next(take for take in takes if take.id == recording.id)
         return PlainHit(
             session=ref(session),
             mode=session.mode,
@@ -160,9 +152,15 @@ class PlainHits:
         )
 
 
-def _only(takes: tuple[Take, ...], form: WireForm) -> Take | None:
-    """The take that is served, whoever's turn it is; `None` if there is none, or several take turns."""
-    if not takes:
+def _to_serve(asked: Asked, session: Session, form: WireForm, takes: tuple[Take, ...]) -> Take | None:
+    """The take that is served, whoever's turn it is, if that hangs on nothing else."""
+    directives, malformed = request_directives(asked.cache_control)
+    options = session.options
+    if malformed or directives.max_age is not None or mode_for(session.mode, directives) is not session.mode:
+        return None
+    if options.freshness != FOR_EVER or options.speed != INSTANT or session.is_strict:
+        return None
+    if not takes or session.journal.wants(Outcome.HIT):
         return None
     among, _ = taking_turns(takes, form)
-    return among[0] if len(among) == 1 else None
+    return among[0] if len(among) == 1 and not among[0].is_error else None

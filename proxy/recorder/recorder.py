@@ -8,7 +8,6 @@ fail()              there will be no complete answer: log the call
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 
 from chatreel.alarm import Alarm
 from chatreel.annotate import Annotator
@@ -103,7 +102,7 @@ class Recorder:
                 problem = ApiError(Problem.NOT_STORED, f"the answer came, but could not be recorded: {error}")
                 self._logbook.write(exchange, Outcome.FAILED, status=problem.status)
                 return problem
-            status = replace(self.forward_status(exchange), detail="store-failed")
+            status = self.forward_status(exchange)._replace(detail="store-failed")
         outcome = Outcome.RECORDED if status.stored else Outcome.PASSED
         if exchange.client_left:
             exchange.reason = "; ".join(filter(None, ("the client left before the end", exchange.reason)))
