@@ -140,6 +140,11 @@ class Recording:
         return _duration(self.pieces)
 
     @property
+    def asked_usage(self) -> bool:
+        """As in `Replayable`."""
+        return self.form is WireForm.SSE and (self.usage_added or _asks_for_usage(self.request))
+
+    @property
     def replayable(self) -> Replayable:
         """What a hit needs of it."""
         return Replayable(
@@ -152,7 +157,7 @@ class Recording:
             body=self.body,
             pieces=self.pieces,
             completion=self.completion,
-            asked_usage=self.form is WireForm.SSE and (self.usage_added or _asks_for_usage(self.request)),
+            asked_usage=self.asked_usage,
             edited=self.edited,
         )
 

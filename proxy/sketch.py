@@ -12,7 +12,7 @@ Everything here is a pure function of the document: no salt, no chance.
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import accumulate
+from itertools import repeat
 from zlib import crc32
 
 import orjson
@@ -43,6 +43,9 @@ WINDOW = 8
 # Scripts that put no spaces between words count by character.
 _WORD = re.compile(r"[\u2e80-\ud7ff\uf900-\ufaff]|[^\W\u2e80-\ud7ff\uf900-\ufaff]+")
 
+_APART = bytes(code if chr(code).isalnum() or code == ord("_") else ord(" ") for code in range(128)) + bytes(128)
+"""The same for ASCII, as a table: what is in no word becomes a space. The other half of it is not used."""
+
 
 def marks(document: bytes, cassette: str) -> frozenset[int]:
     """Return the marks of a canonical document, 32 bits each.
@@ -69,7 +72,9 @@ def _texts(body: dict[str, Json]) -> Iterator[str]:
     rest: Json = {name: value for name, value in body.items() if name != "messages"}
     left = MAX_DOCUMENT
     for node in (rest, *reversed(messages if isinstance(messages, list) else [])):
-        text = " ".join(_strings(node))
+        said: list[str] = []
+        _strings(node, said)
+        text = " ".join(said)
         if len(text) > MAX_TEXT:
             text = f"{text[: MAX_TEXT // 2]} {text[-MAX_TEXT // 2 :]}"
         yield text[:left]
@@ -78,28 +83,35 @@ def _texts(body: dict[str, Json]) -> Iterator[str]:
             return
 
 
-def _strings(node: Json) -> Iterator[str]:
+def _strings(node: Json, found: list[str]) -> None:
+    """Add all that is said in `node`: names, texts, and numbers as they are written here."""
     if isinstance(node, str):
-        yield node
+        found.append(node)
     elif isinstance(node, dict):
         for name, child in node.items():
-            yield name
-            yield from _strings(child)
+            found.append(name)
+            if isinstance(child, str):
+                found.append(child)
+            else:
+                _strings(child, found)
     elif isinstance(node, list):
         for child in node:
-            yield from _strings(child)
+            _strings(child, found)
     else:
-        yield str(node)
+        found.append(str(node))
 
 
 @lru_cache(maxsize=256)  # what an application repeats in each call: its instructions, its tools, its history
 def _marks_of(text: str, seed: int) -> frozenset[int]:
-    words = _WORD.findall(text)
-    joined = " ".join(words).encode()
-    whole = crc32(joined, seed)
-    # Where each word begins, and the one after the last would.
-    starts = [0, *accumulate(len(word) + 1 for word in (words if text.isascii() else joined.split(b" ")))]
-    runs = [crc32(joined[start : end - 1], seed) for start, end in zip(starts, starts[3:], strict=False)]
+    words = _words(text)
+    neighbours = map(b" ".join, zip(words, words[1:], words[2:], strict=False))
+    runs = [*map(crc32, neighbours, repeat(seed))]
     if len(words) > SHORT:
         runs = [*map(min, *(runs[start:] for start in range(WINDOW)))]
-    return frozenset([whole, *runs])
+    return frozenset([crc32(b" ".join(words), seed), *runs])
+
+
+def _words(text: str) -> list[bytes]:
+    if text.isascii():
+        return text.encode().translate(_APART).split()
+    return [word.encode() for word in _WORD.findall(text)]

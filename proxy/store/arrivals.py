@@ -8,6 +8,7 @@ import sys
 from array import array
 from collections.abc import Iterable
 from itertools import accumulate
+from operator import sub
 from typing import Final
 
 import orjson
@@ -31,13 +32,9 @@ _JSON: Final = b"["
 
 def pack(pieces: Iterable[Piece]) -> bytes:
     """Times to the microsecond, sizes in bytes."""
-    spans, sizes, last = [], [], 0
-    for piece in pieces:
-        at = round(piece.at * 1e6)
-        spans.append(at - last)
-        sizes.append(piece.size)
-        last = at
-    plain = _columns([*spans, *sizes])
+    several = [*pieces]
+    at = [round(piece.at * 1e6) for piece in several]
+    plain = _columns([*map(sub, at, [0, *at]), *[piece.size for piece in several]])
     if len(plain) <= _LEAST:
         return plain
     return min(plain, zstandard.compress(plain, LEVEL), key=len)
@@ -56,7 +53,7 @@ def unpack(data: bytes) -> tuple[Piece, ...]:
 
 
 def _columns(numbers: list[int]) -> bytes:
-    width = 4 if all(-_NARROW <= number < _NARROW for number in numbers) else 8
+    width = 4 if not numbers or (min(numbers) >= -_NARROW and max(numbers) < _NARROW) else 8
     flat = _little_endian(array(_TYPES[width], numbers)).tobytes()
     return bytes([width]) + b"".join(flat[place::width] for place in range(width))
 

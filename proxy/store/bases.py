@@ -8,6 +8,7 @@ application, an answer is one to another of the same model, and a completion to 
 What others may have deleted meanwhile is the concern of `chatreel.store.payloads`: only what is there becomes a base.
 """
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,8 +18,9 @@ import orjson
 from cachetools import LRUCache
 
 from chatreel.model import Recording
+from chatreel.store.later import adding as adding_to
 from chatreel.store.later import payloads
-from chatreel.store.series import Base, Series
+from chatreel.store.series import Base, Series, based_on
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -46,6 +48,36 @@ class _Place:
     """Of the application: what the first one of a conversation may be a difference to."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a recording is made of."""
+
+    document: Base
+    request: Base
+    body: Base
+    completion: Base
+    place: _Place
+    """Of the request."""
+    alike: bytes
+    """What answers have in common of which one may be a difference to another."""
+
+    @classmethod
+    def of(cls, recording: Recording) -> "_Parts":
+        route = (recording.upstream, recording.path, recording.tenant)
+        return cls(
+            document=based_on(recording.identity.document),
+            request=based_on(recording.request),
+            body=based_on(recording.body),
+            completion=based_on(recording.completion),
+            place=_place_of(route, recording.request),
+            alike=_digest("body", *route, recording.model, recording.form.value),
+        )
+
+    @property
+    def contents(self) -> tuple[Base, ...]:
+        return self.document, self.request, self.body, self.completion
+
+
 class Bases:
     """Used by one thread at a time."""
 
@@ -56,27 +88,34 @@ class Bases:
             memory, getsizeof=lambda base: 500 + len(base.content) + len(base.below.content if base.below else b"")
         )
 
-    def put(self, connection: "Connection", recording: Recording) -> list[int]:
-        """Store what a recording is made of; the ids of document, request, body and completion."""
-        route = (recording.upstream, recording.path, recording.tenant)
-        place = _place_of(route, recording.request)
-        alike = _digest("body", *route, recording.model, recording.form.value)
-        asked, answered = recording.request, recording.body
-        stored = payloads.add(
-            connection,
-            [
-                payloads.New(asked, self._base_at(place)),
-                payloads.New(recording.identity.document, _base_made_of(asked)),
-                payloads.New(answered, self._roots.get(alike)),
-                payloads.New(recording.completion, _base_made_of(answered)),
-            ],
-        )
-        request, document, body, completion = stored
+    def put(self, connection: "Connection", recordings: Sequence[Recording]) -> list[list[int]]:
+        """Store what recordings are made of; the ids of document, request, body and completion of each."""
+        several = [_Parts.of(recording) for recording in recordings]
+        adding = adding_to.Adding(connection, {digest for parts in several for digest in self._digests(parts)})
+        for parts in several:
+            self._put(adding, parts)
+        ids = adding.write()
+        return [[ids[one.digest] for one in parts.contents] for parts in several]
+
+    def _digests(self, parts: "_Parts") -> Iterator[bytes]:
+        """Of all that has to be known to be there, or not."""
+        yield from (content.digest for content in parts.contents)
+        for root in (self._roots.get(parts.place.root), self._roots.get(parts.alike)):
+            if root:
+                yield root.digest
+        if series := self._series.get(parts.place.series):
+            yield from (base.digest for base in series.last)
+
+    def _put(self, adding: "adding_to.Adding", parts: "_Parts") -> None:
+        asked, answered = parts.request, parts.body
+        request = adding.put(asked, self._base_at(parts.place))
+        document = adding.put(parts.document, asked)
+        body = adding.put(answered, self._roots.get(parts.alike))
+        adding.put(parts.completion, answered)
         if request.added and document.added:
-            self._follow(place, document.base, anew=request.base.below is None)
+            self._follow(parts.place, document.base, anew=request.base.below is None)
         if body.added and body.base.below is None:
-            self._keep(self._roots, alike, body.base)
-        return [one.id for one in (document, request, body, completion)]
+            self._keep(self._roots, parts.alike, body.base)
 
     def put_alone(self, connection: "Connection", kind: str, route: Route, request: bytes, content: bytes) -> int:
         """Store something of a request that has, or gets, no recording of its own; its id.
@@ -107,10 +146,6 @@ class Bases:
     def _keep[T](self, cache: LRUCache[bytes, T], name: bytes, value: T) -> None:
         with suppress(ValueError):  # larger than all of the memory
             cache[name] = value
-
-
-def _base_made_of(content: bytes) -> Base:
-    return Base(sha256(content).digest(), content)
 
 
 def _place_of(route: tuple[str | None, ...], request: bytes) -> _Place:

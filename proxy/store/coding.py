@@ -35,10 +35,11 @@ _WORTH_COMPRESSING = 128
 """Bytes; below this the frame header eats what is saved."""
 
 _KEPT = 16
-"""Decompressors that a thread keeps, each with its dictionary: to make one takes longer than to use it."""
+"""Compressors that a thread keeps, each with its dictionary, and decompressors: to make one takes longer than to use
+it."""
 
 _SHORT = 1 << 16
-"""Bytes of a dictionary, at most, whose decompressor is kept."""
+"""Bytes of a dictionary, at most, that is kept with what was made for it."""
 
 _LARGEST = 1 << 26
 """Bytes of a content and its dictionary, at most: no more than half of the window that every decoder allows."""
@@ -48,7 +49,8 @@ def encode(content: bytes, dictionary: bytes) -> bytes | None:
     """Compress a content; `None` if that is not worth it. Without a dictionary it stands alone."""
     if len(content) < _WORTH_COMPRESSING:
         return None
-    data = _compressor(len(content), dictionary).compress(content)
+    made = _kept.compressor if len(dictionary) <= _SHORT else _compressor
+    data = made(dictionary, _rounded(len(content))).compress(content)
     return data if len(data) < len(content) else None
 
 
@@ -76,9 +78,16 @@ def fits(content: bytes, *dictionary: bytes) -> bool:
     return len(content) + sum(map(len, dictionary)) <= _LARGEST
 
 
-def _compressor(size: int, dictionary: bytes) -> zstandard.ZstdCompressor:
+def _compressor(dictionary: bytes, size: int) -> zstandard.ZstdCompressor:
+    """`size`: at most, of what it is for."""
     parameters = _parameters(size, len(dictionary))
     return zstandard.ZstdCompressor(dict_data=_raw(dictionary), compression_params=parameters)
+
+
+def _rounded(size: int) -> int:
+    """Up to two digits of it, as a binary number: contents that are about as long have the same compressor."""
+    step = 1 << max(0, size.bit_length() - 2)
+    return -(-size // step) * step
 
 
 @lru_cache(maxsize=256)
@@ -105,9 +114,10 @@ def _raw(dictionary: bytes) -> zstandard.ZstdCompressionDict | None:
 
 
 class _Kept(threading.local):
-    """A decompressor is nothing that two threads may use."""
+    """Neither compressor nor decompressor is anything that two threads may use."""
 
     def __init__(self) -> None:
+        self.compressor = lru_cache(maxsize=_KEPT)(_compressor)
         self.decompressor = lru_cache(maxsize=_KEPT)(_decompressor)
 
 

@@ -1,22 +1,26 @@
 """Statements that SQLite gets as they are, inside a transaction of SQLAlchemy's.
 
 To hand a statement over, SQLAlchemy takes ten times as long as SQLite to do it, and a recording takes several of them.
-So what is written for each recording is compiled once, also for each number of rows: with each statement and each row
-that it gives, SQLite lets go of the interpreter's lock, and a busy event loop is slow to give it back. Other engines,
-whose answer has a way to go, get it from SQLAlchemy, many rows at a time.
+So what is written for each recording is put into words once, and all rows that are there go in one statement: with each
+statement and each row that it gives, SQLite lets go of the interpreter's lock, and a busy event loop is slow to give it
+back. Other engines, whose answer has a way to go, get it from SQLAlchemy, many rows at a time.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import batched, chain
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Select
+from sqlalchemy import Connection, Insert, Select, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 type Rows = list[tuple[Any, ...]]
+
+_MOST_VALUES = 4_096
+"""Of one statement: SQLite takes eight times as many, some builds of it a fourth."""
 
 
 class Direct:
@@ -40,21 +44,27 @@ class Direct:
         return str(compiled), tuple(compiled.positiontup or ())
 
 
-class DirectMany:
-    """One statement for each number of rows, or of whatever else it has several of."""
+class DirectRows:
+    """Rows on their way into a table, as many as there are."""
 
-    def __init__(self, make: Callable[[int], Insert | Select[Any]]) -> None:
-        """`make`: the statement for so many. Its values are called `name_0`, `name_1` and so on."""
-        self._make = make
-        self._made: dict[int, Direct] = {}
+    def __init__(
+        self, table: Table, names: Sequence[str], returning: Sequence[str] = (), *, missing: bool = False
+    ) -> None:
+        """`returning`: columns that each row gives back. `missing`: leave alone what is there."""
+        self._insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "  # noqa: S608 - names of the schema
+        self._row = f"({', '.join('?' for _ in names)})"
+        self._rest = " ON CONFLICT DO NOTHING" if missing else ""
+        if returning:
+            self._rest += f" RETURNING {', '.join(returning)}"
+        self._at_once = _MOST_VALUES // len(names)
 
-    def run(self, connection: Connection, several: Sequence[Mapping[str, Any]]) -> Rows:
-        """The rows that it gives with all of these values. Raises what SQLAlchemy does."""
-        count = len(several)
-        if count not in self._made:
-            self._made[count] = Direct(self._make(count))
-        values = {f"{name}_{n}": value for n, one in enumerate(several) for name, value in one.items()}
-        return self._made[count].run(connection, values)
+    def run(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> Rows:
+        """What they give back, in the order that SQLite likes. Raises what SQLAlchemy does."""
+        found: Rows = []
+        for some in batched(rows, self._at_once):
+            text = self._insert + ", ".join([self._row] * len(some)) + self._rest
+            found += execute(connection, text, [*chain.from_iterable(some)])
+        return found
 
 
 def execute(connection: Connection, text: str, values: Sequence[Any] = ()) -> Rows:

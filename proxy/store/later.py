@@ -7,9 +7,13 @@ start, and to answer from a store takes neither.
 import sys
 from importlib import import_module
 from threading import RLock
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chatreel.store import (
+        adding as adding,
+    )
     from chatreel.store import (
         bulk as bulk,
     )
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     )
 
 _NAMES = (
+    "adding",
     "bulk",
     "counting",
     "database",
@@ -70,11 +75,15 @@ class _Later:
 
     def __init__(self, name: str) -> None:
         self._name = f"{__package__}.{name}"
+        self._module: ModuleType | None = None
+        """Once it is imported: to look for it takes longer than what is asked of it."""
 
     def __getattr__(self, name: str) -> Any:
-        if self._name not in sys.modules:
-            import_all()
-        return getattr(import_module(self._name), name)
+        if self._module is None:
+            if self._name not in sys.modules:
+                import_all()
+            self._module = import_module(self._name)
+        return getattr(self._module, name)
 
 
 def __getattr__(name: str) -> Any:

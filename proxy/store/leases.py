@@ -4,7 +4,7 @@ import time
 
 from sqlalchemy import ColumnElement, Connection, Double, bindparam, cast, delete, extract, func, literal, or_
 
-from chatreel.store.payloads import insert_into
+from chatreel.store.adding import insert_into
 from chatreel.store.schema import leases
 
 

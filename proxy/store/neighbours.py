@@ -1,7 +1,7 @@
 """Recordings that are like a document, found by their marks (`chatreel.sketch`) instead of by reading them all."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Select, any_, bindparam, func, select
@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Select, any
 from chatreel import sketch
 from chatreel.model import Neighbour
 from chatreel.store import payloads
-from chatreel.store.direct import Direct, is_direct
+from chatreel.store.direct import Direct, DirectRows, is_direct
 from chatreel.store.schema import marks, recordings
 
 # One parameter that holds all marks: a thousand of them would cost more than the search.
@@ -38,12 +38,7 @@ def _alike(among: ColumnElement[bool]) -> Select[Any]:
 
 _FREQUENCIES = {engine: _frequencies(among) for engine, among in _AMONG.items()}
 _FREQUENCIES_DIRECTLY = Direct(_FREQUENCIES["sqlite"])
-_MARK_DIRECTLY = Direct(
-    marks.insert().from_select(
-        ["mark", "recording_id"],
-        select(func.json_each(bindparam("marks")).table_valued("value").c.value, bindparam("recording_id")),
-    )
-)
+_MARK_DIRECTLY = DirectRows(marks, ("mark", "recording_id"))
 _ALIKE = {engine: _alike(among) for engine, among in _AMONG.items()}
 _NEWEST = (
     select(recordings.c.id)
@@ -87,19 +82,29 @@ class Frequencies:
             self._known[mark] += 1
 
 
-def index(
-    connection: Connection, cassette: str, recording_id: int, document: bytes, frequencies: Frequencies | None = None
-) -> None:
-    """Make a recording findable. `frequencies`: what this writer knows already."""
+class Findable(NamedTuple):
+    """A recording that is to be found by what it is like."""
+
+    cassette: str
+    recording_id: int
+    document: bytes
+
+
+def index(connection: Connection, several: Iterable[Findable], frequencies: Frequencies | None = None) -> None:
+    """Make recordings findable. `frequencies`: what this writer knows already."""
     frequencies = frequencies or Frequencies()
-    found = sketch.marks(document, cassette)
-    chosen = sketch.worth_storing(found, frequencies.of(connection, found))
-    if chosen:
-        if is_direct(connection):
-            _MARK_DIRECTLY.run(connection, {"marks": _listed(connection, chosen), "recording_id": recording_id})
-        else:
-            connection.execute(marks.insert(), [{"mark": mark, "recording_id": recording_id} for mark in chosen])
+    found = [(one.recording_id, sketch.marks(one.document, one.cassette)) for one in several]
+    known = frequencies.of(connection, frozenset[int]().union(*(marked for _, marked in found)))
+    rows: list[tuple[int, int]] = []
+    for recording_id, marked in found:
+        chosen = sketch.worth_storing(marked, known)
         frequencies.count(chosen)
+        rows += [(mark, recording_id) for mark in chosen]
+    rows.sort()  # neighbours in the table
+    if is_direct(connection):
+        _MARK_DIRECTLY.run(connection, rows)
+    elif rows:
+        connection.execute(marks.insert(), [{"mark": mark, "recording_id": number} for mark, number in rows])
 
 
 def _frequencies_of(connection: Connection, wanted: dict[str, Any]) -> Iterable[tuple[int, int]]:

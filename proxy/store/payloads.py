@@ -5,57 +5,17 @@ to another, its base, which is stored before it and kept as long as it is needed
 `chatreel.store.bases` sees to it that they are short.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
-from itertools import batched
-from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    MetaData,
-    Select,
-    Table,
-    bindparam,
-    delete,
-    exists,
-    select,
-    union,
-)
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Select, Table, bindparam, delete, exists, select, union
 
 from chatreel.errors import StoreError
+from chatreel.store.adding import Adding
 from chatreel.store.chains import Chains
-from chatreel.store.coding import ONE, RAW, TWO, encode, fits
-from chatreel.store.direct import DirectMany, is_direct
 from chatreel.store.schema import calls, payloads, recordings
-from chatreel.store.series import Base
+from chatreel.store.series import Base, based_on
 
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
-
-_BELOW = payloads.alias("below")
-_WITH_BASES = select(payloads.c.digest, payloads.c.id, _BELOW.c.digest.label("base")).outerjoin(
-    _BELOW, _BELOW.c.id == payloads.c.base
-)
-_KNOWN = _WITH_BASES.where(payloads.c.digest.in_(bindparam("wanted", expanding=True)))
-_KNOWN_DIRECTLY = DirectMany(
-    lambda count: _WITH_BASES.where(payloads.c.digest.in_([bindparam(f"digest_{n}") for n in range(count)]))
-)
-_ADDED = (payloads.c.digest, payloads.c.id)
-_MEMBERS = ("digest", "size", "codec", "data", "base")
-_ADD_DIRECTLY = DirectMany(
-    lambda count: (
-        sqlite.insert(payloads)
-        .values([{name: bindparam(f"{name}_{n}") for name in _MEMBERS} for n in range(count)])
-        .on_conflict_do_nothing()
-        .returning(*_ADDED)
-    )
-)
-_MOST_AT_ONCE = 100
-"""Contents that SQLite is told of in one statement."""
 _CHAIN = (
     select(payloads.c.id, payloads.c.base)
     .where(payloads.c.id.in_(bindparam("wanted", expanding=True)))
@@ -97,78 +57,12 @@ def add(connection: Connection, several: Iterable[New]) -> list[Stored]:
 
     In the order of `several`, in which one may have an earlier one as its base.
     """
-    addressed = [(sha256(new.content).digest(), new) for new in several]
-    wanted = {digest for digest, _ in addressed} | {new.base.digest for _, new in addressed if new.base}
-    ids: dict[bytes, int] = {}
-    known: dict[bytes, bytes | None] = {}
-    for digest, number, base_digest in _known(connection, wanted):
-        ids[digest], known[digest] = number, base_digest
-    rows: list[_Row] = []
-    found: dict[bytes, Base] = {}
-    for digest, new in addressed:
-        if digest in known:
-            found.setdefault(digest, Base(digest, new.content))
-            continue
-        base = new.base if new.base and new.base.digest in known else None
-        if base and base.digest in found:
-            base = found[base.digest]
-        row, built_on = _row(digest, new.content, base, known)
-        rows.append(row)
-        known[digest] = row.base
-        found[digest] = Base(digest, new.content, built_on)
-    _insert(connection, rows, ids)
-    added = {row.digest for row in rows}
-    return [Stored(ids[digest], found[digest], added=digest in added) for digest, _ in addressed]
-
-
-def _insert(connection: Connection, rows: Sequence["_Row"], ids: dict[bytes, int]) -> None:
-    """Add rows; `ids`, by digest, come to know them. What others are built on goes before them."""
-    while rows:
-        ready = [row for row in rows if row.base is None or row.base in ids]
-        values = [
-            {
-                "digest": row.digest,
-                "size": row.size,
-                "codec": row.codec,
-                "data": row.data,
-                "base": row.base and ids[row.base],
-            }
-            for row in ready
-        ]
-        ids.update(_add_missing(connection, values))
-        if missing := [row.digest for row in ready if row.digest not in ids]:  # another writer has come first
-            ids.update((digest, number) for digest, number, _ in _known(connection, missing))
-        rows = [row for row in rows if row.digest not in ids]
-
-
-def _known(connection: Connection, wanted: Collection[bytes]) -> Iterable[Any]:
-    """Digest, id and digest of the base of those that are there."""
-    if is_direct(connection):
-        several = batched([{"digest": digest} for digest in wanted], _MOST_AT_ONCE)
-        return [row for some in several for row in _KNOWN_DIRECTLY.run(connection, some)]
-    return connection.execute(_KNOWN, {"wanted": [*wanted]})
-
-
-def _add_missing(connection: Connection, values: list[dict[str, Any]]) -> Iterable[Any]:
-    """Digest and id of those that were not there."""
-    if is_direct(connection):
-        return [row for some in batched(values, _MOST_AT_ONCE) for row in _ADD_DIRECTLY.run(connection, some)]
-    added = connection.execute(insert_missing(connection, payloads).returning(*_ADDED), values)
-    return [(row.digest, row.id) for row in added]
-
-
-def insert_missing(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
-    """The statement that inserts rows into `table` and leaves alone those that are there."""
-    return insert_into(connection, table).on_conflict_do_nothing()
-
-
-def insert_into(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
-    """The statement that inserts rows into `table`, with what its engine can do about those that are there."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql  # most never need it, and it takes its time
-
-    return postgresql.insert(table)
+    contents = [(based_on(new.content), new.base) for new in several]
+    wanted = {one.digest for content, base in contents for one in (content, base) if one}
+    adding = Adding(connection, wanted)
+    added = [adding.put(content, base) for content, base in contents]
+    ids = adding.write()
+    return [Stored(ids[one.base.digest], one.base, one.added) for one in added]
 
 
 def get(connection: Connection, ids: Iterable[int]) -> dict[int, bytes]:
@@ -207,31 +101,3 @@ def collect_garbage(connection: Connection) -> int:
     deleted = connection.execute(delete(payloads).where(~is_needed)).rowcount
     _NEEDED.drop(connection)
     return deleted
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    digest: bytes
-    size: int
-    codec: str
-    data: bytes
-    base: bytes | None
-    """Digest of what it is a difference to."""
-
-
-def _row(
-    digest: bytes, content: bytes, base: Base | None, known: dict[bytes, bytes | None]
-) -> tuple[_Row, Base | None]:
-    """The row of a content, and what it is a difference to."""
-    codec, dictionary = ONE, b""
-    if base and fits(content, base.content):
-        dictionary = base.content
-        below = base.below
-        if below and known[base.digest] == below.digest and fits(content, below.content, base.content):
-            codec, dictionary = TWO, below.content + base.content
-    else:
-        base = None
-    data = encode(content, dictionary)
-    if data is None:
-        codec, data, base = RAW, content, None
-    return _Row(digest, len(content), codec, data, base.digest if base else None), base

@@ -1,8 +1,9 @@
 """Recordings in and out of the tables: plain Core statements, no ORM (it would cost five times as much per read)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import zstandard
@@ -12,8 +13,9 @@ from sqlalchemy.dialects import sqlite
 from chatreel.errors import StoreError
 from chatreel.model import Identity, Recording, Replayable, Take, WireForm
 from chatreel.store import arrivals, neighbours, payloads
+from chatreel.store.adding import insert_missing
 from chatreel.store.bases import Bases
-from chatreel.store.direct import Direct, is_direct
+from chatreel.store.direct import Direct, DirectRows, is_direct
 from chatreel.store.neighbours import Frequencies
 from chatreel.store.schema import KEYED_BY, meta, recordings
 from chatreel.store.usual import headers_of, packed_headers
@@ -34,8 +36,10 @@ _ANSWER = select(
     )
 ).where(recordings.c.id == bindparam("id"))
 _INSERT = recordings.insert().returning(recordings.c.id)
-_INSERT_DIRECTLY = Direct(_INSERT, *(column.name for column in recordings.c if column.name != "id"))
+_MEMBERS = tuple(column.name for column in recordings.c if column.name != "id")
+_INSERT_DIRECTLY = DirectRows(recordings, _MEMBERS, ("id",))
 _NOTE_KEYS = Direct(sqlite.insert(meta).on_conflict_do_nothing(), "name", "value")
+_IN_ORDER = itemgetter(*_MEMBERS)
 _COUNT = select(func.count()).where(recordings.c.cassette == bindparam("cassette"))
 _KEYED_OTHERWISE = select(meta.c.value).where(meta.c.name == KEYED_BY, meta.c.value != bindparam("keyed_by")).limit(1)
 
@@ -49,14 +53,33 @@ class Memory:
 
 
 def insert(connection: Connection, recording: Recording, keyed_by: str, memory: Memory | None = None) -> int:
-    """Store a recording as the newest take of its key; its id.
+    """As `insert_all`."""
+    [recording_id] = insert_all(connection, [recording], keyed_by, memory)
+    return recording_id
 
-    `keyed_by`: how its key was made. `memory`: of the writer; it comes to know this recording.
+
+def insert_all(
+    connection: Connection, several: Sequence[Recording], keyed_by: str, memory: Memory | None = None
+) -> list[int]:
+    """Store recordings, each as the newest take of its key; their ids, in the same order.
+
+    `keyed_by`: how their keys were made. `memory`: of the writer; it comes to know these recordings.
     """
     memory = memory or Memory()
     _note_keys(connection, keyed_by)
-    document, request, body, completion = memory.bases.put(connection, recording)
-    row = {
+    made_of = memory.bases.put(connection, several)
+    ids = _insert(connection, [_row(one, *contents) for one, contents in zip(several, made_of, strict=True)])
+    findable = [
+        neighbours.Findable(one.cassette, recording_id, one.identity.document)
+        for one, recording_id in zip(several, ids, strict=True)
+    ]
+    neighbours.index(connection, findable, memory.frequencies)
+    return ids
+
+
+def _row(recording: Recording, document: int, request: int, body: int, completion: int) -> dict[str, Any]:
+    """The columns of a recording. The contents are known by their ids."""
+    return {
         "cassette": recording.cassette,
         "key": recording.identity.key,
         "upstream": recording.upstream,
@@ -74,11 +97,8 @@ def insert(connection: Connection, recording: Recording, keyed_by: str, memory: 
         "body": body,
         "completion": completion,
         "pieces": arrivals.pack(recording.pieces),
-        "asked_usage": recording.replayable.asked_usage,
+        "asked_usage": recording.asked_usage,
     }
-    recording_id = _insert(connection, row)
-    neighbours.index(connection, recording.cassette, recording_id, recording.identity.document, memory.frequencies)
-    return recording_id
 
 
 def _note_keys(connection: Connection, keyed_by: str) -> None:
@@ -86,15 +106,14 @@ def _note_keys(connection: Connection, keyed_by: str) -> None:
     if is_direct(connection):
         _NOTE_KEYS.run(connection, row)
     else:
-        connection.execute(payloads.insert_missing(connection, meta), row)
+        connection.execute(insert_missing(connection, meta), row)
 
 
-def _insert(connection: Connection, row: dict[str, Any]) -> int:
+def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Their ids, in the same order: they only ever grow."""
     if is_direct(connection):
-        [[recording_id]] = _INSERT_DIRECTLY.run(connection, row)
-    else:
-        recording_id = connection.execute(_INSERT, row).scalar_one()
-    return int(recording_id)
+        return sorted(number for (number,) in _INSERT_DIRECTLY.run(connection, map(_IN_ORDER, rows)))
+    return [int(connection.execute(_INSERT, row).scalar_one()) for row in rows]
 
 
 def takes(connection: Connection, cassette: str, key: str) -> tuple[Take, ...]:

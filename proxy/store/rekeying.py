@@ -109,13 +109,15 @@ def _rekey(
             identity = identify(members)
         except (Malformed, NotKeyable) as error:
             report.kept.append((row.id, str(error)))
-            neighbours.index(connection, row.cassette, row.id, payloads.get(connection, [row.document])[row.document])
+            as_it_is = payloads.get(connection, [row.document])[row.document]
+            neighbours.index(connection, [neighbours.Findable(row.cassette, row.id, as_it_is)])
             continue
         route = (row.upstream, row.path, row.tenant)
         document = memory.bases.put_alone(connection, "document", route, request, identity.document)
         if (identity.key, document) != (row.key, row.document):
             connection.execute(_UPDATE, {"row": row.id, "new_key": identity.key, "new_document": document})
-        neighbours.index(connection, row.cassette, row.id, identity.document, memory.frequencies)
+        findable = neighbours.Findable(row.cassette, row.id, identity.document)
+        neighbours.index(connection, [findable], memory.frequencies)
         report.count(row.cassette, row.key, identity.key)
         progress(report.recordings, total)
     return report

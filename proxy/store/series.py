@@ -7,6 +7,7 @@ what is new in one content is stored at most once for each digit.
 """
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 STRIDE = 64
 """It takes 77 steps at most to the last of 1,000."""
@@ -22,6 +23,11 @@ class Base:
     content: bytes = field(repr=False)
     below: "Base | None" = field(default=None, repr=False)
     """What it is stored as a difference to itself, as far as the writer knows."""
+
+
+def based_on(content: bytes) -> Base:
+    """A content, before anything is known of where it lies."""
+    return Base(sha256(content).digest(), content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The store as the proxy sees it: asynchronous, with what is hot in memory and one thread that writes."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import batched
@@ -166,9 +166,7 @@ class Store:
 
     async def add(self, recording: Recording) -> Recording:
         """Store a recording as the newest take of its key. When this returns, it is committed."""
-        recording_id = await self._threads.write(
-            lambda connection: recordings.insert(connection, recording, self._keyed_by, self._memory)
-        )
+        recording_id = await self._threads.write_one(self._insert, recording)
         self.additions += 1
         self._forgotten += 1
         self.calls.retry()
@@ -177,6 +175,9 @@ class Store:
         self._takes.pop((stored.cassette, stored.identity.key), None)
         self._keep(stored.replayable)
         return stored
+
+    def _insert(self, connection: "Connection", several: Sequence[Recording]) -> list[int]:
+        return recordings.insert_all(connection, several, self._keyed_by, self._memory)
 
     async def acquire(self, cassette: str, key: str, owner: str, seconds: float) -> bool:
         """Whether `owner` fetches the recording of a key, of all proxies on this store, for so many seconds at most."""

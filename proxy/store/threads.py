@@ -7,9 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from chatreel.errors import StoreError
 from chatreel.store.breaker import Breaker
+from chatreel.store.landing import Expected, Landing
 from chatreel.store.later import database
 from chatreel.store.opening import Database
-from chatreel.store.writer import Work, Writer, said
+from chatreel.store.writer import Together, Work, Writer, said
 
 _READERS = 2
 
@@ -23,6 +24,7 @@ class Threads:
     def __init__(self, opened: Database) -> None:
         self._database = opened
         self.writer = Writer(opened)
+        self._landing: Landing | None = None
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")
 
@@ -60,6 +62,18 @@ class Threads:
         """What a change comes to. When this returns, it is committed."""
         return await _wait(self.writer.submit(work))
 
+    async def write_one[One, T](self, work: Together[One, T], one: One) -> T:
+        """The same of one of several, which are written together."""
+        expected: Expected[T] = self._landing_here().expect()
+        self.writer.submit_one(work, one, expected)
+        return await _told(expected.future)
+
+    def _landing_here(self) -> Landing:
+        loop = asyncio.get_running_loop()
+        if self._landing is None or self._landing.loop is not loop:
+            self._landing = Landing(loop)
+        return self._landing
+
     def aside(self, work: Callable[[], object]) -> None:
         """Do what takes a while and nobody waits for."""
         self._readers.submit(work)
@@ -71,8 +85,12 @@ class Threads:
 
 
 async def _wait[T](future: Future[T]) -> T:
+    return await _told(asyncio.wrap_future(future))
+
+
+async def _told[T](future: asyncio.Future[T]) -> T:
     try:
-        return await asyncio.wrap_future(future)
+        return await future
     except StoreError:
         raise
     except Exception as error:

@@ -71,6 +71,10 @@ class ChoiceParts:
                     rule = self._choice[key] = Last()
                 rule.add(value)
 
+    def add_text(self, name: str, text: str) -> None:
+        """Take one more piece of a member of the delta that was there before."""
+        self._delta[name].add(text)
+
     @property
     def finish_reason(self) -> Json:
         """Verbatim; None if there was none, or only "" (Q44)."""

@@ -1,6 +1,7 @@
 """What the body of a response amounts to. Only a `complete` reading may ever become a cache hit."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -10,12 +11,14 @@ from chatreel.wire.api_errors import GIVEN_UP, find_error
 from chatreel.wire.codec import MOST_VALUES, has_too_many_values, is_json, loads
 from chatreel.wire.reassemble import Reassembler
 from chatreel.wire.spoken import SILENT, Spoken, summed
-from chatreel.wire.sse import SSEParser
+from chatreel.wire.sse import Event, SSEParser
 
 _SSE_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry|error)?:")
 _SSE_LINE: Final = re.compile(rb"[\r\n]data:")
 _WITHHELD: Final = {"finish_reason", "content_filter_results"}
 _BOM: Final = b"\xef\xbb\xbf"
+_EVENT_END: Final = b"\n\n"
+"""As a rule."""
 
 
 class Verdict(StrEnum):
@@ -99,18 +102,39 @@ def wire_form(body: bytes, content_type: str = "") -> WireForm:
 
 
 def _read_stream(body: bytes, *, clean_end: bool, lenient: bool) -> _Finding:
-    parser, assembler = SSEParser(lenient=lenient), Reassembler()
-    ends: list[int] = []
-    for event in parser.all_of(body):
-        assembler.add(event)
-        if assembler.said:
-            ends.append(parser.position)
+    assembler = Reassembler()
+    said = _assemble(body, SSEParser(lenient=lenient), assembler)
     verdict, reason = _judge(assembler, clean_end=clean_end)
     completion = assembler.completion() if assembler.has_choices else None
     error = None
     if verdict is Verdict.ERROR:
         error = assembler.error or {"message": reason}
-    return _Finding(verdict, reason, completion, error, assembler.ignored, summed(ends))
+    return _Finding(verdict, reason, completion, error, assembler.ignored, said)
+
+
+def _assemble(body: bytes, parser: SSEParser, assembler: Reassembler) -> Spoken:
+    """Have all of a stream assembled; what of it is anything of the answer."""
+    ends: list[int] = []
+
+    def take(events: Iterable[Event]) -> None:
+        for event in events:
+            assembler.add(event)
+            if assembler.said:
+                ends.append(parser.position)
+
+    at = 0
+    while at < len(body):
+        if run := assembler.add_run(body, at):
+            parser.skip(run.end - at)
+            at = run.end
+            ends += [run.first, *[run.last] * (run.events - 1)] if run.events else []
+        else:
+            found = body.find(_EVENT_END, at)
+            end = len(body) if found < 0 else found + len(_EVENT_END)
+            take(parser.events(body[at:end]))
+            at = end
+    take(parser.close())
+    return summed(ends)
 
 
 def _judge(stream: Reassembler, *, clean_end: bool) -> tuple[Verdict, str]:

@@ -8,7 +8,8 @@ from chatreel.wire.api_errors import find_error
 from chatreel.wire.choices import ChoiceParts, entries, whole_message, with_distinct_details
 from chatreel.wire.codec import loads, loads_object
 from chatreel.wire.fields import FirstNonEmpty, Last, Rule, Shallow
-from chatreel.wire.spoken import says
+from chatreel.wire.repeated import Repeated, Run, repeated
+from chatreel.wire.spoken import is_answer, says
 from chatreel.wire.sse import Event, Origin
 from chatreel.wire.tool_calls import as_index
 
@@ -24,6 +25,9 @@ _DEFAULTS: Final[JsonObject] = {"id": "", "object": "chat.completion", "created"
 
 _DROPPED: Final = frozenset({"object", "choices", "usage", "error", "obfuscation", "p"})
 """Members of a chunk that are no members of the completion: handled apart, or padding (Q39)."""
+
+_TRIES: Final = 8
+"""Events in a row that none is like: then nobody looks for more."""
 
 
 class Reassembler:
@@ -42,6 +46,9 @@ class Reassembler:
         """Whether there was anything of the answer in the event that came last."""
         self.ignored = 0
         """Lines that were no part of any event, and no error either (Q21)."""
+        self._like: Repeated | None = None
+        """What an event is like that says no more than another piece of the text that the last one has said one of."""
+        self._tries = _TRIES
         self._usage_closed = False
         self._usage: dict[str, Last] = {place: Last() for place in ("top", "x_groq", "choice")}
         self._envelope: dict[str, Rule] = {key: rule() for key, rule in _ENVELOPE.items()}
@@ -62,6 +69,16 @@ class Reassembler:
             self._add_stray(event.data)
         else:
             self._add_data(event)
+
+    def add_run(self, body: bytes, at: int) -> Run | None:
+        """Take the events of a body that follow there, if they say no more than another piece of a text each."""
+        like = None if self.done else self._like
+        run = like.run(body, at) if like else None
+        if not like or not run:
+            return None
+        self._choices[like.index].add_text(like.name, run.text)
+        self._tries = _TRIES
+        return run if is_answer(like.name) else run._replace(events=0)
 
     def add_chunk(self, chunk: JsonObject) -> None:
         """Take the object of one event."""
@@ -117,6 +134,12 @@ class Reassembler:
             self.corrupt = self.corrupt or ("" if self.cut else f"an event is not a JSON object: {error}")
         else:
             self.add_chunk(chunk)
+            self._look_for_more(event.data, chunk)
+
+    def _look_for_more(self, data: bytes, chunk: JsonObject) -> None:
+        """Know what is like this event, unless that has been of no use: choices may take turns."""
+        self._tries -= 1
+        self._like = repeated(data, chunk, self._like) if self._tries > 0 else None
 
     def _add_stray(self, line: bytes) -> None:
         try:

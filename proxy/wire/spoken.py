@@ -50,6 +50,11 @@ def says(choice: JsonObject) -> bool:
     return isinstance(delta, dict) and any(value for name, value in delta.items() if name not in _NOT_THE_ANSWER)
 
 
+def is_answer(name: str) -> bool:
+    """Whether a text that a delta has under that name is something of the answer."""
+    return name not in _NOT_THE_ANSWER
+
+
 def _choices(event: Event) -> Iterable[JsonObject]:
     try:
         return entries(loads_object(event.data).get("choices"))

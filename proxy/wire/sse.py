@@ -117,6 +117,10 @@ class SSEParser:
         self.position = start
         self._after_cr = chunk.endswith(b"\r")
 
+    def skip(self, size: int) -> None:
+        """So many bytes were read by somebody else: whole events. What was fed before was, too."""
+        self.position += size
+
     def close(self) -> list[Event]:
         """The body has ended; the event it left open, if any, marked as not terminated (Q22)."""
         events = self._end_line() if self._pieces or self._overlong else []

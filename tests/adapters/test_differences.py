@@ -140,7 +140,7 @@ def test_the_last_of_a_thousand_turns_is_read_in_few_steps(file_store: str) -> N
         for n in range(1_000)
     ]
     with writing(engine) as connection:
-        stored = [bases.put(connection, one)[0] for one in made]
+        stored = [bases.put(connection, [one])[0][0] for one in made]
     assert max(chain_length(store, one) for one in stored[:: STRIDE - 1]) <= 2 * (STRIDE - 1 + 1_000 // STRIDE) + 1
     with engine.connect() as connection:
         started = time.process_time()
@@ -214,6 +214,34 @@ def test_a_base_that_is_gone_or_damaged_is_named(store: str, damage: str, compla
     rows(store, damage, payload)
     with pytest.raises(StoreError, match=complaint.format(payload)):
         load(store, 3)
+
+
+def test_recordings_that_are_stored_together_lie_there_as_if_one_had_come_after_the_other(
+    new_store: Callable[[], str],
+) -> None:
+    """Conversations that take turns, longer than a stride, and one of them is there twice."""
+    several = [
+        one for pair in zip(conversation(STRIDE + 2), conversation(STRIDE + 2, "Else."), strict=True) for one in pair
+    ]
+    several += several[:4]
+    alone, together = new_store(), new_store()
+    for store, step in ((alone, 1), (together, len(several))):
+        memory = Memory()
+        with engine_of(store) as engine, writing(engine) as connection:
+            found = [
+                number
+                for at in range(0, len(several), step)
+                for number in recordings.insert_all(connection, several[at : at + step], "x", memory)
+            ]
+            assert found == [*range(1, len(several) + 1)]
+            loaded = [recordings.load(connection, number) for number in found]
+        assert loaded == [replace(one, id=number) for number, one in enumerate(several, 1)]
+    lying = (
+        "SELECT p.digest, p.codec, p.data, b.digest FROM payloads p LEFT JOIN payloads b ON b.id = p.base ORDER BY 1"
+    )
+    assert rows(together, lying) == rows(alone, lying)
+    marked = "SELECT * FROM marks ORDER BY 1, 2"
+    assert rows(together, marked) == rows(alone, marked)
 
 
 def test_a_content_that_is_there_already_is_left_as_it_is(store: str) -> None:

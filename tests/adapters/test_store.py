@@ -153,7 +153,7 @@ def test_a_take_that_comes_in_while_another_is_looked_up_is_not_forgotten(
     async def work(opened_store: Store) -> list[tuple[int, ...]]:
         monkeypatch.setattr(
             "chatreel.store.store.recordings",
-            SimpleNamespace(takes=slow, insert=recordings.insert, Memory=recordings.Memory),
+            SimpleNamespace(takes=slow, insert_all=recordings.insert_all, Memory=recordings.Memory),
         )
         looking_up = asyncio.create_task(opened_store.takes("", "k"))
         await asyncio.to_thread(has_read.wait, 30)

@@ -1,5 +1,6 @@
 """What a body amounts to: its form (Q2-Q5), its verdict (Q6-Q8, Q25, Q75, Q76), and nothing that could be wrong."""
 
+import json
 from functools import partial
 from typing import Any
 
@@ -309,6 +310,48 @@ class TestLaws:
     def test_what_follows_done_and_what_reports_an_error_says_nothing(self) -> None:
         assert spoken(b"data: [DONE]\n\n" + encode(dumps(TEXT))) == SILENT
         assert spoken(b"event: error\n" + encode(dumps(TEXT))) == SILENT
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["a", "b"]),  # the model
+                st.integers(0, 4).map(lambda n: n // 4),  # the choice: the first as a rule
+                st.sampled_from(["content"] * 4 + ["reasoning", "tool", "logprobs"]),
+                st.sampled_from([*"ab", "", "\n", '"', "\\", "~", "é", "\u2028", "\x7f", " data: [DONE]"]),
+                st.sampled_from(["", "xyz", '"']),  # padding
+            ),
+            max_size=12,
+        ),
+        st.booleans(),
+    )
+    def test_events_that_differ_in_their_text_alone_amount_to_what_they_say_one_by_one(
+        self, said: list[tuple[str, int, str, str, str]], padded: bool
+    ) -> None:
+        """Spelled alike, each is compared with the one before it; spelled with another number of spaces, it is read."""
+
+        def spelled(model: str, index: int, member: str, text: str, padding: str) -> JsonObject:
+            delta: Json = {member: text}
+            if member == "tool":
+                delta = {"tool_calls": [{"index": 0, **call(arguments=text)}]}
+            logprobs: JsonObject = {"content": [text]}
+            one = (
+                chunk({"content": text}, index=index, logprobs=logprobs)
+                if member == "logprobs"
+                else chunk(delta, index=index)
+            )
+            return one | {"model": model} | ({"obfuscation": padding} if padded else {})
+
+        chunks = [spelled(*one) for one in said]
+        alike = sse(*(encode(json.dumps(one, ensure_ascii=False).encode()) for one in chunks))
+        unlike = sse(
+            *(
+                encode(json.dumps(one, ensure_ascii=False, separators=(",", ":" + " " * (2 + at % 2))).encode())
+                for at, one in enumerate(chunks)
+            )
+        )
+        assert read(alike).completion == read(unlike).completion
+        assert read(alike).spoken.events == read(unlike).spoken.events
+        assert spoken(alike) == read(alike).spoken
 
     @pytest.mark.parametrize("end", [b"\r\n", b"\r"])
     def test_line_ends_do_not_matter(self, end: bytes) -> None:
