@@ -6,7 +6,6 @@ from functools import lru_cache
 from itertools import count
 from secrets import token_hex
 from typing import NamedTuple
-from weakref import ref
 
 from chatreel.canonical import without_credentials
 from chatreel.decide import Action, Found
@@ -17,7 +16,6 @@ from chatreel.replay import Ready
 from chatreel.reply import Reply
 from chatreel.request import Kept
 from chatreel.session import Session
-from chatreel.store.alike import Like
 from chatreel.upstreams import Target
 from chatreel.wire.asking import asking_for_usage, asks_for_usage
 from chatreel.wire.spoken import Spoken
@@ -52,8 +50,6 @@ class Understood:
     tenant: str | None
     identity: Identity
     question: "Question"
-    alike: "Alike | None" = None
-    """What its calls have in common that the same recording has answered."""
 
     @property
     def size(self) -> int:
@@ -68,33 +64,9 @@ class Question(NamedTuple):
     target: Target
     tenant: str | None
     model: Json
-    streams: Json
+    form: WireForm
+    """That the answer has to have."""
     wants_usage: bool
-
-
-class Alike(NamedTuple):
-    """What the rows of hits have in common, and for which ones that is so."""
-
-    like: Like
-    ready: ref[Ready]
-    """What they were answered with; it may be forgotten meanwhile."""
-    mode: Mode
-    tags: tuple[str, ...]
-    until: float
-    """When what they have saved may change: seconds since the epoch."""
-
-    def fits(self, exchange: "Exchange") -> bool:
-        """Whether the row of a call is one of them."""
-        row, session = self.like.call, exchange.session
-        return (
-            self.ready() is exchange.ready
-            and self.mode is exchange.mode
-            and self.until > exchange.started_at
-            and self.tags == exchange.asked.tags
-            and row.session == session.id
-            and row.cassette == session.cassette
-            and (row.session_name or "") == session.name
-        )
 
 
 _PROCESS = token_hex(4)
@@ -135,8 +107,6 @@ class Exchange:
     body: JsonObject = field(default_factory=dict)
     understood: Understood | None = field(default=None, init=False)
     """What it says, before anything was taken out of it."""
-    at_once: bool = field(default=False, init=False)
-    """Whether it is answered together with others: its row is noted, and kept before the answer goes out."""
     tenant: str | None = field(default=None, init=False)
     """Whose request it is: see `chatreel.request.Keys`."""
     identity: Identity | None = field(default=None, init=False)
@@ -178,8 +148,6 @@ class Exchange:
     """Whether the upstream is asked for usage that the client did not ask for (Q28)."""
     client_left: bool = field(default=False, init=False)
     """Whether nobody waits for the answer any more, and it goes on to be recorded."""
-    comes_again: bool = field(default=False, init=False)
-    """Whether `ready` was made for a call before this one."""
     logged: bool = field(default=False, init=False)
 
     def understand(self, understood: Understood) -> Identity:

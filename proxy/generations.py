@@ -32,7 +32,7 @@ class Generations[K, V]:
 
     def put(self, key: K, value: V) -> None:
         """Remember a value, unless it is larger than all of the memory; others may be forgotten for it."""
-        if key in self._young or key in self._old:
+        if key in self._young or (self._old and key in self._old):
             self.forget(key)
         size = self._size_of(value)
         if size > self.limit:

@@ -5,9 +5,9 @@ RFC 9111 (caching) and RFC 9211 (Cache-Status, whose syntax is that of RFC 8941)
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from chatreel.decide import Directives
 
@@ -60,8 +60,7 @@ def asked_control(cache_control: str | None, pragma: str) -> str:
     return "no-cache" if "no-cache" in map(str.strip, pragma.lower().split(",")) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class CacheStatus:
+class CacheStatus(NamedTuple):
     """What chatreel did with a request, for its `Cache-Status` header (RFC 9211, section 2).
 
     `hit` and `fwd` exclude each other; `fwd_status`, `stored` and `collapsed` say something about what was forwarded,

@@ -1,6 +1,6 @@
 """A recording as an answer: the bytes as they came, or the other wire form made from them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from chatreel.http_caching import CacheStatus
@@ -42,9 +42,8 @@ def make_ready(recording: Replayable, form: WireForm, *, include_usage: bool) ->
     """Make the recorded answer ready for clients who ask for this wire form, streams with usage or without."""
     reply = _reply(recording, form, include_usage=include_usage)
     head = b""
-    if reply.status == HTTPStatus.OK and not any(name in _OF_THE_MESSAGE for name, _ in reply.headers):
-        lines = ("HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in reply.headers), "")
-        head = "\r\n".join(lines).encode()
+    if reply.status == HTTPStatus.OK and _OF_THE_MESSAGE.isdisjoint([name for name, _ in reply.headers]):
+        head = "\r\n".join(["HTTP/1.1 200 OK", *[f"{name}: {value}" for name, value in reply.headers], ""]).encode()
     hit = CacheStatus(hit=True, key=recording.key, detail=_detail(recording, reply))
     return Ready(recording, reply, str(hit), head)
 
@@ -57,11 +56,11 @@ def message_head(ready: Ready, more: tuple[tuple[str, str], ...]) -> bytes:
 
 def status_of(status: CacheStatus, recording: Replayable, reply: Reply) -> CacheStatus:
     """Why a recording is served, and what it is."""
-    return replace(status, key=recording.key, detail=_detail(recording, reply))
+    return status._replace(key=recording.key, detail=_detail(recording, reply))
 
 
 def _detail(recording: Replayable, reply: Reply) -> str:
-    redacted = any(name == REDACTED_HEADER for name, _ in recording.headers)
+    redacted = REDACTED_HEADER in [name for name, _ in recording.headers]
     return "redacted" if redacted else "edited" if recording.edited else "converted" if reply.converted else ""
 
 

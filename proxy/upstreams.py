@@ -7,9 +7,9 @@ path of its own (`https://openrouter.ai/api/v1`) takes the place of the client's
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from chatreel.errors import ConfigError
@@ -28,8 +28,7 @@ _HOST_PATTERN = re.compile(r"[a-z0-9_.-]*\*?[a-z0-9_.-]*")
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(NamedTuple):
     """A real API, as configured."""
 
     name: str
@@ -50,16 +49,12 @@ class Upstream:
         return self.origin.partition("://")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where one request goes."""
 
     upstream: Upstream
     path: str
     query: str
-
-    def __hash__(self) -> int:  # of all members it would take a hit a microsecond; there are few upstreams
-        return hash(self.path)
 
     @property
     def is_chat(self) -> bool:

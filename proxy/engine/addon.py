@@ -8,7 +8,6 @@ points nowhere until it has been routed, it carries a refusal until the recorder
 import re
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from mitmproxy import connection, http
 from mitmproxy.proxy import layer
@@ -154,8 +153,8 @@ class ChatreelAddon:
         result = await self._recorder.finish(exchange, answered)
         if isinstance(result, ApiError):
             refused = self._rules.refuse(result)
-            status = replace(self._recorder.forward_status(exchange), fwd_status=answered.status)
-            refused.headers["cache-status"] = str(replace(status, detail=result.problem.value.code))
+            status = self._recorder.forward_status(exchange)._replace(fwd_status=answered.status)
+            refused.headers["cache-status"] = str(status._replace(detail=result.problem.value.code))
             return refused
         add_cache_status(response, result)
         return response

@@ -1,8 +1,9 @@
 """A bound for answers that are kept back until they are whole: longer ones pass as they come, and are not stored."""
 
 from mitmproxy.proxy import events, layer
-from mitmproxy.proxy.layers.http import HttpStream, ResponseData
+from mitmproxy.proxy.layers.http import ResponseData
 
+from chatreel.engine.checking_heads import CheckedHttpStream
 from chatreel.engine.decoding import LIMIT
 
 TOO_LONG = f"The answer is longer than {LIMIT:,} bytes, so it was passed on and not kept."
@@ -13,7 +14,7 @@ def passed_on(data: bytes) -> bytes:
     return data
 
 
-class BoundedHttpStream(HttpStream):
+class BoundedHttpStream(CheckedHttpStream):
     """Lets go of an answer that grows too long."""
 
     def state_consume_response_body(self, event: events.Event) -> layer.CommandGenerator[None]:

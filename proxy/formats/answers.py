@@ -6,7 +6,7 @@ its completion is the body. Any other text is kept as text, a stream event by ev
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -209,7 +209,7 @@ def _pieces(response: JsonObject, body: bytes | None, known: tuple[Piece, ...]) 
         pieces = _listed(response["pieces"])
         if sum(piece.size for piece in pieces) == size or not pieces:
             return pieces
-        return known or (replace(pieces[-1], size=size),)
+        return known or (pieces[-1]._replace(size=size),)
     if known or "events" in response:
         return known
     return (Piece(seconds(response.get("at", 0)), size),)

@@ -2,6 +2,7 @@
 
 recorder   the whole of it: open, finish or fail
 opening    a request is read, looked up and decided on; identical ones share one flight
+plain_hits the quick way for what hangs on a recording and nothing else
 looking    which recording it is, and whether it will do
 answering  recordings and refusals as answers
 storing    an answer of the upstream is understood and stored

@@ -5,17 +5,15 @@ import time
 from chatreel.api_errors import ApiError, Problem
 from chatreel.decide import Action, Found, why_forwarded
 from chatreel.errors import StoreError
-from chatreel.exchange import Asked, Exchange
+from chatreel.exchange import Exchange
 from chatreel.explain import CANDIDATES, miss_message
 from chatreel.generations import Generations
 from chatreel.http_caching import CacheStatus, age_header
 from chatreel.model import Identity, Outcome, Replayable, WireForm
 from chatreel.pace import INSTANT
-from chatreel.recorder.again import Again
 from chatreel.recorder.logbook import Logbook, warn
 from chatreel.replay import Ready, at_pace, make_ready, message_head, status_of
 from chatreel.reply import Reply, refusal
-from chatreel.session import Session
 from chatreel.store import Store
 
 type Message = tuple[bytes, bytes]
@@ -37,7 +35,7 @@ class Answering:
     def hit(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve a recording."""
         if exchange.found is not Found.HIT:
-            warn(exchange, _too_old(recording, exchange))
+            warn(exchange.session, _too_old(recording, exchange))
             exchange.session.journal.aged.add(recording.id)
         ttl = exchange.session.options.freshness.ttl
         status = _HIT if ttl is None else CacheStatus(hit=True, ttl=int(recording.recorded_at + ttl - time.time()))
@@ -45,9 +43,7 @@ class Answering:
 
     def is_plain(self, exchange: Exchange, recording: Replayable) -> bool:
         """Whether the answer that a recording makes goes out as a head and a body, and nothing else has to be known."""
-        before = self._ready.get((id(recording), exchange.form, exchange.wants_usage))
-        exchange.comes_again = before is not None
-        exchange.ready = before or self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
+        exchange.ready = self.made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
         return bool(exchange.ready.head)
 
     def message(self, exchange: Exchange) -> Message | None:
@@ -56,22 +52,6 @@ class Answering:
         if ready is None or reply is None:
             return None
         return message_head(ready, reply.headers[len(ready.reply.headers) :]), reply.body
-
-    def again(self, one: Again, asked: Asked, session: Session) -> Message | None:
-        """Serve a recording as it was served before; `None` if the request has to go the long way."""
-        now, started = time.time(), time.perf_counter()
-        ready, recordings = one.ready(), session.recordings
-        if ready is None or not one.is_for(asked, session, now) or recordings.takes_at_once(one.key) != one.takes:
-            return None
-        recording = recordings.replayable_at_once(one.take.id)
-        if recording is not ready.recording or ready is not self._made_ready(
-            recording, one.form, include_usage=one.wants_usage
-        ):
-            return None
-        session.repeats.served(one.key, one.form)
-        latency = time.perf_counter() - started
-        self._logbook.write_again(one, session, now, latency)
-        return one.head_at(ready, now), ready.reply.body
 
     def coalesced(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve what another call has just recorded, whose answer was waited for."""
@@ -100,7 +80,7 @@ class Answering:
     def _serve(self, exchange: Exchange, recording: Replayable, status: CacheStatus, outcome: Outcome) -> None:
         ready = exchange.ready
         if ready is None or ready.recording is not recording:
-            ready = self._made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
+            ready = self.made_ready(recording, exchange.form, include_usage=exchange.wants_usage)
         speed = exchange.session.options.speed
         answer = ready.reply if speed == INSTANT else at_pace(ready, exchange.form, speed)
         exchange.action = Action.REPLAY
@@ -111,7 +91,8 @@ class Answering:
         saved = recording.duration - exchange.elapsed if outcome is Outcome.HIT else 0.0
         self._logbook.write(exchange, outcome, status=answer.status, saved=saved)
 
-    def _made_ready(self, recording: Replayable, form: WireForm, *, include_usage: bool) -> Ready:
+    def made_ready(self, recording: Replayable, form: WireForm, *, include_usage: bool) -> Ready:
+        """A recording as an answer, made but once."""
         key = (id(recording), form, include_usage)
         known = self._ready.get(key)
         if known is None:

@@ -7,18 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache, partial
-from weakref import ref
 
 import orjson
 
-from chatreel.annotate import QUARTER, Annotator, Source, miss_reason, without_secrets
-from chatreel.exchange import Alike, Exchange, new_call_id
+from chatreel.annotate import Annotator, Source, miss_reason, without_secrets
+from chatreel.exchange import Asked, Exchange, Understood
 from chatreel.facts import NO_FACTS, Facts, prompt_digest
 from chatreel.journal import Entry
-from chatreel.model import SERVED, Outcome
-from chatreel.recorder.again import Again
+from chatreel.model import SERVED, Outcome, Replayable
 from chatreel.redact import Redactor
-from chatreel.replay import Ready
 from chatreel.session import Session
 from chatreel.store import Call, Store
 from chatreel.store.alike import Hit, Like
@@ -57,26 +54,51 @@ class Logbook:
             exchange.flight.land(None)  # whoever still waits shall not: this call brings nothing more
         session = exchange.session
         session.tally.count(outcome, seconds_saved=saved)
-        call: Call | None = None
-        if exchange.at_once and exchange.ready and outcome is Outcome.HIT:
-            self._note(exchange, exchange.ready, status)
-        else:
-            call = _row(exchange, outcome, status, self.tags_of(exchange), self._redactor)
-            complete, answered_at = self._completing(exchange)
-            told = partial(self._tell, session)
-            self._store.calls.add(call, lambda row: _told(complete(row), told), answered_at=answered_at)
+        call = _row(exchange, outcome, status, self.tags_of(exchange.asked, session), self._redactor)
+        complete, answered_at = self._completing(exchange)
+        told = partial(self._tell, session)
+        self._store.calls.add(call, lambda row: _told(complete(row), told), answered_at=answered_at)
         if session.journal.wants(outcome):
-            session.journal.add(_entry(exchange, call or self._row_of(exchange, outcome, status)))
+            session.journal.add(_entry(exchange, call))
         if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
-            _say_soon(call or self._row_of(exchange, outcome, status))
+            _say_soon(call)
 
-    def write_again(self, one: Again, session: Session, now: float, latency: float) -> None:
-        """A hit that is like one before. Seconds, `now` since the epoch."""
-        hit = Hit(one.alike.like, new_call_id(), now, latency, one.number)
-        session.tally.count(Outcome.HIT, seconds_saved=one.duration - latency)
+    def note(self, hit: Hit, session: Session, *, saved: float) -> None:
+        """The same of a hit that hangs on nothing but its recording; `Recorder.keep` has to follow."""
+        session.tally.count(Outcome.HIT, seconds_saved=saved)
         self._store.calls.note(hit)
-        if logger.isEnabledFor(logging.INFO) and self._may_say(Outcome.HIT, now):
+        if logger.isEnabledFor(logging.INFO) and self._may_say(Outcome.HIT, hit.started_at):
             _say(hit.call)
+
+    def like(self, asked: Asked, session: Session, understood: Understood, recording: Replayable, now: float) -> Like:
+        """What the rows of such hits have in common, as `write` would write them. `now`: seconds since the epoch."""
+        target, text, tags = asked.target, self._redactor.text, self.tags_of(asked, session)
+        model = understood.body.get("model")
+        call = Call(
+            call_id="",
+            started_at=now,
+            outcome=Outcome.HIT,
+            reason="",
+            mode=session.mode,
+            cassette=session.cassette,
+            upstream=target.upstream.origin,
+            path=text(target.path),
+            query=text(asked.query),
+            tenant=understood.tenant,
+            model=text(model) if isinstance(model, str) else "",
+            stream=understood.body.get("stream") is True,
+            status=recording.status,
+            key=understood.identity.key,
+            recording_id=None if session.cassette else recording.id,
+            latency=0.0,
+            first_piece=None,
+            session=session.id,
+            session_name=session.name or None,
+            tags=as_json(tags) if tags else None,
+            spared=recording.duration,
+        )
+        complete = partial(self._annotator.complete, source=Source(recording, understood.identity.document))
+        return Like(call, complete, recording.recorded_at, partial(self._tell, session))
 
     def _may_say(self, outcome: Outcome, now: float) -> bool:
         """Whether a call gets a line: nobody reads thousands in a second, and each line costs as much as a hit."""
@@ -91,36 +113,15 @@ class Logbook:
         self._said[outcome] += 1
         return self._said[outcome] <= _LINES
 
-    def tags_of(self, exchange: Exchange) -> Mapping[str, str]:
+    def tags_of(self, asked: Asked, session: Session) -> Mapping[str, str]:
         """Of a call: those of all calls, and its own."""
-        if not exchange.asked.tags:
+        if not asked.tags:
             return self._tags
-        tags, malformed = tags_of(exchange.asked.tags)
+        tags, malformed = tags_of(asked.tags)
         if malformed:
             said = self._redactor.text(malformed)
-            warn(exchange, f"{HEADER}: {said!r} of a request is no tag, or one too many, and was left out")
+            warn(session, f"{HEADER}: {said!r} of a request is no tag, or one too many, and was left out")
         return self._tags | {self._redactor.text(name): self._redactor.text(value) for name, value in tags.items()}
-
-    def _row_of(self, exchange: Exchange, outcome: Outcome, status: int | None) -> Call:
-        return _row(exchange, outcome, status, self.tags_of(exchange), self._redactor)
-
-    def _note(self, exchange: Exchange, ready: Ready, status: int | None) -> None:
-        """The row of a hit that is answered together with others: most of it stands in those of hits like it."""
-        understood = exchange.understood
-        alike = understood.alike if understood else None
-        if alike is None or not alike.fits(exchange):
-            alike = self._alike(exchange, ready, status)
-            if understood:
-                understood.alike = alike
-        hit = Hit(alike.like, exchange.call_id, exchange.started_at, exchange.elapsed, exchange.take)
-        self._store.calls.note(hit)
-
-    def _alike(self, exchange: Exchange, ready: Ready, status: int | None) -> Alike:
-        """What the rows of calls have in common that are answered like this one."""
-        call = self._row_of(exchange, Outcome.HIT, status)
-        like = Like(call, *self._completing(exchange), partial(self._tell, exchange.session))
-        until = (exchange.started_at // QUARTER + 1) * QUARTER
-        return Alike(like, ref(ready), exchange.mode, exchange.asked.tags, until)
 
     def _completing(self, exchange: Exchange) -> tuple[Callable[[Call], Call], float | None]:
         """How a row is completed beside the hot path, and when the recording was made that its call has got."""
@@ -168,9 +169,9 @@ def _usd(nanodollars: int) -> Decimal:
     return Decimal(nanodollars).scaleb(-9)
 
 
-def warn(exchange: Exchange, text: str) -> None:
+def warn(session: Session, text: str) -> None:
     """Say what is no error but should not go unseen, once for each session."""
-    if exchange.session.journal.warn(text):
+    if session.journal.warn(text):
         logger.warning("%s", text)
 
 

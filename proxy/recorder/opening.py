@@ -13,12 +13,12 @@ from chatreel.facts import prompt_digest
 from chatreel.flights import PATIENCE, ROUNDS
 from chatreel.generations import Generations
 from chatreel.http_caching import request_directives
-from chatreel.model import Identity, Mode
+from chatreel.model import Identity, Mode, WireForm
 from chatreel.pace import INSTANT
-from chatreel.recorder.again import Again, again
 from chatreel.recorder.answering import Answering, Message
 from chatreel.recorder.habits import Habits
 from chatreel.recorder.looking import Lookup, give_back, look_up, look_up_at_once
+from chatreel.recorder.plain_hits import PlainHits
 from chatreel.request import Kept, Where, read_request, readable
 from chatreel.session import Session
 from chatreel.upstreams import Target
@@ -50,8 +50,9 @@ type _Said = tuple[bytes, Target, tuple[tuple[str, str], ...]]
 class Opening:
     """Between a request and the decision what happens to it."""
 
-    def __init__(self, answering: Answering, habits: Habits) -> None:
+    def __init__(self, answering: Answering, plain_hits: PlainHits, habits: Habits) -> None:
         self._answering = answering
+        self._plain_hits = plain_hits
         self._habits = habits
         self._unread = Alarm(
             logger,
@@ -63,7 +64,6 @@ class Opening:
         """A loop forgets tasks that nobody holds."""
         self._understood: Generations[_Said, Understood] = Generations(habits.memory * 3 // 8, lambda one: one.size)
         """Hits come again, and a miss is read on both ways."""
-        self._again: Generations[Question, Again] = Generations(habits.memory // 8, lambda one: one.size)
 
     def at_once(self, asked: Asked, session: Session) -> Message | None:
         """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
@@ -76,26 +76,18 @@ class Opening:
             understood = self._understand(asked)
         except (Malformed, NotKeyable):
             return None
-        before = self._again.get(understood.question)
-        if before and (message := self._answering.again(before, asked, session)):
+        if message := self._plain_hits.answer(asked, session, understood):
             return message
         exchange = self._hit(asked, session, understood)
-        if exchange is None:
-            return None
-        if exchange.comes_again and (
-            next_time := again(exchange, session.recordings.takes_at_once(understood.identity.key))
-        ):
-            self._again.put(understood.question, next_time)
-        return self._answering.message(exchange)
+        return self._answering.message(exchange) if exchange else None
 
     def _hit(self, asked: Asked, session: Session, understood: Understood) -> Exchange | None:
-        """The same, decided anew."""
+        """A call that a recording has answered which is at hand; `None` if there is more to it."""
         directives, malformed = request_directives(asked.cache_control)
         mode = mode_for(session.mode, directives)
         if malformed or mode not in _REPLAYING or session.options.speed != INSTANT:
             return None
         exchange = Exchange(asked, session, Action.FORWARD, mode)
-        exchange.at_once = True
         identity = exchange.understand(understood)
         lookup = look_up_at_once(exchange, identity, directives, self._answering.is_plain)
         return exchange if lookup and self._replay(exchange, identity, directives, lookup) else None
@@ -129,9 +121,8 @@ class Opening:
             target, keys, body = asked.target, self._habits.keys, read_request(asked.body)
             tenant = keys.tenant(asked.credentials, target.query, body)
             identity = keys.identify(Where(target.upstream.origin, target.path, asked.query, tenant), body)
-            question = Question(
-                identity.key, target, tenant, body.get("model"), body.get("stream"), asks_for_usage(body)
-            )
+            form = WireForm.SSE if body.get("stream") is True else WireForm.JSON
+            question = Question(identity.key, target, tenant, body.get("model"), form, asks_for_usage(body))
             understood = Understood(body, tenant, identity, question)
             if len(asked.body) <= _COMMON:
                 self._understood.put(said, understood)

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 
 from chatreel.alarm import Alarm
 from chatreel.annotate import Annotator
@@ -25,6 +24,7 @@ from chatreel.recorder.answering import Answering, Message
 from chatreel.recorder.habits import DEFAULT_HABITS, Habits
 from chatreel.recorder.logbook import Logbook
 from chatreel.recorder.opening import Opening
+from chatreel.recorder.plain_hits import PlainHits
 from chatreel.reply import Reply, refusal
 from chatreel.session import Session
 from chatreel.store import Store
@@ -47,7 +47,8 @@ class Recorder:
             store, Annotator(habits.prices, habits.keys.redactor), habits.tags, habits.keys.redactor
         )
         self._answering = Answering(store, self._logbook, habits.memory)
-        self._opening = Opening(self._answering, habits)
+        hits = PlainHits(self._answering, self._logbook, habits.memory // 8)
+        self._opening = Opening(self._answering, hits, habits)
         self._unrecorded = Alarm(
             logger, logging.CRITICAL, "NOTHING IS BEING RECORDED: %s", "answers are being recorded again; %d were not"
         )
@@ -110,7 +111,7 @@ class Recorder:
                 problem = ApiError(Problem.NOT_STORED, f"the answer came, but could not be recorded: {error}")
                 self._logbook.write(exchange, Outcome.FAILED, status=problem.status)
                 return problem
-            status = replace(self.forward_status(exchange), detail="store-failed")
+            status = self.forward_status(exchange)._replace(detail="store-failed")
         outcome = Outcome.RECORDED if status.stored else Outcome.PASSED
         if exchange.client_left:
             exchange.reason = "; ".join(filter(None, ("the client left before the end", exchange.reason)))
@@ -128,7 +129,7 @@ class Recorder:
 
     async def _hold_to_budgets(self, exchange: Exchange) -> None:
         """Refuse a call that would go upstream where a budget is spent; those that are over have been priced."""
-        tags = self._logbook.tags_of(exchange)
+        tags = self._logbook.tags_of(exchange.asked, exchange.session)
         verdict = await self._store.calls.once_settled(lambda: self._verdict(exchange, tags))
         if verdict:
             exchange.reason = verdict.reason

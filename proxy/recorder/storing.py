@@ -1,7 +1,6 @@
 """The end of a call: an answer of the upstream is understood, and stored without secrets if it is worth it."""
 
 import asyncio
-from dataclasses import replace
 
 from chatreel.decide import Action, Found, why_forwarded
 from chatreel.errors import NotKeyable
@@ -40,7 +39,7 @@ async def store(exchange: Exchange, answered: Answered, keys: Keys) -> CacheStat
     complete = reading.verdict is Verdict.COMPLETE
     if not complete and not (exchange.session.options.record_errors and reading.verdict is Verdict.ERROR):
         exchange.reason = reading.reason
-        return replace(status, detail=f"not-stored-{reading.verdict.value}")
+        return status._replace(detail=f"not-stored-{reading.verdict.value}")
     try:
         kept = exchange.kept
         if kept is None:
@@ -48,7 +47,7 @@ async def store(exchange: Exchange, answered: Answered, keys: Keys) -> CacheStat
         answer = await _scrubbed(reading, answered, kept, keys.redactor)
     except (NotKeyable, Unscrubbed) as error:
         exchange.reason = f"not stored: {error}"
-        return replace(status, detail="not-stored-secrets")
+        return status._replace(detail="not-stored-secrets")
     stored = await exchange.session.recordings.add(
         _recording(exchange, kept, answered, answer), instead_of=exchange.replaces
     )
@@ -58,7 +57,7 @@ async def store(exchange: Exchange, answered: Answered, keys: Keys) -> CacheStat
     exchange.session.repeats.served(stored.identity.key, exchange.form)
     if exchange.flight and complete:  # an error is nobody's but the one's who got it
         exchange.flight.land(_as_it_came(stored.replayable, answered, reading))
-    return replace(status, stored=True, detail="")
+    return status._replace(stored=True, detail="")
 
 
 def _recording(exchange: Exchange, kept: Kept, answered: Answered, answer: Scrubbed) -> Recording:
@@ -94,7 +93,7 @@ def _as_it_came(stored: Replayable, answered: Answered, reading: Reading) -> Rep
         return stored
     headers = kept_headers(answered.headers)
     completion = _completion(reading)
-    return replace(stored, headers=headers, body=answered.body, pieces=answered.pieces, completion=completion)
+    return stored._replace(headers=headers, body=answered.body, pieces=answered.pieces, completion=completion)
 
 
 def _completion(reading: Reading) -> bytes:

@@ -3,18 +3,15 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
-from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
 from chatreel.store.call import OWN, Call
-from chatreel.store.lines import NAMES, as_line
+from chatreel.store.lines import NAMES, line_behind_own
 
 type Told = Callable[[Call, int], None]
 """To be called with a completed row, and the number of calls whose row is like it."""
-
-_OWN_OF: Final = attrgetter(*OWN)
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +31,7 @@ class Like:
         """`call`: one of them. `complete`, `answered_at`: see `CallLog.add`. Raises `TypeError` as `as_line` does."""
         self.call = call
         self._told = told
-        own = orjson.dumps(_OWN_OF(call))
-        self.line = as_line(call, answered_at).removeprefix(b"[" + own[:-1])
+        self.line = line_behind_own(call, answered_at)
         """How the line of each goes on behind its own members."""
         self.values: tuple[object, ...] = ()
         """How its row does; empty before it is completed."""

@@ -4,6 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+_AT_ONCE = 8
+"""Results that are handed out in one turn of the event loop: whoever gets one has something to do with it."""
+
 
 class Landing:
     """Of one event loop."""
@@ -26,8 +29,10 @@ class Landing:
 
     def _settle(self) -> None:
         self._woken = False  # before it looks: what lands now wakes it up again
-        while self._landed:
+        for _ in range(min(len(self._landed), _AT_ONCE)):
             self._landed.popleft()()
+        if self._landed:
+            self.loop.call_soon(self._settle)
 
 
 class Expected[T]:

@@ -14,7 +14,9 @@ from chatreel.store.call import NOT_CHARGED, OWN, Call, Charge
 NAMES: Final = (*OWN, *(field.name for field in fields(Call) if field.name not in (*OWN, "facts", "charge")))
 """Of the members of a call, in the order in which a line has them."""
 
-_members: Final = attrgetter(*NAMES)  # six times as fast as to have orjson look for them
+# Six times as fast as to have orjson look for them.
+_members: Final = attrgetter(*NAMES)
+_others: Final = attrgetter(*NAMES[len(OWN) :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,18 @@ class Left:
 
 def as_line(call: Call, answered_at: float | None) -> bytes:
     """Raises `TypeError` if something in it is no text."""
+    return _line(_members(call), call, answered_at)
+
+
+def line_behind_own(call: Call, answered_at: float | None) -> bytes:
+    """How the line goes on behind the members that are a call's own. Raises `TypeError` as `as_line` does."""
+    return b"," + _line(_others(call), call, answered_at).removeprefix(b"[[")
+
+
+def _line(members: tuple[Any, ...], call: Call, answered_at: float | None) -> bytes:
     facts = None if call.facts is NO_FACTS else call.facts
     charge = None if call.charge is NOT_CHARGED else call.charge
-    row = (_members(call), facts, charge, answered_at)
+    row = (members, facts, charge, answered_at)
     return orjson.dumps(row, default=bytes.decode, option=orjson.OPT_APPEND_NEWLINE)
 
 

@@ -6,6 +6,7 @@ given, and the ordinary way gives it. SQLAlchemy would take ten times as long.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -128,9 +129,10 @@ class Quick:
             rows = self._open().execute(_FIRST_TWO, (cassette, key)).fetchall()
             if len(rows) == 1:  # as most have
                 self._last = rows[0]
-            elif rows:
+                return (_take(rows[0]),)
+            if rows:
                 rows = self._open().execute(_TAKES, (cassette, key)).fetchall()
-            return tuple([Take(row[0], _FORMS[row[1]], row[2] >= 400) for row in rows])
+            return tuple([_take(row) for row in rows])
         except (sqlite3.Error, KeyError):
             self.close()
             return ()
@@ -141,7 +143,7 @@ class Quick:
         try:
             if not row or row[0] != recording_id:
                 row = self._open().execute(_BY_ID, (recording_id,)).fetchone()
-            return self._assembled(*row) if row else None
+            return self._assembled(row) if row else None
         except (sqlite3.Error, zstandard.ZstdError, StoreError, LookupError, TypeError, ValueError):
             self.close()
             return None
@@ -169,33 +171,22 @@ class Quick:
             self._connection.execute("PRAGMA cache_size = -8192")  # KiB: what leads to the rows stays at hand
         return self._connection
 
-    def _assembled(
-        self,
-        id: int,  # noqa: A002 - its column
-        form: str,
-        status: int,
-        key: str,
-        recorded_at: float,
-        headers: bytes,
-        pieces: bytes,
-        asked_usage: int,
-        same: int,
-        *payloads: Any,
-    ) -> Replayable | None:
-        answer, complete = _Payload(*payloads[:6]), _Payload(*payloads[6:])
+    def _assembled(self, row: Sequence[Any]) -> Replayable | None:
+        number, form, status, key, recorded_at, headers, pieces, asked_usage, same = row[:9]
+        answer = _Payload(*row[9:15])
         if answer.size > LARGEST:
             return None
         content = self._content(answer)
-        if same:
-            completed = content
-        elif complete.size > LARGEST:
-            return None
-        else:
+        completed = content
+        if not same:
+            complete = _Payload(*row[15:])
+            if complete.size > LARGEST:
+                return None
             if complete.base == answer.id:
                 self._bases.put(answer.id, content)
             completed = self._content(complete)
         return Replayable(
-            id=id,
+            id=number,
             key=key,
             recorded_at=recorded_at,
             status=status,
@@ -224,3 +215,7 @@ class Quick:
             known = self._content(found, steps)
             self._bases.put(payload, known)
         return known
+
+
+def _take(row: Sequence[Any]) -> Take:
+    return Take(row[0], _FORMS[row[1]], row[2] >= 400)

@@ -139,7 +139,7 @@ def test_the_last_of_a_thousand_turns_is_read_in_few_steps(file_store: str) -> N
     base = text(6_000).encode()
     made = [
         replace(
-            take(), identity=replace(take().identity, document=b"D" + base[: n * 20]), request=request(base[: n * 20])
+            take(), identity=take().identity._replace(document=b"D" + base[: n * 20]), request=request(base[: n * 20])
         )
         for n in range(1_000)
     ]

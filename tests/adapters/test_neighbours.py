@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ def body(number: int) -> Any:
 
 
 def recorded(number: int) -> Recording:
-    return take(identity=replace(identity(body(number)), key=str(number)))
+    return take(identity=identity(body(number))._replace(key=str(number)))
 
 
 def changed(asked: Any, change: str) -> Any:

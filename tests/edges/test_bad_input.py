@@ -163,12 +163,14 @@ def test_other_endpoints_of_the_api_pass_untouched(proxy: Program, upstream: Ups
     ],
     ids=["no request line", "no header", "no length", "two lengths"],
 )
+@pytest.mark.parametrize("more", [b"", b"{}\r\nPOST /v1/chat/completions HTTP/1.1\r\n"], ids=["alone", "with more"])
 def test_a_head_that_cannot_be_read_is_a_400_in_the_shape_of_the_api(
-    proxy: Program, upstream: Upstream, head: bytes, said: str
+    proxy: Program, upstream: Upstream, head: bytes, said: str, more: bytes
 ) -> None:
+    """Whatever comes in the same piece: it is not read for the body of such a head."""
     host, port = proxy.base_url.removeprefix("http://").removesuffix("/v1").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as client:
-        client.sendall(head)
+        client.sendall(head + more)
         answer = b""
         while piece := client.recv(65536):
             answer += piece

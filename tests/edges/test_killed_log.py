@@ -1,7 +1,6 @@
 """Rows of the log that a killed proxy had not written yet are written by whoever comes next, as it would have done."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from support.program import Program, running_chatreel
 from support.replies import USAGE
 from support.sessions import Sessions
 from support.upstream import Upstream
+from support.waiting import eventually
 
 PRICES = {
     "CHATREEL_PRICE": json.dumps([{"model": "gpt*", "input": 3, "output": "15.5", "upstream": "http://127.0.0.1:*"}])
@@ -21,8 +21,6 @@ PRICES = {
 
 PRICE = USAGE["prompt_tokens"] * 3_000 + USAGE["completion_tokens"] * 15_500
 """Of each answer that reports its usage, in billionths of a USD."""
-
-PATIENCE = 20.0
 
 OWN = (
     "id",
@@ -77,6 +75,7 @@ def test_a_kill_takes_no_row_and_nothing_of_any(upstream: Upstream, store: str, 
         for stream in (False, True):
             assert ask(proxy.base_url, question("known", stream=stream)).status_code == 200
         assert calls_of_every_kind(proxy, tmp_path, "before") == STATUSES
+        assert eventually(lambda: len(described(store, "before")) == len(STATUSES))
         with locked(store):
             assert calls_of_every_kind(proxy, tmp_path, "killed") == STATUSES
             assert rows(store, "SELECT count(*) FROM calls WHERE tags LIKE '%killed%'") == [(0,)]
@@ -130,10 +129,7 @@ def test_rows_that_were_removed_from_the_store_do_not_come_back(upstream: Upstre
     with running_chatreel("--upstream", upstream.url, "--store", store, "--mode", "cache") as proxy:
         ask(proxy.base_url, question("once"))
         [spool] = tmp_path.glob("store.db.spool-*")
-        deadline = time.monotonic() + PATIENCE
-        while spool.read_bytes().count(b"\n") > 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        assert eventually(lambda: spool.read_bytes().count(b"\n") == 1)
         proxy.kill()
     rows(store, "DELETE FROM calls")
     chatreel("ls", "--store", store, cwd=tmp_path)

@@ -339,6 +339,12 @@ def test_a_head_without_an_end_is_a_431(proxy: Program, line: bytes) -> None:
         assert refused(connection) == 431
 
 
+def test_a_head_that_is_too_large_is_a_431_though_its_end_is_there(proxy: Program) -> None:
+    with socket.create_connection(address_of(proxy), timeout=30) as connection:
+        connection.sendall(HEAD + b"x-filler: " + b"a" * 64 * 1024 + b"\r\ncontent-length: 2\r\n\r\n{}")
+        assert refused(connection) == 431
+
+
 def test_headers_of_a_usual_size_pass(proxy: Program) -> None:
     assert ask(proxy.base_url, question("filled"), x_filler="a" * 60_000).status_code == 200
 
@@ -359,14 +365,47 @@ def test_what_is_sent_ahead_of_an_answer_is_bounded(both: tuple[Program, Upstrea
         upstream.reply_by(reply)
 
 
-SHORT_OF_PATIENCE = "import chatreel.engine.heads as h\nh.HEAD_SECONDS = 0.3\nfrom chatreel.cli import main\nmain()"
+def short_of_patience(what: str) -> tuple[str, ...]:
+    """A proxy that takes its time for nothing of the kind."""
+    planted = f"import chatreel.engine.heads as h\nh.{what} = 0.3\nfrom chatreel.cli import main\nmain()"
+    return (sys.executable, "-c", planted, "serve")
+
+
+def test_who_was_refused_may_go_on_sending(proxy: Program) -> None:
+    """A reset might take away the answer that says why."""
+    with socket.create_connection(address_of(proxy), timeout=30) as connection:
+        connection.sendall(b"GARBAGE\r\n\r\n")
+        assert refused(connection) == 400
+        assert can_send(connection)
+        assert can_send(connection), "the first one was not answered with a reset"
+    assert "Traceback" not in proxy.log
+
+
+def test_who_was_refused_and_goes_on_sending_is_left_after_a_while(upstream: Upstream, store: str) -> None:
+    flags = ("--upstream", upstream.url, "--store", store)
+    with (
+        running_chatreel(*flags, command=short_of_patience("LINGER")) as proxy,
+        socket.create_connection(address_of(proxy), timeout=30) as connection,
+    ):
+        connection.sendall(b"GARBAGE\r\n\r\n")
+        assert refused(connection) == 400
+        assert eventually(lambda: not can_send(connection))
+        assert "Traceback" not in proxy.log
+
+
+def can_send(connection: socket.socket) -> bool:
+    try:
+        connection.sendall(b"x" * 100_000)
+    except ConnectionError:
+        return False
+    return True
 
 
 def test_a_head_that_takes_too_long_is_a_408_and_a_connection_that_is_idle_is_not_slow(
     upstream: Upstream, store: str
 ) -> None:
     """Between two requests it may be idle for longer than a head may take, as the other one shows."""
-    command = (sys.executable, "-c", SHORT_OF_PATIENCE, "serve")
+    command = short_of_patience("HEAD_SECONDS")
     with (
         running_chatreel("--upstream", upstream.url, "--store", store, command=command) as proxy,
         socket.create_connection(address_of(proxy), timeout=30) as idle,

@@ -1,10 +1,13 @@
 """Chat completion calls as tests make them: plain HTTP, nothing taken from the environment, no retries."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+
+from support.replies import dumps
 
 
 def question(text: str = "Hi", **more: Any) -> dict[str, Any]:
@@ -24,6 +27,17 @@ def ask(base_url: str, body: Any, **headers: str) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with http_client(base_url) as client:
         return client.post("chat/completions", json=body, headers=named)
+
+
+@contextmanager
+def under_way(base_url: str, body: Any) -> Iterator[socket.socket]:
+    """The connection of a call that was sent; nobody has read its answer, and after the block its client has left."""
+    url = httpx.URL(base_url)
+    sent = dumps(body)
+    head = f"POST {url.path}/chat/completions HTTP/1.1\r\nhost: h\r\ncontent-length: {len(sent)}\r\n\r\n"
+    with socket.create_connection((url.host, url.port or 80), timeout=30) as connection:
+        connection.sendall(head.encode() + sent)
+        yield connection
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:

@@ -1,0 +1,166 @@
+"""Hits that hang on their recording and on nothing else, as nearly all do: the quick way to an answer.
+
+What makes such an answer, and its row in the log, is remembered with everything that could make the next one come out
+otherwise. As long as all of that is the same the next one is served by it; tests and agents ask the same over and over.
+Whatever depends on more (directives, the age of a recording, whose turn it is, who wants to know of the call) goes the
+long way, through `chatreel.recorder.opening`.
+"""
+
+import time
+from dataclasses import dataclass
+from weakref import ref
+
+from chatreel.annotate import QUARTER
+from chatreel.decide import FOR_EVER, mode_for
+from chatreel.exchange import Asked, Question, Understood, new_call_id
+from chatreel.generations import Generations
+from chatreel.http_caching import age_header, request_directives
+from chatreel.model import Mode, Outcome, Take, WireForm
+from chatreel.pace import INSTANT
+from chatreel.recorder.answering import Answering, Message
+from chatreel.recorder.logbook import Logbook
+from chatreel.repeats import taking_turns
+from chatreel.replay import Ready, message_head
+from chatreel.session import Options, Session
+from chatreel.store.alike import Hit, Like
+
+
+@dataclass(slots=True, eq=False)
+class PlainHit:
+    """What an answer hung on. Requests that are compared with it ask the same: see `Question`."""
+
+    session: ref[Session]
+    mode: Mode
+    """That of the session."""
+    options: Options
+    cache_control: str
+    tags: tuple[str, ...]
+    until: float
+    """When what its calls have saved may change: seconds since the epoch."""
+    takes: tuple[Take, ...]
+    """All of the key."""
+    take: Take
+    """The one that is served, whoever's turn it is."""
+    number: int
+    """Among `takes`, from 1."""
+    ready: ref[Ready]
+    like: Like
+    """What the rows of its calls have in common."""
+    duration: float
+    """Seconds that the upstream took."""
+    age: str = ""
+    head: bytes = b""
+    """Of the response, as long as `age` is its `Age`."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        return 6_000
+
+    def is_for(self, asked: Asked, session: Session, now: float) -> bool:
+        """Whether nothing has changed but what the recordings know."""
+        return (
+            self.session() is session
+            and self.mode is session.mode
+            and self.options is session.options
+            and self.until > now
+            and self.cache_control == asked.cache_control
+            and self.tags == asked.tags
+        )
+
+    def head_at(self, ready: Ready, now: float) -> bytes:
+        """The head of the response."""
+        age = age_header(ready.recording.recorded_at, now)
+        if age != self.age:
+            self.head = message_head(ready, (("cache-status", ready.hit), ("age", age)))
+            self.age = age
+        return self.head
+
+
+class PlainHits:
+    """Those that were served last."""
+
+    def __init__(self, answering: Answering, logbook: Logbook, memory: int) -> None:
+        """`memory`: bytes of what is remembered."""
+        self._answering = answering
+        self._logbook = logbook
+        self._known: Generations[Question, PlainHit] = Generations(memory, lambda one: one.size)
+
+    def answer(self, asked: Asked, session: Session, understood: Understood) -> Message | None:
+        """Serve a recording that is at hand; `None` if the request has to go the long way, and nothing has happened."""
+        started, now = time.perf_counter(), time.time()
+        question = understood.question
+        hit = self._known.get(question)
+        takes = session.recordings.takes_at_once(question.key)
+        ready = None
+        if hit and takes == hit.takes and hit.is_for(asked, session, now):
+            ready = self._served_before(hit, session, question)
+        if hit is None or ready is None:
+            take = _to_serve(asked, session, question.form, takes)
+            ready = self._ready(take, session, question) if take else None
+            if take is None or ready is None:
+                return None
+            hit = self._new(asked, session, understood, takes, take, ready, now)
+            self._known.put(question, hit)
+        session.repeats.served(question.key, question.form)
+        latency = time.perf_counter() - started
+        row = Hit(hit.like, new_call_id(), now, latency, hit.number)
+        self._logbook.note(row, session, saved=hit.duration - latency)
+        return hit.head_at(ready, now), ready.reply.body
+
+    def _served_before(self, hit: PlainHit, session: Session, question: Question) -> Ready | None:
+        """What was served, if that is still what would be."""
+        ready = hit.ready()
+        recording = session.recordings.replayable_at_once(hit.take.id) if ready else None
+        if ready is None or recording is not ready.recording:
+            return None
+        known = self._answering.made_ready(recording, question.form, include_usage=question.wants_usage)
+        return ready if known is ready else None
+
+    def _ready(self, take: Take, session: Session, question: Question) -> Ready | None:
+        """A take, if it is at hand and goes out as a head and a body."""
+        recording = session.recordings.replayable_at_once(take.id)
+        if recording is None or not recording.completion:
+            return None
+        ready = self._answering.made_ready(recording, question.form, include_usage=question.wants_usage)
+        return ready if ready.head else None
+
+    def _new(
+        self,
+        asked: Asked,
+        session: Session,
+        understood: Understood,
+        takes: tuple[Take, ...],
+        take: Take,
+        ready: Ready,
+        now: float,
+    ) -> PlainHit:
+        recording = ready.recording
+        return PlainHit(
+            session=ref(session),
+            mode=session.mode,
+            options=session.options,
+            cache_control=asked.cache_control,
+            tags=asked.tags,
+            until=(now // QUARTER + 1) * QUARTER,
+            takes=takes,
+            take=take,
+            number=takes.index(take) + 1,
+            ready=ref(ready),
+            like=self._logbook.like(asked, session, understood, recording, now),
+            duration=recording.duration,
+        )
+
+
+def _to_serve(asked: Asked, session: Session, form: WireForm, takes: tuple[Take, ...]) -> Take | None:
+    """The take that is served, whoever's turn it is, if that hangs on nothing else."""
+    directives, malformed = request_directives(asked.cache_control)
+    options = session.options
+    if malformed or directives.max_age is not None or mode_for(session.mode, directives) is not session.mode:
+        return None
+    if options.freshness != FOR_EVER or options.speed != INSTANT or session.is_strict:
+        return None
+    if not takes or session.journal.wants(Outcome.HIT):
+        return None
+    among, _ = taking_turns(takes, form)
+    return among[0] if len(among) == 1 and not among[0].is_error else None
