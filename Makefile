@@ -7,7 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS := --numprocesses=auto
 SOURCES := $(shell find proxy analytics dashboards -name '*.py' 2>/dev/null)
-FRONT_DOOR := $(patsubst %,tests/edges/test_%.py,modes record_replay sessions offline open_proxy single_flight usage log)
+# What has a proxy answer calls; not what only fills a store with one, or says itself which way its calls go.
+FRONT_DOOR = $(filter-out $(patsubst %,tests/edges/test_%.py,%_command doctor fast_path parent rekey),\
+	$(shell grep -lE 'running_chatreel|"run"' tests/edges/test_*.py))
 LONG := tests
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -26,7 +28,7 @@ long: $(VENV)/linked ## the tests that take their time: kills, load, a browser; 
 	$(BIN)/python -m pytest $(PYTEST_FLAGS) -m "long and not alone" $(LONG)
 	$(BIN)/python -m pytest -m "long and alone" $(LONG) || [ $$? = 5 ] # 5: there are none among them
 
-engine: $(VENV)/linked ## suites of the front door without the fast path
+engine: $(VENV)/linked ## the suites of the front door without the fast path
 	TEST_WITHOUT_FAST_PATH=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not long" $(FRONT_DOOR)
 
 serve: $(VENV)/linked ## set up, then the proxy on 127.0.0.1:8080 (ARGS="--mode replay ...")

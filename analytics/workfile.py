@@ -23,11 +23,17 @@ from chatreel.errors import ExportError
 STORAGE: Final = "v1.5.0"
 """The oldest DuckDB that reads what is written."""
 
+MEMORY: Final = "256MB"
+"""That DuckDB takes, for a log of whatever length; the rest of the process takes as much again."""
+
 _CONFIG: Final[dict[str, Any]] = {
-    "memory_limit": "1GB",
+    "memory_limit": MEMORY,
     "autoinstall_known_extensions": False,  # else a file of another kind would have DuckDB go to the network for help
     "autoload_known_extensions": False,
-    "checkpoint_threshold": "512MB",  # once at the end, not after every batch: less work, and a file of half the size
+    "preserve_insertion_order": True,
+    # Rarely, and not after every batch: less work, and a file of half the size. What was not checkpointed is in memory,
+    # or on its way out of it.
+    "checkpoint_threshold": "128MB",
 }
 _NEW_TAGS: Final = """
 INSERT INTO tags SELECT new.tags, each.key, each.value ->> '$'
@@ -93,14 +99,16 @@ class Workfile:
     def __init__(self, path: Path) -> None:
         """Made if it is not there."""
         self.path = path
+        self._spill = path.with_name(f"{path.name}.spill")
         with _named(path):
-            self.connection = duckdb.connect(config=_CONFIG)
+            self._make_room()
+            self.connection = duckdb.connect(config=_CONFIG | {"temp_directory": str(self._spill)})
             try:
                 self.connection.execute(f"ATTACH '{_quoted(path)}' AS work (TYPE duckdb, STORAGE_VERSION '{STORAGE}')")
                 self.connection.execute("USE work")
                 self.state = self._made() if self._is_empty() else read_state(self.connection, path)
             except BaseException:
-                self.connection.close()
+                self._let_go()
                 raise
         path.chmod(0o600)
 
@@ -119,6 +127,8 @@ class Workfile:
                 " synced_at = now() AT TIME ZONE 'UTC'",
                 [last_id, last_call, repriced, store],
             )
+        with suppress(FileNotFoundError):
+            self.path.with_name(f"{self.path.name}.wal").chmod(0o600)  # DuckDB asks nobody who may read it
         self.connection.unregister("batch")
         self.state = State(LAYOUT, last_id, last_call, repriced)
 
@@ -133,12 +143,23 @@ class Workfile:
             try:
                 self.connection.execute("CHECKPOINT work")
             finally:
-                self.connection.close()
+                self._let_go()
 
     def abandon(self) -> None:
         """Let go of it after a failure: what is committed is read next time."""
         with suppress(duckdb.Error):
+            self._let_go()
+
+    def _make_room(self) -> None:
+        """Where DuckDB puts what does not fit into its memory: ours alone, and not in the folder we happen to be in."""
+        shutil.rmtree(self._spill, ignore_errors=True)  # of somebody who was killed
+        self._spill.mkdir(mode=0o700)
+
+    def _let_go(self) -> None:
+        try:
             self.connection.close()
+        finally:
+            shutil.rmtree(self._spill, ignore_errors=True)
 
     def _is_empty(self) -> bool:
         return not self.connection.execute("SELECT 1 FROM duckdb_tables() WHERE database_name = 'work'").fetchall()

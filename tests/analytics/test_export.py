@@ -428,6 +428,45 @@ def test_the_newest_duckdb_that_is_not_ours_can_read_the_file(store: str, out: P
     assert tags["storage_version"].startswith("v1.5")
 
 
+def long_log(store: str, count: int) -> None:
+    """A store with so many calls, each with a thousand characters that no other one has."""
+    logged(store, [answered("0")])
+    own = {"call_id": "i", "reason": "hex(randomblob(500))"}
+    names = [name for _, name, *_ in rows(store, "PRAGMA table_info(calls)") if name != "id"]
+    rows(
+        store,
+        "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i + 1 < ?) INSERT INTO calls"
+        f" ({', '.join(names)}) SELECT {', '.join(own.get(name, name) for name in names)} FROM numbers, calls",
+        count,
+    )
+
+
+def peak_of_export(store: str, out: Path, folder: Path) -> float:
+    """MB that a process takes at its worst which exports all there is, called from a folder."""
+    command = [sys.executable, "-m", "chatreel", "export", "--store", store, "--to", str(out)]
+    process = subprocess.Popen(command, cwd=folder, env=clean_environment(), stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return used.ru_maxrss / 1024
+
+
+@pytest.mark.long
+def test_a_log_three_times_as_long_is_exported_in_as_much_memory(tmp_path: Path) -> None:
+    """The shorter one is more than the export may hold at a time. What it lays aside, it lays beside the file."""
+    called_from = tmp_path / "called from"
+    called_from.mkdir()
+    peaks = []
+    for count in (200_000, 600_000):
+        store, out = str(tmp_path / f"{count}.db"), tmp_path / f"{count}.duckdb"
+        long_log(store, count)
+        peaks.append(peak_of_export(store, out, called_from))
+        assert ask(out, "SELECT count(*) FROM calls") == [(count,)]
+        assert not [*called_from.iterdir(), *tmp_path.glob("*.spill")]
+    print(f"peaks: {peaks[0]:.0f} and {peaks[1]:.0f} MB")
+    assert peaks[1] < 1.25 * peaks[0]
+
+
 @pytest.mark.long
 def test_an_export_that_is_killed_at_any_moment_is_continued_by_the_next(
     file_store: str, out: Path, tmp_path: Path
