@@ -49,9 +49,9 @@ def encode(content: bytes, dictionary: bytes) -> bytes | None:
     """Compress a content; `None` if that is not worth it. Without a dictionary it stands alone."""
     if len(content) < _WORTH_COMPRESSING:
         return None
-    if _kept.ahead and (key := (content, dictionary)) in _kept.ahead:
-        return _kept.ahead.pop(key)
-    made = _kept.compressor if len(dictionary) <= _SHORT else _compressor
+    if _writing.ahead and (key := (content, dictionary)) in _writing.ahead:
+        return _writing.ahead.pop(key)
+    made = _writing.compressor if len(dictionary) <= _SHORT else _compressor
     data = made(dictionary, _rounded(len(content)), zstandard.FORMAT_ZSTD1_MAGICLESS).compress(content)
     return data if len(data) < len(content) else None
 
@@ -61,14 +61,14 @@ def encode_ahead(content: bytes, dictionary: bytes) -> None:
     if len(content) + len(dictionary) > _SHORT:
         return
     data = encode(content, dictionary)
-    if len(_kept.ahead) >= _KEPT:
-        _kept.ahead.clear()
-    _kept.ahead[content, dictionary] = data
+    if len(_writing.ahead) >= _KEPT:
+        _writing.ahead.clear()
+    _writing.ahead[content, dictionary] = data
 
 
 def compress(plain: bytes) -> bytes:
     """What `decompress` reads as `FORMAT_ZSTD1`, with no dictionary."""
-    return _kept.compressor(b"", _rounded(len(plain)), zstandard.FORMAT_ZSTD1).compress(plain)
+    return _writing.compressor(b"", _rounded(len(plain)), zstandard.FORMAT_ZSTD1).compress(plain)
 
 
 def decode(payload: int, digest: bytes, codec: str, data: bytes, dictionary: bytes) -> bytes:
@@ -86,7 +86,7 @@ def decode(payload: int, digest: bytes, codec: str, data: bytes, dictionary: byt
 
 def decompress(data: bytes, dictionary: bytes = b"", format_: int = zstandard.FORMAT_ZSTD1_MAGICLESS) -> bytes:
     """What was compressed with that dictionary. Raises `ZstdError`."""
-    made = _kept.decompressor if len(dictionary) <= _SHORT else _decompressor
+    made = _reading.decompressor if len(dictionary) <= _SHORT else _decompressor
     return made(dictionary, format_).decompress(data)
 
 
@@ -130,14 +130,20 @@ def _raw(dictionary: bytes) -> zstandard.ZstdCompressionDict | None:
     return zstandard.ZstdCompressionDict(dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 
 
-class _Kept(threading.local):
-    """Neither compressor nor decompressor is anything that two threads may use."""
+class _Reading(threading.local):
+    """A decompressor is nothing that two threads may use."""
+
+    def __init__(self) -> None:
+        self.decompressor = lru_cache(maxsize=_KEPT)(_decompressor)
+
+
+class _Writing(threading.local):
+    """And a compressor is not, either."""
 
     def __init__(self) -> None:
         self.compressor = lru_cache(maxsize=_KEPT)(_compressor)
         self.ahead: dict[tuple[bytes, bytes], bytes | None] = {}
-        """By content and dictionary."""
-        self.decompressor = lru_cache(maxsize=_KEPT)(_decompressor)
+        """What was made in advance, by content and dictionary."""
 
 
-_kept = _Kept()
+_reading, _writing = _Reading(), _Writing()

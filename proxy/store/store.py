@@ -314,5 +314,5 @@ def _hot(limit: int) -> Generations[int, Replayable]:
 
 
 def _memory_size(recording: Replayable) -> int:
-    apart = 200 * len(recording.headers) + 120 * len(recording.pieces)
+    apart = 200 * len(recording.headers) + 130 * len(recording.pieces)
     return 1_000 + apart + len(recording.body) + len(recording.completion)
