@@ -76,7 +76,10 @@ class Opening:
             understood = self._understand(asked)
         except (Malformed, NotKeyable):
             return None
-        if message := self._plain_hits.answer(asked, session, understood):
+        takes = session.recordings.takes_at_once(understood.identity.key)
+        if not takes:  # a miss is looked up but once here; what is found is remembered
+            return None
+        if message := self._plain_hits.answer(asked, session, understood, takes):
             return message
         exchange = self._hit(asked, session, understood)
         return self._answering.message(exchange) if exchange else None

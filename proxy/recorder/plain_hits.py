@@ -86,12 +86,14 @@ class PlainHits:
         self._logbook = logbook
         self._known: Generations[Question, PlainHit] = Generations(memory, lambda one: one.size)
 
-    def answer(self, asked: Asked, session: Session, understood: Understood) -> Message | None:
-        """Serve a recording that is at hand; `None` if the request has to go the long way, and nothing has happened."""
+    def answer(self, asked: Asked, session: Session, understood: Understood, takes: tuple[Take, ...]) -> Message | None:
+        """Serve a recording that is at hand; `None` if the request has to go the long way, and nothing has happened.
+
+        `takes`: all of its key, not empty.
+        """
         started, now = time.perf_counter(), time.time()
         question = understood.question
         hit = self._known.get(question)
-        takes = session.recordings.takes_at_once(question.key)
         ready = None
         if hit and takes == hit.takes and hit.is_for(asked, session, now):
             ready = self._served_before(hit, session, question)
@@ -160,7 +162,7 @@ def _to_serve(asked: Asked, session: Session, form: WireForm, takes: tuple[Take,
         return None
     if options.freshness != FOR_EVER or options.speed != INSTANT or session.is_strict:
         return None
-    if not takes or session.journal.wants(Outcome.HIT):
+    if session.journal.wants(Outcome.HIT):
         return None
     among, _ = taking_turns(takes, form)
     return among[0] if len(among) == 1 and not among[0].is_error else None
