@@ -19,6 +19,7 @@ from chatreel.session import Session
 from chatreel.upstreams import Target
 from chatreel.wire.asking import asking_for_usage, asks_for_usage
 from chatreel.wire.spoken import Spoken
+from chatreel.wire.stream_reader import StreamReader
 
 
 class Asked(NamedTuple):
@@ -120,6 +121,8 @@ class Exchange:
     """What is served, or was made."""
     answered: "Answered | None" = field(default=None, init=False)
     """What the upstream answered."""
+    begun: StreamReader | None = field(default=None, init=False)
+    """Who has read what has come of its stream so far."""
     said: Spoken | None = field(default=None, init=False)
     """What the stream says that was recorded."""
     facts: Facts = field(default=NO_FACTS, init=False)

@@ -129,7 +129,7 @@ class ChatreelAddon:
         """The head of an answer is there: a stream is passed on from now on."""
         if route.exchange and not route.exchange.reply and is_stream(response, route.exchange):
             route.tee = tee_into(response, route)
-            self._recorder.streams(route.exchange)
+            self._recorder.streams(route.exchange, route.tee.news)
             add_cache_status(response, self._recorder.forward_status(route.exchange))
 
     async def response(self, flow: http.HTTPFlow) -> None:

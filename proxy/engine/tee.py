@@ -44,6 +44,8 @@ class Tee:
         self._before = b"\n"
         self._ended = False
         self._kept = 0
+        self._told = 0
+        """Chunks that `news` has told of."""
         self.first_piece: float | None = None
         """Seconds until the first bytes of the body came; `None` before that."""
         self.broken = ""
@@ -72,6 +74,12 @@ class Tee:
     def body(self) -> bytes:
         """What has arrived, content coding undone."""
         return b"".join(self._chunks)
+
+    def news(self) -> bytes:
+        """What of the body has arrived since this was asked for last."""
+        new = self._chunks[self._told :]
+        self._told += len(new)
+        return b"".join(new)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:

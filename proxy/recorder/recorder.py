@@ -8,7 +8,7 @@ fail()              there will be no complete answer: log the call
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from chatreel.alarm import Alarm
 from chatreel.annotate import Annotator
@@ -85,10 +85,15 @@ class Recorder:
         self._answering.refuse(exchange, error)
         return exchange.reply or refusal(error)
 
-    def streams(self, exchange: Exchange) -> None:
-        """The answer has begun, and comes piece by piece: there will be time before its end."""
+    def streams(self, exchange: Exchange, news: Callable[[], bytes]) -> None:
+        """The answer has begun, and comes piece by piece: there will be time before its end.
+
+        `news`: what of its body has come since it was called last.
+        """
         if exchange.action is Action.RECORD:
-            asyncio.get_running_loop().call_later(_SOON, _prepare, exchange)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_SOON, _prepare, exchange)
+            loop.call_later(_SOON, storing.read_along, exchange, news)
 
     async def finish(self, exchange: Exchange, answered: Answered) -> CacheStatus | ApiError:
         """The upstream's answer is there, whole. When this returns, what is worth storing is stored.

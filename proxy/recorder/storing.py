@@ -1,6 +1,7 @@
 """The end of a call: an answer of the upstream is understood, and stored without secrets if it is worth it."""
 
 import asyncio
+from collections.abc import Callable
 
 from chatreel.decide import Action, Found, why_forwarded
 from chatreel.errors import NotKeyable
@@ -12,10 +13,17 @@ from chatreel.redact import Redactor, kept_headers
 from chatreel.request import Kept, Keys
 from chatreel.scrubbing import Scrubbed, Unscrubbed, is_clean, scrubbed
 from chatreel.wire.codec import dumps
-from chatreel.wire.reading import Reading, Verdict, read
+from chatreel.wire.reading import Reading, Verdict, begins, read
+from chatreel.wire.stream_reader import StreamReader
 
 _LONG = 100_000
 """Bytes of a response that take long to read, about 7 ms: beyond it, others are served meanwhile."""
+
+_MUCH = 1_000_000
+"""Bytes of a stream that are read while it comes: what they amount to takes as much memory again."""
+
+_EVERY = 0.03
+"""Seconds between two looks at what has come of a stream: what is read by then need not be read at its end."""
 
 
 def forward_status(exchange: Exchange) -> CacheStatus:
@@ -27,6 +35,18 @@ def forward_status(exchange: Exchange) -> CacheStatus:
     return CacheStatus(fwd=fwd, detail="unkeyable" if exchange.found is Found.UNKEYABLE else exchange.mode.value)
 
 
+def read_along(exchange: Exchange, news: Callable[[], bytes]) -> None:
+    """Read what has come of a stream, from time to time until it ends. `news`: what has come since it was called."""
+    if exchange.answered or exchange.logged:
+        return
+    if data := news():
+        exchange.begun = begun = exchange.begun or begins(data)
+        if begun is None or len(data) >= _LONG or begun.size >= _MUCH:
+            return  # it is read at its end, if need be beside the event loop
+        begun.feed(data)
+    asyncio.get_running_loop().call_later(_EVERY, read_along, exchange, news)
+
+
 async def store(exchange: Exchange, answered: Answered, keys: Keys) -> CacheStatus:
     """Store an answer if it is to be recorded and complete, and let those have it who wait for it.
 
@@ -35,7 +55,7 @@ async def store(exchange: Exchange, answered: Answered, keys: Keys) -> CacheStat
     status = forward_status(exchange)
     if exchange.action is not Action.RECORD or exchange.identity is None:
         return status
-    reading = await _read(answered)
+    reading = await _read(answered, exchange.begun)
     complete = reading.verdict is Verdict.COMPLETE
     if not complete and not (exchange.session.options.record_errors and reading.verdict is Verdict.ERROR):
         exchange.reason = reading.reason
@@ -111,7 +131,8 @@ async def _scrubbed(reading: Reading, answered: Answered, kept: Kept, redactor: 
     return as_it_came if clean else await asyncio.to_thread(scrubbed, as_it_came, kept.identity.key, redactor)
 
 
-async def _read(answered: Answered) -> Reading:
-    if len(answered.body) < _LONG:
-        return read(answered.body, status=answered.status)
-    return await asyncio.to_thread(read, answered.body, status=answered.status)
+async def _read(answered: Answered, begun: StreamReader | None) -> Reading:
+    unread = len(answered.body) - (begun.size if begun else 0)
+    if unread < _LONG:
+        return read(answered.body, status=answered.status, begun=begun)
+    return await asyncio.to_thread(read, answered.body, status=answered.status, begun=begun)

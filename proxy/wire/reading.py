@@ -1,7 +1,6 @@
 """What the body of a response amounts to. Only a `complete` reading may ever become a cache hit."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -10,15 +9,13 @@ from chatreel.model import Json, JsonObject, WireForm
 from chatreel.wire.api_errors import GIVEN_UP, find_error
 from chatreel.wire.codec import MOST_VALUES, has_too_many_values, is_json, loads
 from chatreel.wire.reassemble import Reassembler
-from chatreel.wire.spoken import SILENT, Spoken, summed
-from chatreel.wire.sse import Event, SSEParser
+from chatreel.wire.spoken import SILENT, Spoken
+from chatreel.wire.stream_reader import StreamReader
 
 _SSE_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry|error)?:")
 _SSE_LINE: Final = re.compile(rb"[\r\n]data:")
 _WITHHELD: Final = {"finish_reason", "content_filter_results"}
 _BOM: Final = b"\xef\xbb\xbf"
-_EVENT_END: Final = b"\n\n"
-"""As a rule."""
 
 
 class Verdict(StrEnum):
@@ -67,12 +64,19 @@ class _Finding:
 
 
 def read(
-    body: bytes, *, status: int = 200, clean_end: bool = True, content_type: str = "", lenient: bool = False
+    body: bytes,
+    *,
+    status: int = 200,
+    clean_end: bool = True,
+    content_type: str = "",
+    lenient: bool = False,
+    begun: StreamReader | None = None,
 ) -> Reading:
     """Read the body of a response, content decoding undone. Raises nothing.
 
     `clean_end`: False if the transport broke off, or somebody hung up: such a response is never complete.
     `content_type` counts only where the body says nothing (Q2). `lenient` accepts what hand-edited files contain (Q21).
+    `begun`: who has read the beginning of the body already, as `begins` made it; nobody uses it any more.
     """
     form = wire_form(body, content_type)
     if form is WireForm.JSON and has_too_many_values(body):
@@ -80,13 +84,18 @@ def read(
             form, Verdict.CORRUPT, None, None, f"The body has more than {MOST_VALUES:,} values.", status, body
         )
     if form is WireForm.SSE:
-        found = _read_stream(body, clean_end=clean_end, lenient=lenient)
+        found = _read_stream(body, begun or StreamReader(lenient=lenient), clean_end=clean_end)
     else:
         found = _read_json(body, clean_end=clean_end)
     if not 200 <= status <= 299:
         found = _failed(found, body, status)
     told = found.verdict, found.completion, found.error, found.reason
     return Reading(form, *told, status, body, found.ignored_lines, found.spoken)
+
+
+def begins(data: bytes) -> StreamReader | None:
+    """Who may read a body along as it comes that begins with this; `None` unless it is a stream for certain."""
+    return StreamReader() if _SSE_START.match(data) else None
 
 
 def wire_form(body: bytes, content_type: str = "") -> WireForm:
@@ -101,40 +110,15 @@ def wire_form(body: bytes, content_type: str = "") -> WireForm:
     return WireForm.SSE if media_type == "text/event-stream" else WireForm.JSON
 
 
-def _read_stream(body: bytes, *, clean_end: bool, lenient: bool) -> _Finding:
-    assembler = Reassembler()
-    said = _assemble(body, SSEParser(lenient=lenient), assembler)
+def _read_stream(body: bytes, reader: StreamReader, *, clean_end: bool) -> _Finding:
+    reader.feed(body[reader.size :])
+    said, assembler = reader.close(), reader.assembler
     verdict, reason = _judge(assembler, clean_end=clean_end)
     completion = assembler.completion() if assembler.has_choices else None
     error = None
     if verdict is Verdict.ERROR:
         error = assembler.error or {"message": reason}
     return _Finding(verdict, reason, completion, error, assembler.ignored, said)
-
-
-def _assemble(body: bytes, parser: SSEParser, assembler: Reassembler) -> Spoken:
-    """Have all of a stream assembled; what of it is anything of the answer."""
-    ends: list[int] = []
-
-    def take(events: Iterable[Event]) -> None:
-        for event in events:
-            assembler.add(event)
-            if assembler.said:
-                ends.append(parser.position)
-
-    at = 0
-    while at < len(body):
-        if run := assembler.add_run(body, at):
-            parser.skip(run.end - at)
-            at = run.end
-            ends += [run.first, *[run.last] * (run.events - 1)] if run.events else []
-        else:
-            found = body.find(_EVENT_END, at)
-            end = len(body) if found < 0 else found + len(_EVENT_END)
-            take(parser.events(body[at:end]))
-            at = end
-    take(parser.close())
-    return summed(ends)
 
 
 def _judge(stream: Reassembler, *, clean_end: bool) -> tuple[Verdict, str]:

@@ -1,7 +1,9 @@
 """What a body amounts to: its form (Q2-Q5), its verdict (Q6-Q8, Q25, Q75, Q76), and nothing that could be wrong."""
 
 import json
+from collections.abc import Iterable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatreel.model import Json, JsonObject, WireForm
-from chatreel.wire import reading as reading_module
+from chatreel.wire import stream_reader
 from chatreel.wire.codec import dumps, loads
-from chatreel.wire.reading import Reading, Verdict, read
+from chatreel.wire.reading import Reading, Verdict, begins, read
 from chatreel.wire.spoken import SILENT, spoken
 from chatreel.wire.sse import SSEParser, encode
 from support.streams import answer, call, chunk, envelope, sse
@@ -241,7 +243,7 @@ def test_q21_an_indented_field_counts_on_import_only() -> None:
 
 
 def test_q24_an_event_beyond_the_limit_is_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading_module, "SSEParser", partial(SSEParser, limit=50))
+    monkeypatch.setattr(stream_reader, "SSEParser", partial(SSEParser, limit=50))
     assert read(sse(TEXT, END)).verdict is CORRUPT
 
 
@@ -363,6 +365,23 @@ class TestLaws:
         commented = b"\n\n".join(b": ping\n\n" + event if at in places else event for at, event in enumerate(events))
         assert read(commented).completion == read(REAL).completion
 
+    @given(st.lists(FRAGMENTS, max_size=20).map(b"".join), st.lists(st.integers(0, 400), max_size=6), st.booleans())
+    def test_what_is_read_as_it_comes_is_what_is_read_at_once(
+        self, fragments: bytes, cuts: list[int], real: bool
+    ) -> None:
+        body = REAL + fragments if real else fragments
+        assert read_along(body, cuts) == read(body)
+
+    @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+    def test_a_stream_can_be_read_along_from_byte_to_byte(self, end: bytes) -> None:
+        body = REAL.replace(b"\n", end)
+        assert read_along(body, range(len(body))) == read(body)
+
+    def test_nothing_but_a_stream_is_read_along(self) -> None:
+        assert begins(dumps(WHOLE)) is None
+        assert begins(b"") is None
+        assert begins(b"{}\n\ndata: {}\n\n") is None
+
     def test_a_missing_sentinel_does_not_matter(self) -> None:
         without = read(REAL.removesuffix(b"data: [DONE]\n\n"))
         assert (without.verdict, without.completion) == (COMPLETE, read(REAL).completion)
@@ -375,6 +394,15 @@ class TestLaws:
     @given(st.lists(FRAGMENTS, max_size=40).map(b"".join))
     def test_anything_like_a_stream_has_a_reading(self, body: bytes) -> None:
         check_shape_of_any(read(body))
+
+
+def read_along(body: bytes, cuts: Iterable[int]) -> Reading:
+    """Read the beginning piece by piece, up to the last of the cuts, and the rest at the end."""
+    places = [0, *sorted(cut for cut in cuts if cut <= len(body))]
+    reader = begins(body[: places[1]]) if len(places) > 1 else None
+    for start, end in pairwise(places) if reader else ():
+        reader.feed(body[start:end])
+    return read(body, begun=reader)
 
 
 def check_shape_of_any(reading: Reading) -> None:
