@@ -19,6 +19,7 @@ from chatreel.formats.cassette import MARK, Block, Unread, assemble, block, load
 from chatreel.model import Neighbour, Recording, Replayable, Take
 from chatreel.request import Kept, Keys
 from chatreel.sketch import marks
+from chatreel.store.foretelling import Foretold
 
 
 class CassetteFile:
@@ -74,7 +75,13 @@ class CassetteFile:
             known = self._replayables[recording_id] = self._read(recording_id).replayable
         return known
 
-    async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:
+    async def add(
+        self,
+        recording: Recording,
+        *,
+        instead_of: int | None = None,
+        foretold: Foretold | None = None,  # noqa: ARG002 - a test that has its answer may look into the file
+    ) -> Recording:
         if not self._writes or self._closed:
             raise StoreError(f"the cassette {self.path} is {'closed' if self._closed else 'only read'}")
         future: asyncio.Future[Recording] = asyncio.get_running_loop().create_future()

@@ -16,6 +16,8 @@ from chatreel.replay import Ready
 from chatreel.reply import Reply
 from chatreel.request import Kept
 from chatreel.session import Session
+from chatreel.store import Call
+from chatreel.store.spool import Written
 from chatreel.upstreams import Target
 from chatreel.wire.asking import asking_for_usage, asks_for_usage
 from chatreel.wire.spoken import Spoken
@@ -149,6 +151,8 @@ class Exchange:
     """Seconds until the first piece of the body came from upstream."""
     adds_usage: bool = field(default=False, init=False)
     """Whether the upstream is asked for usage that the client did not ask for (Q28)."""
+    foretold: tuple[Call, Written] | None = field(default=None, init=False)
+    """Its row, once no kill can take that and the recording any more; the client has the end of its answer then."""
     client_left: bool = field(default=False, init=False)
     """Whether nobody waits for the answer any more, and it goes on to be recorded."""
     logged: bool = field(default=False, init=False)

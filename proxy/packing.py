@@ -16,6 +16,7 @@ from chatreel.formats import cassette, har, vcr_writing
 from chatreel.formats.merging import merged
 from chatreel.formats.names import Written
 from chatreel.model import Recording
+from chatreel.recovery import require_recovered
 from chatreel.request import Keys
 from chatreel.selection import Selection, parse_subject
 from chatreel.server import keys_for
@@ -76,6 +77,7 @@ _WRITERS: dict[Written, Callable[[Iterable[Recording], Keys], bytes]] = {
 
 def _of_store(settings: Settings, chosen: Chosen, bar: Progress) -> list[Recording]:
     """The oldest first: takes keep their order."""
+    require_recovered(settings.store)
     with Archive(settings.store) as archive:
         wanted = chosen.selection
         if chosen.key is not None:

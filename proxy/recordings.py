@@ -5,6 +5,7 @@ from typing import Protocol
 from chatreel.model import Neighbour, Recording, Replayable, Take
 from chatreel.request import Kept
 from chatreel.store import Store
+from chatreel.store.foretelling import Foretold
 
 
 class Recordings(Protocol):
@@ -28,8 +29,13 @@ class Recordings(Protocol):
     async def replayable(self, recording_id: int) -> Replayable:
         """What a hit needs of a recording."""
 
-    async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:
-        """Store as the newest take of its key, or in the place of another; committed when it returns."""
+    async def add(
+        self, recording: Recording, *, instead_of: int | None = None, foretold: Foretold | None = None
+    ) -> Recording:
+        """Store as the newest take of its key, or in the place of another; committed when it returns.
+
+        `foretold`: the call that made it, if its client need not wait for that: see `Store.add`.
+        """
 
     def prepare(self, kept: Kept) -> None:
         """A recording of this request comes soon: what takes time of it may be done now."""
@@ -76,8 +82,14 @@ class StoreRecordings:
     async def replayable(self, recording_id: int) -> Replayable:
         return await self._store.replayable(recording_id)
 
-    async def add(self, recording: Recording, *, instead_of: int | None = None) -> Recording:  # noqa: ARG002 - the newest counts here
-        return await self._store.add(recording)
+    async def add(
+        self,
+        recording: Recording,
+        *,
+        instead_of: int | None = None,  # noqa: ARG002 - the newest counts here
+        foretold: Foretold | None = None,
+    ) -> Recording:
+        return await self._store.add(recording, foretold)
 
     def prepare(self, kept: Kept) -> None:
         self._store.prepare(self._namespace, kept)

@@ -171,8 +171,18 @@ class ChatreelAddon:
         finally:
             self._rules.drains.end(flow)
 
-    async def finish_stream(self, route: Route, exchange: Exchange, tee: Tee, response: http.Response) -> bool:
-        """A response that was passed on as it came; whether its end may be, too."""
+    async def finish_stream(
+        self,
+        route: Route,
+        exchange: Exchange,
+        tee: Tee,
+        response: http.Response,
+        release: Callable[[], None] | None = None,
+    ) -> bool:
+        """A response that was passed on as it came; whether its end may be, too.
+
+        `release`: called if it may be before this returns.
+        """
         self._learn(route, response)
         tee.close()
         exchange.first_piece = tee.first_piece
@@ -182,7 +192,8 @@ class ChatreelAddon:
         if tee.unkept:
             self._recorder.fail(exchange, tee.unkept, status=response.status_code)
             return True
-        return not isinstance(await self._recorder.finish(exchange, answered_in_pieces(response, tee)), ApiError)
+        result = await self._recorder.finish(exchange, answered_in_pieces(response, tee), release)
+        return not isinstance(result, ApiError)
 
     def chat_rejected(self, flow: http.HTTPFlow) -> None:
         """An upstream says 4xx: if the reason may be the usage we asked for, take the answer away and ask without."""

@@ -43,6 +43,8 @@ class ForwardedCall:
         self._timer: asyncio.TimerHandle | None = None
         self._client_left = False
         self._drained = 0
+        self._released = False
+        """Whether its client has all of it."""
         self._over = False
         """Whether nothing that an upstream says counts any more."""
 
@@ -183,15 +185,22 @@ class ForwardedCall:
             self._collapse(error)
 
     async def _finish_answer(self) -> None:
-        finished, tee = await self._passing.finish(), self._route.tee
+        finished = await self._passing.finish(self._release)
+        if self._released:
+            return
         if not finished.may_end:
             self._answer.break_off()
         elif finished.response is None:
             await self._ask()
         elif self._answer.begun:
-            self._answer.end(tee.end() if tee else b"")
+            self._release()
         else:
             self._answer.whole(finished.response)
+
+    def _release(self) -> None:
+        """The client gets the end of what it has had until now, and may ask for more."""
+        tee, self._released = self._route.tee, True
+        self._answer.end(tee.end() if tee else b"")
 
     def _stop_lingering(self) -> None:
         """It has said that it is over, and the connection stays open: whatever it says now is nobody's."""
@@ -233,7 +242,8 @@ class ForwardedCall:
         logger.error("a call that went upstream has failed", exc_info=error)
         self._let_go_of_line(reusable=False)
         self._fail(f"chatreel failed: {error!r}", status=None)
-        self._answer.break_off()
+        if not self._released:
+            self._answer.break_off()
 
     def _fail(self, reason: str, *, status: int | None) -> None:
         exchange, tee = self._route.exchange, self._route.tee

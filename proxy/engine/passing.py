@@ -1,6 +1,7 @@
 """The answer of an upstream on its way to a client, without a layer between them: part by part, or once it is whole."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from h11 import ProtocolError
@@ -72,14 +73,18 @@ class Passing:
             return f"HTTP/1 protocol error: {error}"
         return ""
 
-    async def finish(self) -> Finished:
-        """It is there, whole: what is worth it is stored when this returns. Raises nothing of what goes wrong there."""
+    async def finish(self, release: Callable[[], None]) -> Finished:
+        """It is there, whole: what is worth it is stored when this returns. Raises nothing of what goes wrong there.
+
+        `release`: called if the end of a stream may go out before this returns.
+        """
         response, exchange, tee = self._response, self._route.exchange, self._route.tee
         assert response is not None  # noqa: S101 - it is all there
         assert exchange is not None  # noqa: S101 - as above
         try:
             if tee:
-                return Finished(response, await self._addon.finish_stream(self._route, exchange, tee, response))
+                may_end = await self._addon.finish_stream(self._route, exchange, tee, response, release)
+                return Finished(response, may_end)
             response.data.content = bytes(self._body)
             self._body.clear()
             if 400 <= response.status_code <= 499 and self._addon.asks_again(self._route, exchange, response):

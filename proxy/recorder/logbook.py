@@ -19,6 +19,8 @@ from chatreel.redact import Redactor
 from chatreel.session import Session
 from chatreel.store import Call, Store
 from chatreel.store.alike import Hit, Like
+from chatreel.store.foretelling import Foretold
+from chatreel.store.spool import Written
 from chatreel.tags import HEADER, as_json, tags_of
 
 _LINES = 50
@@ -54,14 +56,27 @@ class Logbook:
             exchange.flight.land(None)  # whoever still waits shall not: this call brings nothing more
         session = exchange.session
         session.tally.count(outcome, seconds_saved=saved)
-        call = _row(exchange, outcome, status, self.tags_of(exchange.asked, session), self._redactor)
+        call, written = self._foretold(exchange, outcome) or (self._row_of(exchange, outcome, status), None)
         complete, answered_at = self._completing(exchange)
         told = partial(self._tell, session)
-        self._store.calls.add(call, lambda row: _told(complete(row), told), answered_at=answered_at)
+        self._store.calls.add(call, lambda row: _told(complete(row), told), answered_at=answered_at, written=written)
         if session.journal.wants(outcome):
             session.journal.add(_entry(exchange, call))
         if logger.isEnabledFor(logging.INFO) and self._may_say(outcome, exchange.started):
             _say_soon(call)
+
+    def foretell(self, exchange: Exchange, status: int, release: Callable[[], None]) -> Foretold:
+        """The same before the recording is in the store that a call makes; `write` has to follow.
+
+        `release`: called once neither the recording nor the row can be lost.
+        """
+        call = self._row_of(exchange, Outcome.RECORDED, status)
+
+        def safe(written: Written) -> None:
+            exchange.foretold = (call, written)
+            release()
+
+        return Foretold(call, safe)
 
     def note(self, hit: Hit, session: Session, *, saved: float) -> None:
         """The same of a hit that hangs on nothing but its recording; `Recorder.keep` has to follow."""
@@ -99,6 +114,20 @@ class Logbook:
         )
         complete = partial(self._annotator.complete, source=Source(recording, understood.identity.document))
         return Like(call, complete, recording.recorded_at, partial(self._tell, session))
+
+    def _row_of(self, exchange: Exchange, outcome: Outcome, status: int | None) -> Call:
+        return _row(exchange, outcome, status, self.tags_of(exchange.asked, exchange.session), self._redactor)
+
+    @staticmethod
+    def _foretold(exchange: Exchange, outcome: Outcome) -> tuple[Call, Written] | None:
+        """The row that was told of before, if that is what has come of the call."""
+        if exchange.foretold is None:
+            return None
+        call, written = exchange.foretold
+        if outcome is Outcome.RECORDED:
+            return replace(call, recording_id=exchange.recording_id), written
+        written(1)  # another row comes in its place
+        return None
 
     def _may_say(self, outcome: Outcome, now: float) -> bool:
         """Whether a call gets a line: nobody reads thousands in a second, and each line costs as much as a hit."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from chatreel.alarm import Alarm
 from chatreel.annotate import Annotator
@@ -95,24 +96,29 @@ class Recorder:
             loop.call_later(_SOON, _prepare, exchange)
             loop.call_later(_SOON, storing.read_along, exchange, news)
 
-    async def finish(self, exchange: Exchange, answered: Answered) -> CacheStatus | ApiError:
+    async def finish(
+        self, exchange: Exchange, answered: Answered, release: Callable[[], None] | None = None
+    ) -> CacheStatus | ApiError:
         """The upstream's answer is there, whole. When this returns, what is worth storing is stored.
 
-        An `ApiError` takes the answer's place where the client asked to record and the store could not.
+        An `ApiError` takes the answer's place where the client asked to record and the store could not. `release`:
+        called before that, if it can be, once no kill takes away what will be stored: the client may have all then.
         """
         exchange.answered = answered
+        foretell = partial(self._logbook.foretell, exchange, answered.status, release) if release else None
         try:
-            status = await storing.store(exchange, answered, self._habits.keys)
+            status = await storing.store(exchange, answered, self._habits.keys, foretell)
             if status.stored:
                 self._unrecorded.rest()
             else:
                 exchange.facts = await storing.facts(answered)
         except StoreError as error:
+            exchange.answer = None
             exchange.facts = await storing.facts(answered)
             self._unrecorded.ring(error)
             exchange.session.journal.warn(f"nothing is being recorded: {error}")
-            exchange.reason = f"not stored: {error}"
-            if exchange.mode is Mode.RECORD:
+            exchange.reason = f"{'not stored yet' if exchange.foretold else 'not stored'}: {error}"
+            if exchange.mode is Mode.RECORD and not exchange.foretold:
                 problem = ApiError(Problem.NOT_STORED, f"the answer came, but could not be recorded: {error}")
                 self._logbook.write(exchange, Outcome.FAILED, status=problem.status)
                 return problem

@@ -12,6 +12,7 @@ from chatreel.model import Recording, Replayable, WireForm
 from chatreel.redact import Redactor, kept_headers
 from chatreel.request import Kept, Keys
 from chatreel.scrubbing import Scrubbed, Unscrubbed, is_clean, scrubbed
+from chatreel.store.foretelling import Foretold
 from chatreel.wire.codec import dumps
 from chatreel.wire.reading import Reading, Verdict, begins, read
 from chatreel.wire.stream_reader import StreamReader
@@ -47,10 +48,12 @@ def read_along(exchange: Exchange, news: Callable[[], bytes]) -> None:
     asyncio.get_running_loop().call_later(_EVERY, read_along, exchange, news)
 
 
-async def store(exchange: Exchange, answered: Answered, keys: Keys) -> CacheStatus:
+async def store(
+    exchange: Exchange, answered: Answered, keys: Keys, foretell: Callable[[], Foretold] | None = None
+) -> CacheStatus:
     """Store an answer if it is to be recorded and complete, and let those have it who wait for it.
 
-    Raises `StoreError`.
+    `foretell`: how the call is told of before that, if its client need not wait for it. Raises `StoreError`.
     """
     status = forward_status(exchange)
     if exchange.action is not Action.RECORD or exchange.identity is None:
@@ -68,9 +71,12 @@ async def store(exchange: Exchange, answered: Answered, keys: Keys) -> CacheStat
     except (NotKeyable, Unscrubbed) as error:
         exchange.reason = f"not stored: {error}"
         return status._replace(detail="not-stored-secrets")
-    stored = await exchange.session.recordings.add(
-        _recording(exchange, kept, answered, answer), instead_of=exchange.replaces
-    )
+    recording, recordings = _recording(exchange, kept, answered, answer), exchange.session.recordings
+    foretold = None
+    if foretell and complete and not exchange.client_left and not exchange.session.cassette and not recordings.shared:
+        exchange.answer = recording.replayable
+        foretold = foretell()
+    stored = await recordings.add(recording, instead_of=exchange.replaces, foretold=foretold)
     exchange.recording_id = stored.id
     exchange.answer = stored.replayable
     exchange.said = answer.reading.spoken if answer.reading.form is WireForm.SSE else None

@@ -8,32 +8,39 @@ from chatreel.store.backlog import Backlog
 from chatreel.store.bases import Bases
 from chatreel.store.call import Call
 from chatreel.store.clerk import Clerk
+from chatreel.store.coming import Coming
 from chatreel.store.later import counting, log
-from chatreel.store.spool import Spool
+from chatreel.store.spool import Spool, Written
 from chatreel.store.threads import Threads
 
 
 class CallLog:
     """Adding to it waits for nothing. Raises `StoreError` from all that reads."""
 
-    def __init__(self, threads: Threads, spool: Spool, bases: Bases) -> None:
+    def __init__(self, threads: Threads, spool: Spool, bases: Bases, coming: Coming) -> None:
         self._threads = threads
+        self._coming = coming
         self._spool = spool
         self._backlog = Backlog(threads.writer, bases)
         self._clerk = Clerk(self._backlog)
         self._noted: list[Hit] = []
 
     def add(
-        self, call: Call, complete: Callable[[Call], Call] | None = None, *, answered_at: float | None = None
+        self,
+        call: Call,
+        complete: Callable[[Call], Call] | None = None,
+        *,
+        answered_at: float | None = None,
+        written: Written | None = None,
     ) -> None:
         """Add a row, soon; from now on no kill can take it away. One that cannot be written costs a warning.
 
         `complete` adds what takes time to find out, in a thread of its own: neither the event loop nor a recording that
         is being written waits for it. If it fails, the row is written as it is. `answered_at`: when the recording was
-        made that answered the call, by which it is found again in a cassette.
+        made that answered the call, by which it is found again in a cassette. `written`: of a row that is safe already.
         """
         self.keep()
-        written = self._spool.add(call, answered_at)
+        written = written or self._spool.add(call, answered_at)
         if complete is None:
             self._backlog.add([(call, written)])
         else:
@@ -62,7 +69,11 @@ class CallLog:
         await self.once_settled(lambda: None)
 
     async def once_settled[T](self, work: Callable[[], T]) -> T:
-        """What `work` comes to then. It is done in the thread that completes rows, so that none is meanwhile."""
+        """What `work` comes to then. It is done in the thread that completes rows, so that none is meanwhile.
+
+        Whose client has the end of its answer has handed in its row, or is waited for.
+        """
+        await self._coming.all_come()
         self.keep()
         return await asyncio.wrap_future(self._clerk.once_settled(work))
 

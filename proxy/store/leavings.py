@@ -1,4 +1,7 @@
-"""What killed proxies have left behind: rows on their way into the log, as `chatreel.store.spool` keeps them."""
+"""What killed proxies have left behind: rows on their way into the log, and recordings on theirs into the store.
+
+`chatreel.store.spool` has kept them.
+"""
 
 import fcntl
 import logging
@@ -14,8 +17,9 @@ import orjson
 
 from chatreel.errors import StoreError
 from chatreel.rates import PriceOverride, parse_override
+from chatreel.store.foretelling import LeftRecording, is_ours, read_recording
 from chatreel.store.lines import Left, read_line
-from chatreel.store.spool import VERSION, spool_files
+from chatreel.store.spool import READABLE, spool_files
 
 _YOUNG: Final = 60.0
 """Seconds: an empty file that is no older is about to be somebody's."""
@@ -30,6 +34,8 @@ class Leavings:
     rates: tuple[PriceOverride, ...]
     """By which its proxy priced calls."""
     rows: tuple[Left, ...]
+    recordings: tuple[LeftRecording, ...] = ()
+    """Those that may not be in the store, in the order in which they were made."""
 
 
 def left_behind(location: str) -> list[Path]:
@@ -91,12 +97,23 @@ def _read(path: Path) -> Leavings:
     """A line that is not whole, as the last one may be, says nothing. Raises `StoreError`."""
     head, *lines = path.read_bytes().split(b"\n")
     described = _object(head)
-    if described and described.get("version") != VERSION:
+    if described and described.get("version") not in READABLE:
         raise StoreError("another version of chatreel wrote them")
     names = described.get("members", ())
     rates = tuple(parse_override(rate) for rate in described.get("rates", ()))
-    found = {left.call.call_id: left for line in lines if line and (left := _left(line, names))}
-    return Leavings(rates, tuple(found.values()))
+    rows = {left.call.call_id: left for line in lines if line and not is_ours(line) and (left := _left(line, names))}
+    said = [_said(line) for line in lines if is_ours(line)]
+    stored = {one for one in said if isinstance(one, str)}
+    recordings = [one for one in said if isinstance(one, LeftRecording) and one.call_id not in stored]
+    return Leavings(rates, tuple(rows.values()), tuple(recordings))
+
+
+def _said(line: bytes) -> LeftRecording | str | None:
+    try:
+        return read_recording(line)
+    except (KeyError, TypeError, ValueError) as error:
+        logger.warning("a recording that a killed proxy left behind is not whole: %s", error)
+        return None
 
 
 def _left(line: bytes, names: Sequence[str]) -> Left | None:

@@ -27,6 +27,9 @@ _TAKES = (
     .where(recordings.c.cassette == bindparam("cassette"), recordings.c.key == bindparam("key"))
     .order_by(recordings.c.id)
 )
+_MADE = select(recordings.c.id).where(
+    *(recordings.c[name] == bindparam(name) for name in ("cassette", "key", "recorded_at"))
+)
 _BY_ID = select(recordings).where(recordings.c.id == bindparam("id"))
 _ANSWER = select(
     *(
@@ -132,6 +135,12 @@ def takes(connection: Connection, cassette: str, key: str) -> tuple[Take, ...]:
     """All takes of a key, in the order of recording."""
     rows = connection.execute(_TAKES, {"cassette": cassette, "key": key})
     return tuple(Take(row.id, WireForm(row.form), row.status >= 400) for row in rows)
+
+
+def made_before(connection: Connection, recording: Recording) -> int | None:
+    """The number of a recording that has been stored already: of that key and that moment."""
+    here = {"cassette": recording.cassette, "key": recording.identity.key, "recorded_at": recording.recorded_at}
+    return connection.execute(_MADE, here).scalar()
 
 
 def load(connection: Connection, recording_id: int) -> Recording:

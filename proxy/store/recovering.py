@@ -1,8 +1,9 @@
-"""Rows that killed proxies have left behind, into the log: each once, whoever else does the same meanwhile."""
+"""What killed proxies have left behind, into the store: each once, whoever else does the same meanwhile."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import batched
 from typing import Final
 
@@ -17,6 +18,7 @@ from chatreel.store import log, recordings
 from chatreel.store.bases import Bases
 from chatreel.store.call import Call
 from chatreel.store.database import open_engine, reason_of, require_store, store_url, writing
+from chatreel.store.foretelling import LeftRecording
 from chatreel.store.leavings import left_behind, taken
 from chatreel.store.lines import Left
 from chatreel.store.schema import calls
@@ -47,13 +49,36 @@ def recover(location: str, completing: Callable[[tuple[PriceOverride, ...]], Com
             try:
                 with taken(path) as leavings:
                     if leavings:
-                        written += _Writing(engine, completing(leavings.rates)).write(leavings.rows)
+                        made = _add(engine, leavings.recordings)
+                        rows = [_linked(left, made) for left in leavings.rows]
+                        written += _Writing(engine, completing(leavings.rates)).write(rows)
             except (OSError, StoreError, OperationalError) as error:
                 reason = str(reason_of(error)).strip()
                 logger.warning("rows that a killed proxy left behind in %s are not in the log yet: %s", path, reason)
     finally:
         engine.dispose()
     return written
+
+
+def _add(engine: Engine, several: Sequence[LeftRecording]) -> dict[str, int]:
+    """Store those recordings that are not there; the numbers of all, by the call that made each."""
+    made = {}
+    for left in several:
+        try:
+            with writing(engine) as connection:
+                known = recordings.made_before(connection, left.recording)
+                made[left.call_id] = known or recordings.insert(connection, left.recording, left.keyed_by)
+        except OperationalError:
+            raise
+        except Exception as error:  # one bad recording must not take its neighbours with it
+            logger.warning("a recording that a killed proxy left behind could not be stored: %s", reason_of(error))
+    return made
+
+
+def _linked(left: Left, made: Mapping[str, int]) -> Left:
+    """A row, with the recording that its call made: when it was told of, that had no number yet."""
+    number = made.get(left.call.call_id)
+    return left if number is None else replace(left, call=replace(left.call, recording_id=number))
 
 
 class _Writing:

@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,12 +27,16 @@ from platformdirs import user_data_path
 from chatreel.alarm import Alarm
 from chatreel.rates import PriceOverride
 from chatreel.store.call import Call
+from chatreel.store.foretelling import LeftRecording, recording_line, stored_line
 from chatreel.store.later import database
 from chatreel.store.lines import NAMES, as_line
 from chatreel.store.place import path_of
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the lines. The first one of a file says it."""
+
+READABLE: Final = frozenset({1, VERSION})
+"""Those that can be read. In the first version there were but rows."""
 
 _FULL: Final = 4_000_000
 """Bytes of a file, some eight thousand rows."""
@@ -135,6 +140,23 @@ class Spool:
             file.waiting += len(lines)
         return partial(_written, file)
 
+    def foretell(self, left: LeftRecording, call: Call) -> tuple[Callable[[], None], Written] | None:
+        """Keep a recording and the row of the call that made it, with one write; `None` if that cannot be.
+
+        What to call once the recording is in the store, from the thread that adds, and what to call for the row.
+        """
+        line = recording_line(left)
+        if line is None:
+            return None
+        try:
+            file = self._with_room()
+            _append(file, line + as_line(call, None))
+        except (OSError, TypeError):
+            return None
+        with file.lock:
+            file.waiting += 2
+        return partial(_stored, file, left.call_id), partial(_written, file)
+
     def tidy(self) -> None:
         """Forget rows that are in the store: what is removed from there must not come back."""
         file = self._file
@@ -193,6 +215,14 @@ def _written(file: _File, rows: int) -> None:
         file.waiting -= rows
     if file.full and not file.waiting:
         file.close(remove=True)
+
+
+def _stored(file: _File, call_id: str) -> None:
+    """Say it where the recording is told of."""
+    if file.descriptors:
+        with suppress(OSError):  # then whoever finds the recording has to look whether it is in the store
+            _append(file, stored_line(call_id))
+    _written(file, 1)
 
 
 def _nothing(_rows: int) -> None:

@@ -16,6 +16,8 @@ from chatreel.rates import PriceOverride
 from chatreel.selection import Selection
 from chatreel.store.bases import Bases
 from chatreel.store.call_log import CallLog
+from chatreel.store.coming import Coming
+from chatreel.store.foretelling import Foretold
 from chatreel.store.in_use import InUse
 from chatreel.store.later import counting, import_all, leases, neighbours, recordings, removing, shrinking
 from chatreel.store.opening import Database
@@ -77,7 +79,9 @@ class Store:
         self._threads = Threads(self._database)
         share = memory_limit // _SHARE
         self._bases = Bases(share)
-        self.calls = CallLog(self._threads, Spool(location, rates), self._bases)
+        spool = Spool(location, rates)
+        self._coming = Coming(spool, keyed_by)
+        self.calls = CallLog(self._threads, spool, self._bases, self._coming)
         """The log."""
         self._takes: dict[tuple[str, str], tuple[int, tuple[Take, ...]]] = {}
         """With the era that they are of: those of an earlier one are not believed."""
@@ -113,6 +117,7 @@ class Store:
 
         That there is none is never remembered.
         """
+        await self._coming.come(cassette, key)
         await self._notice_others()
         era, known = self._takes.get((cassette, key), (-1, ()))
         if era == self._era:
@@ -127,7 +132,7 @@ class Store:
 
     def takes_at_once(self, cassette: str, key: str) -> tuple[Take, ...]:
         """The same without waiting; empty also where that cannot be known."""
-        if self._quick is None:
+        if self._quick is None or (cassette, key) in self._coming:
             return ()
         if time.monotonic() - self._quick_at >= _TRUST and not self._noticed_at_once(self._quick):
             return ()
@@ -166,9 +171,13 @@ class Store:
             self._keep(found)
         return found
 
-    async def add(self, recording: Recording) -> Recording:
-        """Store a recording as the newest take of its key. When this returns, it is committed."""
-        recording_id = await self._threads.write_one(self._insert, recording)
+    async def add(self, recording: Recording, foretold: Foretold | None = None) -> Recording:
+        """Store a recording as the newest take of its key. When this returns, it is committed.
+
+        `foretold`: the call that made it, whose client has the end of its answer as soon as no kill can take it away.
+        """
+        async with self._coming.one(recording, foretold):
+            recording_id = await self._threads.write_one(self._insert, recording)
         self.additions += 1
         self._forgotten += 1
         self.calls.retry()

@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ import pytest
 
 from chatreel import recovery
 from chatreel.facts import Facts
-from chatreel.model import Outcome
+from chatreel.model import Outcome, Piece, Recording, WireForm
 from chatreel.rates import PriceOverride, parse_override
 from chatreel.store import Call, spool
 from chatreel.store.call import Charge
+from chatreel.store.foretelling import LeftRecording
 from chatreel.store.leavings import left_behind, taken
 from chatreel.store.lines import Left
 from chatreel.store.spool import Spool
 from support.database import rows
-from support.stores import add, call, make, opened, take
+from support.stores import add, call, load, make, opened, take
 
 RATE = parse_override({"model": "m", "input": "0.10", "output": "1e1", "cached_input": "0.05", "upstream": "https://h"})
 COMPLETION = b'{"model":"m","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":2}}'
@@ -136,6 +138,88 @@ def test_a_line_that_is_not_whole_costs_itself_alone(store: str, caplog: pytest.
     assert not path.exists()
 
 
+STREAM = take(
+    body=b"data: {}\n\ndata: [DONE]\n\n",
+    form=WireForm.SSE,
+    headers=(("content-type", "text/event-stream"), ("x-request-id", "caf\xe9")),
+    pieces=(Piece(0.333333, 10), Piece(0.5, 14)),
+    completion=COMPLETION,
+    request=b'{"messages":[],"stream":true,"model":"\xc3\xa9"}',
+    usage_added=True,
+    query="a=b",
+    tenant="t",
+    cassette="tests",
+)
+MADE = call("made", outcome=Outcome.RECORDED, recording_id=None, key="k", cassette="")
+
+
+def foretold(store: str, *some: Recording, stored: bool = False) -> None:
+    """A proxy tells of recordings, and is killed: before they are in the store, or, if `stored`, before their rows."""
+    make(store)
+    begun = Spool(store)
+    for number, one in enumerate(some):
+        told = begun.foretell(LeftRecording(one, "as ever", f"made {number}"), replace(MADE, call_id=f"made {number}"))
+        assert told
+        if stored:
+            told[0]()
+    begun.close()
+
+
+def test_a_recording_that_was_left_behind_is_as_it_was_and_its_row_knows_it(store: str) -> None:
+    foretold(store, STREAM, take("other"))
+    assert recovery.recover(store) == 2
+    [first, second] = [number for (number,) in rows(store, "SELECT recording_id FROM calls ORDER BY call_id")]
+    assert load(store, first) == replace(STREAM, id=first)
+    assert load(store, second) == replace(take("other"), id=second)
+    assert rows(store, "SELECT count(*) FROM meta WHERE value = 'as ever'") == [(1,)]
+    assert left_behind(store) == []
+
+
+def test_a_recording_that_got_into_the_store_before_the_kill_is_there_once(store: str) -> None:
+    [there] = add(store, STREAM)
+    foretold(store, STREAM)
+    assert recovery.recover(store) == 1
+    assert rows(store, "SELECT id FROM recordings") == [(there.id,)]
+    assert rows(store, "SELECT recording_id FROM calls") == [(there.id,)]
+
+
+def test_a_recording_that_was_removed_from_the_store_does_not_come_back(store: str) -> None:
+    foretold(store, STREAM, stored=True)
+    assert recovery.recover(store) == 1
+    assert rows(store, "SELECT count(*) FROM recordings") == [(0,)]
+
+
+def test_a_recording_whose_line_is_not_whole_costs_itself_alone(store: str, caplog: pytest.LogCaptureFixture) -> None:
+    foretold(store, STREAM, take("other"))
+    [path] = left_behind(store)
+    head, first, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(head + first[:99] + b"\n" + b'{"stored":1\n' + b"".join(rest))
+    assert recovery.recover(store) == 2
+    assert rows(store, "SELECT key FROM recordings") == [("other",)]
+    assert "a recording that a killed proxy left behind is not whole" in caplog.text
+
+
+def test_a_recording_that_no_store_takes_does_not_keep_the_others_out(
+    file_store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    foretold(file_store, replace(STREAM, model=None), take("other"))  # type: ignore[arg-type]
+    assert recovery.recover(file_store) == 2
+    assert rows(file_store, "SELECT key FROM recordings") == [("other",)]
+    assert "could not be stored" in caplog.text
+
+
+@pytest.mark.parametrize("body", [b"data: \xff\n\n", b"data: " + b"x" * 1_000_000], ids=["no text", "long"])
+def test_what_makes_no_line_has_to_be_in_the_store(store: str, body: bytes) -> None:
+    assert Spool(store).foretell(LeftRecording(replace(STREAM, body=body), "", "made"), MADE) is None
+    assert left_behind(store) == []
+
+
+def test_rows_that_an_older_version_left_behind_are_read(store: str) -> None:
+    path = leave(store, call("a"))
+    path.write_bytes(path.read_bytes().replace(b'"version":%d' % spool.VERSION, b'"version":1'))
+    assert recovery.recover(store) == 1
+
+
 def test_a_row_that_no_store_takes_does_not_keep_the_others_out(store: str, caplog: pytest.LogCaptureFixture) -> None:
     leave(store, call("a"), call("b", latency=None), call("c"))
     assert recovery.recover(store) == 2
@@ -164,7 +248,8 @@ def test_the_file_of_a_living_proxy_and_an_unborn_one_are_left_alone(store: str)
 
 def test_what_another_version_wrote_stays_and_is_said(store: str, caplog: pytest.LogCaptureFixture) -> None:
     path = leave(store, call("a"))
-    path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":2'))
+    other = spool.VERSION + 1
+    path.write_bytes(path.read_bytes().replace(b'"version":%d' % spool.VERSION, b'"version":%d' % other))
     assert recovery.recover(store) == 0
     assert path.exists()
     assert "another version of chatreel wrote them" in caplog.text

@@ -400,8 +400,9 @@ def read_along(body: bytes, cuts: Iterable[int]) -> Reading:
     """Read the beginning piece by piece, up to the last of the cuts, and the rest at the end."""
     places = [0, *sorted(cut for cut in cuts if cut <= len(body))]
     reader = begins(body[: places[1]]) if len(places) > 1 else None
-    for start, end in pairwise(places) if reader else ():
-        reader.feed(body[start:end])
+    if reader:
+        for start, end in pairwise(places):
+            reader.feed(body[start:end])
     return read(body, begun=reader)
 
 
