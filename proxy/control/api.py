@@ -100,7 +100,9 @@ class Control:
                 await self._sessions.close(session)
                 return 200, await verdict(session)
             case HTTPMethod.GET, ["sessions", session_id, "calls"]:
-                return 200, await calls(self._session(session_id), self._sessions.keys.redactor)
+                session = self._session(session_id)
+                await self._sessions.settled()
+                return 200, await calls(session, self._sessions.keys.redactor)
         raise Refusal(_nothing_there(asking.method, path))
 
     def _session(self, session_id: str) -> Session:

@@ -1,10 +1,10 @@
 """The end of a stream waits for a file, not for the store: what its client has is safe, and is found all the same."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
 from support.calls import ask, question
@@ -97,15 +97,15 @@ def test_what_the_store_did_not_take_is_kept_for_the_next_start_and_the_next_cli
 
 def broken_off(proxy: Program, text: str) -> str:
     """What has come of a stream that has no end."""
-    import httpx
+    got: list[str] = []
 
-    got = ""
-    with (
-        httpx.Client(trust_env=False, timeout=30) as client,
-        client.stream("POST", f"{proxy.base_url}/chat/completions", json=question(text, stream=True)) as answer,
-        pytest.raises(httpx.RemoteProtocolError),
-    ):
-        for piece in answer.iter_text():
-            got += piece
-    return got
+    def read() -> None:
+        with (
+            httpx.Client(trust_env=False, timeout=30) as client,
+            client.stream("POST", f"{proxy.base_url}/chat/completions", json=question(text, stream=True)) as answer,
+        ):
+            got.extend(answer.iter_text())
 
+    with pytest.raises(httpx.RemoteProtocolError):
+        read()
+    return "".join(got)

@@ -106,7 +106,7 @@ def record(upstream: Upstream, store: Path, exchanges: Sequence[Exchange]) -> li
             refused = live.headers["cache-status"] == "chatreel; detail=chatreel_bad_request"
             assert refused or live.status_code == exchange.reply.status, exchange.name
             assert refused or live.content == exchange.shown, exchange.name
-    log = rows(store, "SELECT outcome, reason FROM calls ORDER BY id")
+    log = rows(store, "SELECT outcome, reason FROM calls ORDER BY started_at")
     assert len(log) == len(exchanges)
     return [(outcome, reason) for outcome, reason in log]
 
