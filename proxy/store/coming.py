@@ -1,8 +1,8 @@
 """Recordings on their way into the store whose clients have got the end of their answers already."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from chatreel.errors import StoreError
 from chatreel.model import Recording
@@ -27,23 +27,23 @@ class Coming:
     def __contains__(self, name: tuple[str, str]) -> bool:
         return name in self._some
 
-    @asynccontextmanager
-    async def one(self, recording: Recording, foretold: Foretold | None) -> AsyncIterator[None]:
-        """For as long as a recording is on its way. Its client is told if it need not wait until then."""
+    async def bring(self, recording: Recording, foretold: Foretold | None, insert: Callable[[], Awaitable[int]]) -> int:
+        """What `insert` comes to, the number of a recording. Its client is told if it need not wait until then."""
         stored = self._foretell(recording, foretold) if foretold and self._works else None
         try:
             if stored:
                 with self._expected((recording.cassette, recording.identity.key)):
                     await asyncio.sleep(_LATER)
-                    yield
+                    number = await insert()
             else:
-                yield
+                number = await insert()
         except StoreError:
             self._works = False
             raise
         self._works = True
         if stored:
-            stored()
+            stored(number)
+        return number
 
     async def come(self, cassette: str, key: str) -> None:
         """Wait for those of a key."""
@@ -55,8 +55,8 @@ class Coming:
         if some := [future for futures in self._some.values() for future in futures]:
             await asyncio.wait(some)
 
-    def _foretell(self, recording: Recording, foretold: Foretold) -> Callable[[], None] | None:
-        """What to call once it is in the store; `None` if nobody but the store can keep it."""
+    def _foretell(self, recording: Recording, foretold: Foretold) -> Callable[[int], None] | None:
+        """What to call with its number once it is in the store; `None` if nobody but the store can keep it."""
         left = LeftRecording(recording, self._keyed_by, foretold.call.call_id)
         if kept := self._spool.foretell(left, foretold.call):
             stored, written = kept

@@ -6,7 +6,7 @@ removed from there must not come back.
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -47,6 +47,13 @@ class LeftRecording:
     """Of the call that made it."""
 
 
+class Stored(NamedTuple):
+    """The recording that a call made is in the store, and has that number."""
+
+    call_id: str
+    number: int
+
+
 def recording_line(left: LeftRecording) -> bytes | None:
     """`None` if it is long, or holds bytes that are no text: it has to be in the store then."""
     recording = left.recording
@@ -66,9 +73,8 @@ def recording_line(left: LeftRecording) -> bytes | None:
     return line if len(line) <= _LONGEST else None
 
 
-def stored_line(call_id: str) -> bytes:
-    """The recording that this call made is in the store."""
-    return orjson.dumps({"stored": call_id}, option=orjson.OPT_APPEND_NEWLINE)
+def stored_line(stored: Stored) -> bytes:
+    return orjson.dumps({"stored": stored.call_id, "number": stored.number}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def is_ours(line: bytes) -> bool:
@@ -76,14 +82,11 @@ def is_ours(line: bytes) -> bool:
     return line.startswith(_BEGINNING)
 
 
-def read_recording(line: bytes) -> LeftRecording | str:
-    """A recording, or the id of the call whose recording is in the store.
-
-    Raises `KeyError`, `TypeError` or `ValueError` if it is neither, or not all of it.
-    """
+def read_recording(line: bytes) -> LeftRecording | Stored:
+    """Raises `KeyError`, `TypeError` or `ValueError` if it is neither, or not all of it."""
     said: dict[str, Any] = orjson.loads(line)
     if "stored" in said:
-        return str(said["stored"])
+        return Stored(said["stored"], said["number"])
     members = said["recording"]
     recording = Recording(
         identity=Identity(members["key"], members["document"].encode()),

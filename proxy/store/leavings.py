@@ -7,7 +7,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import orjson
 
 from chatreel.errors import StoreError
 from chatreel.rates import PriceOverride, parse_override
-from chatreel.store.foretelling import LeftRecording, is_ours, read_recording
+from chatreel.store.foretelling import LeftRecording, Stored, is_ours, read_recording
 from chatreel.store.lines import Left, read_line
 from chatreel.store.spool import READABLE, spool_files
 
@@ -34,8 +34,10 @@ class Leavings:
     rates: tuple[PriceOverride, ...]
     """By which its proxy priced calls."""
     rows: tuple[Left, ...]
-    recordings: tuple[LeftRecording, ...] = ()
+    recordings: tuple[LeftRecording, ...]
     """Those that may not be in the store, in the order in which they were made."""
+    stored: Mapping[str, int]
+    """The numbers of those that are, or were, by the calls that made them."""
 
 
 def left_behind(location: str) -> list[Path]:
@@ -103,12 +105,12 @@ def _read(path: Path) -> Leavings:
     rates = tuple(parse_override(rate) for rate in described.get("rates", ()))
     rows = {left.call.call_id: left for line in lines if line and not is_ours(line) and (left := _left(line, names))}
     said = [_said(line) for line in lines if is_ours(line)]
-    stored = {one for one in said if isinstance(one, str)}
+    stored = {one.call_id: one.number for one in said if isinstance(one, Stored)}
     recordings = [one for one in said if isinstance(one, LeftRecording) and one.call_id not in stored]
-    return Leavings(rates, tuple(rows.values()), tuple(recordings))
+    return Leavings(rates, tuple(rows.values()), tuple(recordings), stored)
 
 
-def _said(line: bytes) -> LeftRecording | str | None:
+def _said(line: bytes) -> LeftRecording | Stored | None:
     try:
         return read_recording(line)
     except (KeyError, TypeError, ValueError) as error:

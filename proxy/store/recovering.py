@@ -49,7 +49,7 @@ def recover(location: str, completing: Callable[[tuple[PriceOverride, ...]], Com
             try:
                 with taken(path) as leavings:
                     if leavings:
-                        made = _add(engine, leavings.recordings)
+                        made = {**leavings.stored, **_add(engine, leavings.recordings)}
                         rows = [_linked(left, made) for left in leavings.rows]
                         written += _Writing(engine, completing(leavings.rates)).write(rows)
             except (OSError, StoreError, OperationalError) as error:

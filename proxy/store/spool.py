@@ -27,7 +27,7 @@ from platformdirs import user_data_path
 from chatreel.alarm import Alarm
 from chatreel.rates import PriceOverride
 from chatreel.store.call import Call
-from chatreel.store.foretelling import LeftRecording, recording_line, stored_line
+from chatreel.store.foretelling import LeftRecording, Stored, recording_line, stored_line
 from chatreel.store.later import database
 from chatreel.store.lines import NAMES, as_line
 from chatreel.store.place import path_of
@@ -140,10 +140,10 @@ class Spool:
             file.waiting += len(lines)
         return partial(_written, file)
 
-    def foretell(self, left: LeftRecording, call: Call) -> tuple[Callable[[], None], Written] | None:
+    def foretell(self, left: LeftRecording, call: Call) -> tuple[Callable[[int], None], Written] | None:
         """Keep a recording and the row of the call that made it, with one write; `None` if that cannot be.
 
-        What to call once the recording is in the store, from the thread that adds, and what to call for the row.
+        What to call with the number of the recording once it has one, from the thread that adds; and what for the row.
         """
         line = recording_line(left)
         if line is None:
@@ -217,11 +217,11 @@ def _written(file: _File, rows: int) -> None:
         file.close(remove=True)
 
 
-def _stored(file: _File, call_id: str) -> None:
+def _stored(file: _File, call_id: str, number: int) -> None:
     """Say it where the recording is told of."""
     if file.descriptors:
         with suppress(OSError):  # then whoever finds the recording has to look whether it is in the store
-            _append(file, stored_line(call_id))
+            _append(file, stored_line(Stored(call_id, number)))
     _written(file, 1)
 
 

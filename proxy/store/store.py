@@ -176,8 +176,9 @@ class Store:
 
         `foretold`: the call that made it, whose client has the end of its answer as soon as no kill can take it away.
         """
-        async with self._coming.one(recording, foretold):
-            recording_id = await self._threads.write_one(self._insert, recording)
+        recording_id = await self._coming.bring(
+            recording, foretold, lambda: self._threads.write_one(self._insert, recording)
+        )
         self.additions += 1
         self._forgotten += 1
         self.calls.retry()

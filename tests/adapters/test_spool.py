@@ -161,7 +161,7 @@ def foretold(store: str, *some: Recording, stored: bool = False) -> None:
         told = begun.foretell(LeftRecording(one, "as ever", f"made {number}"), replace(MADE, call_id=f"made {number}"))
         assert told
         if stored:
-            told[0]()
+            told[0](99 + number)
     begun.close()
 
 
@@ -187,13 +187,14 @@ def test_a_recording_that_was_removed_from_the_store_does_not_come_back(store: s
     foretold(store, STREAM, stored=True)
     assert recovery.recover(store) == 1
     assert rows(store, "SELECT count(*) FROM recordings") == [(0,)]
+    assert rows(store, "SELECT recording_id FROM calls") == [(99,)]
 
 
 def test_a_recording_whose_line_is_not_whole_costs_itself_alone(store: str, caplog: pytest.LogCaptureFixture) -> None:
     foretold(store, STREAM, take("other"))
     [path] = left_behind(store)
     head, first, *rest = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(head + first[:99] + b"\n" + b'{"stored":1\n' + b"".join(rest))
+    path.write_bytes(head + first[:99] + b"\n" + b'{"stored":"a"}\n' + b"".join(rest))
     assert recovery.recover(store) == 2
     assert rows(store, "SELECT key FROM recordings") == [("other",)]
     assert "a recording that a killed proxy left behind is not whole" in caplog.text
