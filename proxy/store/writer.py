@@ -1,4 +1,7 @@
-"""The one thread that writes to a store. The event loop hands work over and is told when it is committed."""
+"""The one thread that writes to a store. The event loop hands work over and is told when it is committed.
+
+While recordings come fast, the thread in turn hands them over: see `chatreel.store.scribe`.
+"""
 
 import threading
 import time
