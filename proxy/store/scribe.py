@@ -33,6 +33,11 @@ _HUNG = 60.0
 _ENDING = 10.0
 """Seconds for it to end once it has nothing to do any more."""
 
+_USUAL = sys.getswitchinterval()
+_POLITE = 0.0005
+"""Seconds after which a thread lets another go on that waits for the interpreter's lock; usually it is 5 ms. The thread
+that writes only passes things on while there is a process, and both sides wait for it."""
+
 _DEAF_TO = frozenset(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, "pthread_sigmask")
 )
@@ -145,7 +150,7 @@ class Scribe:
 
     def close(self) -> None:
         """Have the process end, which has nothing to do."""
-        child, was_ready, self._child, self.is_writing = self._child, self.is_writing, None, False
+        was_ready, child = self.is_writing, self._let_go()
         if child and was_ready:
             child.end()
         elif child:
@@ -168,11 +173,18 @@ class Scribe:
             self._give_up(str(wrong))
         else:
             self.is_writing = True
+            sys.setswitchinterval(_POLITE)
+
+    def _let_go(self) -> "_Child | None":
+        """The process, which is nobody's from now on."""
+        sys.setswitchinterval(_USUAL)
+        child, self._child, self.is_writing = self._child, None, False
+        return child
 
     def _give_up(self, reason: str) -> None:
         """Without it, for a while. It does not write any more when this returns."""
         self._not_before = self._clock() + self._haste.again
-        child, self._child, self.is_writing = self._child, None, False
+        child = self._let_go()
         how = child.kill() if child else ""
         logger.warning("recordings are written without a process of its own%s: %s", how, reason)
 
