@@ -70,7 +70,9 @@ class Haste:
     """When there is such a process."""
 
     fast: int = 150
-    """Recordings within a second: a start takes as much work as a thousand recordings."""
+    """Recordings in a second."""
+    lasting: int = 2
+    """Seconds of that kind, one after the other: a start takes as much work as a thousand recordings and more."""
     idle: float = 10.0
     """Seconds without a recording after which it ends."""
     again: float = 60.0
@@ -98,7 +100,7 @@ class Scribe:
         self._clock = clock
         self._child: _Child | None = None
         self._not_before = self._since = self._last = clock()
-        self._count = 0
+        self._count = self._seconds = 0
         self.is_writing = False
         """Whether recordings are to be handed over."""
 
@@ -110,18 +112,25 @@ class Scribe:
     def notice(self, recordings: int) -> None:
         """So many have come. Has the process start, take over, or end."""
         now = self._clock()
-        if now - self._since >= 1:
-            self._since, self._count = now, 0
-        self._count += recordings
+        fast = self._is_fast(recordings, now)
         if recordings:
             self._last = now
         if self._child is not None and now - self._last >= self._haste.idle:
             self.close()
         elif self._child is None:
-            if self._task and self._count >= self._haste.fast and now >= self._not_before:
+            if self._task and fast and now >= self._not_before:
                 self._start(self._task)
         elif not self.is_writing and self._child.has_spoken():
             self._take_over(self._child)
+
+    def _is_fast(self, recordings: int, now: float) -> bool:
+        """Whether they come fast, and have for a while, with so many more."""
+        gone = now - self._since
+        if gone >= 1:
+            self._seconds = self._seconds + 1 if self._count >= self._haste.fast and gone < 2 else 0
+            self._since, self._count = now, 0
+        self._count += recordings
+        return self._count >= self._haste.fast and self._seconds + 1 >= self._haste.lasting
 
     def write(self, several: Sequence[Recording], patience: float) -> list[int]:
         """The ids of recordings, committed. `patience`: seconds to wait for others who write.

@@ -15,14 +15,18 @@ import pytest
 from chatreel.errors import StoreError
 from chatreel.model import Piece, Recording, WireForm
 from chatreel.store import Store
-from chatreel.store.scribe import Haste
+from chatreel.store.place import StoreFile
+from chatreel.store.scribe import Haste, Scribe, Task
 from support.database import fill_up, locked, rows
 from support.scribes import is_alive, kill, scribes_of
 from support.stores import MEGABYTE, genuine, opened, take
 from support.waiting import eventually
 
-HASTY = Haste(fast=1, idle=600, again=600)
+HASTY = Haste(fast=1, lasting=1, idle=600, again=600)
 """The first recording has the process start."""
+
+SPOILT = Task("/nowhere/store.db", StoreFile(Path("/nowhere/store.db")), "", 0)
+"""Of a process that nobody waits for."""
 
 UNWRITABLE = "\udc80"
 """No UTF-8: no database takes it as a model."""
@@ -91,7 +95,19 @@ def test_few_recordings_have_no_process_started(file_store: str) -> None:
         await added(store, *(take(f"{n}") for n in range(9)))
         return scribes_of(os.getpid())
 
-    assert use(file_store, work, Haste(fast=10, idle=600, again=600)) == []
+    assert use(file_store, work, Haste(fast=10, lasting=1, idle=600, again=600)) == []
+
+
+def test_a_burst_that_does_not_last_has_no_process_started() -> None:
+    now = 0.0
+    scribe = Scribe(SPOILT, Haste(fast=10, lasting=2), clock=lambda: now)
+    for now, recordings in ((0.1, 99), (0.9, 99), (1.0, 9), (1.9, 0), (2.1, 99), (9.0, 99), (9.5, 99)):
+        scribe.notice(recordings)
+        assert scribe.patience is None, now
+    now = 10.0
+    scribe.notice(10)
+    assert scribe.patience is not None
+    scribe.close()
 
 
 def test_a_server_has_its_recordings_written_by_the_thread(postgres_store: str) -> None:
@@ -118,7 +134,7 @@ def test_the_process_is_gone_some_time_after_the_last_recording_and_comes_again(
         assert not is_alive(first)
         assert await scribe_of(store) != first
 
-    use(file_store, work, Haste(fast=1, idle=0.2, again=600))
+    use(file_store, work, Haste(fast=1, lasting=1, idle=0.2, again=600))
     assert scribes_of(os.getpid()) == []
 
 
@@ -134,7 +150,7 @@ def test_rows_of_the_log_do_not_keep_the_process(file_store: str) -> None:
         assert await asyncio.to_thread(eventually, lambda: not scribes_of(os.getpid()))
         logging_on.cancel()
 
-    use(file_store, work, Haste(fast=1, idle=0.2, again=600))
+    use(file_store, work, Haste(fast=1, lasting=1, idle=0.2, again=600))
 
 
 def test_takes_of_a_key_stay_in_order_whoever_writes_them(file_store: str) -> None:
