@@ -142,12 +142,12 @@ class Scribe:
             raise Unsent
         try:
             child.say(([flat(one) for one in several], patience))
-        except OSError as error:
+        except Exception as error:  # whatever it is, what it has got until now must not be the beginning of the next
             self._give_up(f"it cannot be reached: {error}")
             raise Unsent from error
         try:
             reply: list[int] | StoreError = child.hear()
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # nor must this answer be taken for that to the next
             self._give_up(str(error) or type(error).__name__)
             raise Lost(
                 "the process that writes recordings has ended before it said whether this one is stored; it may be. "
@@ -169,13 +169,13 @@ class Scribe:
         try:
             self._child = _Child()
             self._child.say(task)
-        except OSError as error:
+        except Exception as error:  # the thread has to go on
             self._give_up(str(error))
 
     def _take_over(self, child: "_Child") -> None:
         try:
             wrong: StoreError | None = child.hear()
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except Exception:
             self._give_up("it ended at once; see above")
             return
         if wrong:
@@ -186,7 +186,8 @@ class Scribe:
 
     def _let_go(self) -> "_Child | None":
         """The process, which is nobody's from now on."""
-        sys.setswitchinterval(_USUAL)
+        if self.is_writing:
+            sys.setswitchinterval(_USUAL)
         child, self._child, self.is_writing = self._child, None, False
         return child
 
