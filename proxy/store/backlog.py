@@ -10,9 +10,10 @@ from threading import Lock
 
 from chatreel.alarm import Alarm
 from chatreel.store.bases import Bases
+from chatreel.store.breaker import Unreachable
 from chatreel.store.later import bulk, database
 from chatreel.store.spool import Written
-from chatreel.store.writer import Unreachable, Writer, said
+from chatreel.store.writer import Writer, said
 
 _KEPT = 1_000
 """Rows that wait for a store that does not take any; beyond that the oldest are left to the next start."""

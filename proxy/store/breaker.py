@@ -13,6 +13,10 @@ RETRY = 0.5
 """Seconds from one attempt to the next while the store does not answer."""
 
 
+class Unreachable(StoreError):  # noqa: N818 - says what the store is
+    """The store did not even begin a transaction: what was to be written is not at fault."""
+
+
 class Breaker:
     """A circuit breaker: once an attempt has failed slowly, others go ahead one at a time until one succeeds."""
 

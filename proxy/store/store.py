@@ -23,6 +23,7 @@ from chatreel.store.later import counting, import_all, leases, neighbours, recor
 from chatreel.store.opening import Database
 from chatreel.store.place import StoreFile, path_of
 from chatreel.store.quick import Quick
+from chatreel.store.scribe import USUAL_HASTE, Haste, Scribe, Task
 from chatreel.store.spool import Spool
 from chatreel.store.threads import Threads
 from chatreel.store.watch import Watch
@@ -58,11 +59,13 @@ class Store:
         keyed_by: str = DEFAULT_KEYS,
         rates: tuple[PriceOverride, ...] = (),
         worker: str = "",
+        haste: Haste = USUAL_HASTE,
     ) -> None:
         """`memory_limit`: bytes of what is kept in memory. `keyed_by`: how the keys are made that come in.
 
         `rates`: by which the calls are priced that are logged, for whoever has to do it in our place. `worker`: the
-        name of this process among those of one proxy on this store; empty if it is the only one.
+        name of this process among those of one proxy on this store; empty if it is the only one. `haste`: when a store
+        in a file has recordings written by a process of its own.
         """
         self._keyed_by = keyed_by
         path = path_of(location)
@@ -76,8 +79,10 @@ class Store:
         self._worker = worker
         self.shared = self._on_server or bool(worker)
         """Whether others fetch recordings for this store, too, with whom that has to be agreed."""
-        self._threads = Threads(self._database)
         share = memory_limit // _SHARE
+        # Workers keep all cores busy by themselves.
+        self._scribe = Scribe(Task(location, file, keyed_by, share) if file and not worker else None, haste)
+        self._threads = Threads(self._database, self._scribe)
         self._bases = Bases(share)
         spool = Spool(location, rates)
         self._coming = Coming(spool, keyed_by)
@@ -190,6 +195,8 @@ class Store:
 
     def prepare(self, cassette: str, kept: "Kept") -> None:
         """A recording of this request comes soon: do now what takes time of it."""
+        if self._scribe.is_writing:  # which would not know of it
+            return
         self._threads.writer.aside(lambda: recordings.prepare(self._memory, cassette, kept))
 
     def _insert(self, connection: "Connection", several: Sequence[Recording]) -> list[int]:

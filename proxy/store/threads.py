@@ -10,6 +10,7 @@ from chatreel.store.breaker import Breaker
 from chatreel.store.landing import Expected, Landing
 from chatreel.store.later import database
 from chatreel.store.opening import Database
+from chatreel.store.scribe import Scribe
 from chatreel.store.writer import Together, Work, Writer, said
 
 _READERS = 2
@@ -21,9 +22,9 @@ _PATIENCE = 1.0
 class Threads:
     """Raises `StoreError` from everything that is waited for."""
 
-    def __init__(self, opened: Database) -> None:
+    def __init__(self, opened: Database, scribe: Scribe) -> None:
         self._database = opened
-        self.writer = Writer(opened)
+        self.writer = Writer(opened, scribe)
         self._landing: Landing | None = None
         self._reading = Breaker()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="chatreel-store-reader")

@@ -1,4 +1,7 @@
-"""The one thread that writes to a store. The event loop hands work over and is told when it is committed."""
+"""The one thread that writes to a store. The event loop hands work over and is told when it is committed.
+
+While recordings come fast, the thread in turn hands them over: see `chatreel.store.scribe`.
+"""
 
 import threading
 import time
@@ -6,13 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from itertools import groupby
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from chatreel.errors import StoreError
-from chatreel.store.breaker import Breaker
+from chatreel.model import Recording
+from chatreel.store.breaker import Breaker, Unreachable
 from chatreel.store.later import database
 from chatreel.store.opening import Database
+from chatreel.store.scribe import Scribe, Unsent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -55,15 +60,13 @@ _PATIENCE_OF_A_TRIAL = 0.1
 """The same while they are known to take longer than that."""
 
 
-class Unreachable(StoreError):  # noqa: N818 - says what the store is
-    """The store did not even begin a transaction: what was to be written is not at fault."""
-
-
 class Writer:
     """Group commit: a future is done only when its work is on disk, in the order the work came in."""
 
-    def __init__(self, opened: Database) -> None:
+    def __init__(self, opened: Database, scribe: Scribe) -> None:
+        """`scribe`: writes recordings in the place of the thread while they come fast."""
         self._database = opened
+        self._scribe = scribe
         self._closed = False
         self._breaker = Breaker()
         self._jobs: SimpleQueue[_Job | Callable[[], object] | None] = SimpleQueue()
@@ -103,11 +106,11 @@ class Writer:
 
     def _run(self) -> None:
         size = 0
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             if not isinstance(job, _Job):
                 _do(job)
                 continue
-            if size >= _MANY:
+            if size >= _MANY and not self._scribe.is_writing:
                 time.sleep(_GATHER)
             batch = [job]
             while len(batch) < _BATCH and not self._jobs.empty():
@@ -119,11 +122,32 @@ class Writer:
             size = len(batch)
             # A result for a future that somebody has cancelled would be an error, and the end of this thread.
             if wanted := [job for job in batch if job.future.set_running_or_notify_cancel()]:
-                self._commit(wanted)
+                for share in self._shares(wanted):
+                    self._commit(share)
+        self._scribe.close()
+
+    def _next(self) -> _Job | Callable[[], object] | None:
+        """What is to be done next; while there is nothing, the scribe may end."""
+        while True:
+            try:
+                return self._jobs.get(timeout=self._scribe.patience)
+            except Empty:
+                self._scribe.notice(0)
+
+    def _shares(self, batch: list[_Job]) -> Iterator[list[_Job]]:
+        """What is one transaction: recordings, for which clients wait, apart from the rest if the scribe writes."""
+        additions = [job for job in batch if isinstance(job.one, Recording)]
+        self._scribe.notice(len(additions))
+        if not (self._scribe.is_writing and additions):
+            yield batch
+            return
+        yield additions
+        if rest := [job for job in batch if not isinstance(job.one, Recording)]:
+            yield rest
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
-            results = self._transaction(batch)
+            results = self._results(batch)
         except Unreachable as error:
             for job in batch:
                 job.future.set_exception(error)
@@ -138,12 +162,36 @@ class Writer:
             for job, result in zip(batch, results, strict=True):
                 job.future.set_result(result)
 
-    def _transaction(self, batch: list[_Job]) -> list[Any]:
+    def _results(self, batch: list[_Job]) -> Sequence[Any]:
         """What each job comes to, committed. Raises `Unreachable` if the transaction cannot even begin."""
-        patience = _PATIENCE_OF_A_TRIAL if self._breaker.is_open else _PATIENCE
+        if self._scribe.is_writing and isinstance(batch[0].one, Recording):
+            with suppress(Unsent):
+                return self._by_scribe([job.one for job in batch])
+        return self._transaction(batch)
+
+    def _by_scribe(self, several: list[Recording]) -> list[int]:
+        """As `_results`. Raises `Unsent` as well."""
+        started = time.monotonic()
+        try:
+            ids = self._scribe.write(several, self._patience)
+        except Unreachable as error:
+            self._breaker.failed(error, time.monotonic() - started)
+            raise
+        except StoreError:
+            self._breaker.succeeded()
+            raise
+        self._breaker.succeeded()
+        return ids
+
+    @property
+    def _patience(self) -> float:
+        return _PATIENCE_OF_A_TRIAL if self._breaker.is_open else _PATIENCE
+
+    def _transaction(self, batch: list[_Job]) -> list[Any]:
+        """As `_results`."""
         started, began = time.monotonic(), False
         try:
-            with database.writing(self._database.engine(), patience=patience) as connection:
+            with database.writing(self._database.engine(), patience=self._patience) as connection:
                 began = True
                 self._breaker.succeeded()
                 return [result for some in _alike(batch) for result in _done(connection, some)]

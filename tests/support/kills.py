@@ -27,7 +27,7 @@ ANSWERS = (1, 150)
 _LATER = 0.03
 _MEMORY = 64_000_000
 
-_PRICES = {"CHATREEL_PRICE": '[{"model": "gpt*", "input": 1, "output": 10}]'}
+PRICES = {"CHATREEL_PRICE": '[{"model": "gpt*", "input": 1, "output": 10}]'}
 """Nobody but the proxy knows them."""
 _PRICE = USAGE["prompt_tokens"] * 1_000 + USAGE["completion_tokens"] * 10_000
 """Of every answer that reports its usage, in billionths of a USD."""
@@ -51,13 +51,18 @@ def kill_and_look(upstream: Upstream, store: str, kills: int, seed: int = 0) -> 
     received: list[Received] = []
     for number in range(kills):
         received += _kill_once(upstream, store, random.Random(f"{seed} {number}"), number)
+    return look(upstream, store, received)
+
+
+def look(upstream: Upstream, store: str, received: list[Received]) -> Damage:
+    """What is wrong with a store, of a proxy that has priced calls by `PRICES`."""
     corrupt = _corrupt(store)  # whose commands are the first to open the store
     return Damage(len(received), asyncio.run(_lost(upstream.url, store, received)), corrupt, _unlogged(store, received))
 
 
 def _kill_once(upstream: Upstream, store: str, rng: random.Random, number: int) -> list[Received]:
     flags = ("--upstream", upstream.url, "--store", store, "--mode", "cache", "--no-ask-usage")
-    with running_chatreel(*flags, env=_PRICES) as proxy:
+    with running_chatreel(*flags, env=PRICES) as proxy:
         load = MixedLoad(proxy.base_url, number)
         load.start()
         load.wait_for(rng.randint(*ANSWERS))

@@ -1,0 +1,86 @@
+"""Under a load that has a process of its own write the recordings, nothing is lost, whoever ends how."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.database import rows
+from support.kills import PRICES, look
+from support.mixed_load import CLIENTS, MixedLoad
+from support.program import Program, running_chatreel
+from support.scribes import files_of, is_alive, kill, writing_for
+from support.upstream import Upstream
+from support.waiting import eventually
+
+FILES = ("", "-wal", "-shm")
+"""Of a store, by how their names end."""
+
+
+@contextmanager
+def hurried(upstream: Upstream, store: str) -> Iterator[tuple[Program, MixedLoad, int]]:
+    """A proxy under load, and the process that writes for it. Who leaves the block has stopped the load."""
+    flags = ("--upstream", upstream.url, "--store", store, "--mode", "cache", "--no-ask-usage")
+    with running_chatreel(*flags, env=PRICES) as proxy:
+        load = MixedLoad(proxy.base_url, 1)
+        load.start()
+        try:
+            assert eventually(lambda: writing_for(proxy.pid)), proxy.log
+            load.wait_for(len(load.received) + 100)
+            yield proxy, load, writing_for(proxy.pid)[0]
+        finally:
+            load.stop()
+
+
+def test_a_proxy_that_is_killed_leaves_nothing_behind_and_has_lost_nothing(upstream: Upstream, store: str) -> None:
+    with hurried(upstream, store) as (proxy, load, scribe):
+        kill(proxy.pid)
+        assert eventually(lambda: not is_alive(scribe))
+        load.stop()
+    damage = look(upstream, store, load.received)
+    assert (damage.lost, damage.corrupt, damage.unlogged) == ([], [], [])
+    assert damage.answers > 100
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_at_once_loses_nothing(upstream: Upstream, store: str, how: signal.Signals) -> None:
+    with hurried(upstream, store) as (proxy, load, scribe):
+        os.killpg(proxy.pid, how)
+        assert eventually(lambda: proxy.returncode is not None)
+        assert not is_alive(scribe)
+        assert "without a process" not in proxy.log
+        assert "Traceback" not in proxy.log
+        load.stop()
+    damage = look(upstream, store, load.received)
+    assert (damage.lost, damage.corrupt, damage.unlogged) == ([], [], [])
+    assert sorted(path.name for path in Path(store).parent.iterdir() if path.name.startswith("store.db-")) == []
+
+
+def test_a_process_that_is_killed_costs_what_it_was_writing_and_nothing_else(upstream: Upstream, store: str) -> None:
+    with hurried(upstream, store) as (proxy, load, scribe):
+        kill(scribe)
+        load.wait_for(len(load.received) + 300)
+        load.stop()
+        assert "recordings are written without a process of its own" in proxy.log
+        assert writing_for(proxy.pid) == []
+        proxy.stop()
+    damage = look(upstream, store, [one for one in load.received if "store-failed" not in one.cache_status])
+    assert damage.corrupt == []
+    assert len(load.received) - damage.answers + len(damage.lost) <= CLIENTS
+    assert all(lost.startswith("sse") for lost in damage.lost), damage.lost  # whose heads had gone out before
+    assert all("sse" in call and "passed" in call for call in damage.unlogged), damage.unlogged
+    assert len(damage.unlogged) <= CLIENTS
+    assert rows(store, "SELECT key FROM recordings GROUP BY key HAVING count(*) > 1") == []
+
+
+def test_the_process_has_nothing_of_the_proxy_but_its_end_of_the_way_between_them(
+    upstream: Upstream, store: str
+) -> None:
+    with hurried(upstream, store) as (proxy, _, scribe):
+        opened = sorted(files_of(scribe))
+        assert set(opened) == {"socket", "/dev/null", str(proxy.folder / "stderr"), *(f"{store}{end}" for end in FILES)}
+        assert opened.count("socket") == 1
+        assert proxy.stdout == ""
