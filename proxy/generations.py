@@ -7,6 +7,9 @@ an LRU cache does exactly and at ten times the price: that keeps all in order, f
 
 from collections.abc import Callable
 
+_MARKS = 2**16
+"""Values that were put once, of which that is remembered."""
+
 
 class Generations[K, V]:
     """Values by key, none of them `None`. Used by one thread."""
@@ -53,3 +56,27 @@ class Generations[K, V]:
         found = self._young.pop(key, None) or self._old.pop(key, None)
         if found is not None:
             self.size -= self._size_of(found)
+
+
+class Returning[K, V](Generations[K, V]):
+    """The same of what is put for a second time. What comes but once takes no memory, and no time to forget it."""
+
+    def __init__(self, limit: int, size_of: Callable[[V], int]) -> None:
+        super().__init__(limit, size_of)
+        self._once: set[int] = set()
+        """Hashes of keys."""
+
+    def put(self, key: K, value: V) -> None:
+        """Remember a value if there was one of this key before; what that was is forgotten in any case."""
+        mark = hash(key)
+        if mark in self._once:
+            super().put(key, value)
+            return
+        if len(self._once) >= _MARKS:
+            self._once = set()
+        self._once.add(mark)
+        self.forget(key)
+
+    def put_at_once(self, key: K, value: V) -> None:
+        """Remember a value, the first of its key as well."""
+        super().put(key, value)
