@@ -8,7 +8,7 @@ an LRU cache does exactly and at ten times the price: that keeps all in order, f
 from collections.abc import Callable
 
 _MARKS = 2**16
-"""Values that were put once, of which that is remembered."""
+"""What came, of which that is remembered."""
 
 
 class Generations[K, V]:
@@ -58,24 +58,37 @@ class Generations[K, V]:
             self.size -= self._size_of(found)
 
 
+class Marks:
+    """What has come before."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+        """Hashes."""
+
+    def again(self, one: object) -> bool:
+        """Whether it has come before; from now on it has."""
+        mark = hash(one)
+        if mark in self._known:
+            return True
+        if len(self._known) >= _MARKS:
+            self._known = set()
+        self._known.add(mark)
+        return False
+
+
 class Returning[K, V](Generations[K, V]):
     """The same of what is put for a second time. What comes but once takes no memory, and no time to forget it."""
 
     def __init__(self, limit: int, size_of: Callable[[V], int]) -> None:
         super().__init__(limit, size_of)
-        self._once: set[int] = set()
-        """Hashes of keys."""
+        self._marks = Marks()
 
     def put(self, key: K, value: V) -> None:
         """Remember a value if there was one of this key before; what that was is forgotten in any case."""
-        mark = hash(key)
-        if mark in self._once:
+        if self._marks.again(key):
             super().put(key, value)
-            return
-        if len(self._once) >= _MARKS:
-            self._once = set()
-        self._once.add(mark)
-        self.forget(key)
+        else:
+            self.forget(key)
 
     def put_at_once(self, key: K, value: V) -> None:
         """Remember a value, the first of its key as well."""

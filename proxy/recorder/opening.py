@@ -13,7 +13,7 @@ from chatreel.facts import prompt_digest
 from chatreel.flights import PATIENCE, ROUNDS
 from chatreel.generations import Returning
 from chatreel.http_caching import request_directives
-from chatreel.model import Identity, Mode, WireForm
+from chatreel.model import Identity, Mode, Take, WireForm
 from chatreel.pace import INSTANT
 from chatreel.recorder.answering import Answering, Message
 from chatreel.recorder.habits import Habits
@@ -87,14 +87,14 @@ class Opening:
 
     def _message(self, asked: Asked, session: Session, understood: Understood) -> Message | None:
         takes = session.recordings.takes_at_once(understood.identity.key)
-        if not takes:  # a miss is looked up but once here; what is found is remembered
+        if not takes:
             return None
         if message := self._plain_hits.answer(asked, session, understood, takes):
             return message
-        exchange = self._hit(asked, session, understood)
+        exchange = self._hit(asked, session, understood, takes)
         return self._answering.message(exchange) if exchange else None
 
-    def _hit(self, asked: Asked, session: Session, understood: Understood) -> Exchange | None:
+    def _hit(self, asked: Asked, session: Session, understood: Understood, takes: tuple[Take, ...]) -> Exchange | None:
         """A call that a recording has answered which is at hand; `None` if there is more to it."""
         directives, malformed = request_directives(asked.cache_control)
         mode = mode_for(session.mode, directives)
@@ -102,7 +102,7 @@ class Opening:
             return None
         exchange = Exchange(asked, session, Action.FORWARD, mode)
         identity = exchange.understand(understood)
-        lookup = look_up_at_once(exchange, identity, directives, self._answering.is_plain)
+        lookup = look_up_at_once(exchange, identity, directives, takes, self._answering.is_plain)
         return exchange if lookup and self._replay(exchange, identity, directives, lookup) else None
 
     async def open(self, asked: Asked, session: Session) -> Exchange:

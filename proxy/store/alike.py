@@ -41,16 +41,13 @@ class Manner:
 class Like:
     """A row that many calls have in common, but for `chatreel.store.call.OWN`: one manner, and one recording."""
 
-    __slots__ = ("_answer", "_call", "_of_recording", "line", "manner", "values")
+    __slots__ = ("_document", "_known", "line", "manner", "values")
 
     def __init__(self, manner: Manner, recording: Replayable, document: bytes) -> None:
         """`document`: the canonical one of the requests."""
         self.manner = manner
-        # The numbers of a cassette file are its own: in the store they would name other recordings.
-        number = None if manner.call.cassette else recording.id
-        self._of_recording = (recording.status, recording.key, number, recording.duration)
         self.line = b",%b%b%b%b" % (
-            orjson.dumps(self._of_recording)[1:-1],
+            orjson.dumps(_of_recording(manner, recording))[1:-1],
             manner.line,
             orjson.dumps(recording.recorded_at),
             END,
@@ -58,30 +55,41 @@ class Like:
         """How the line of each goes on behind its own members."""
         self.values: tuple[object, ...] = ()
         """How its row does; empty before it is completed."""
-        self._answer: tuple[Replayable, bytes] | None = (recording, document)
-        self._call: Call | None = None
+        self._known: Replayable | Call = recording
+        """The answer, which is let go of when the row is complete, and then the row."""
+        self._document = document
 
     @property
     def call(self) -> Call:
         """One of them. To make it takes longer than an answer does, so it is not made before somebody asks."""
-        return self._call or replace(self.manner.call, **dict(zip(OF_RECORDING, self._of_recording, strict=True)))
+        known = self._known
+        if isinstance(known, Call):
+            return known
+        return replace(self.manner.call, **dict(zip(OF_RECORDING, _of_recording(self.manner, known), strict=True)))
 
     def completed(self) -> Call:
-        """With all that follows from the answer, which is let go of then. In the thread that completes rows."""
-        answer = self._answer
-        if answer:
-            call = self.call
-            try:
-                call = self.manner.complete(call, *answer)
-            except Exception:  # whatever it is, the calls did happen
-                logger.exception("rows of the log are not complete")
-            self.values = call.values[len(OWN) :]
-            self._call, self._answer = call, None
-        return self.call
+        """With all that follows from the answer. In the thread that completes rows."""
+        call, known = self.call, self._known
+        if isinstance(known, Call):
+            return known
+        try:
+            call = self.manner.complete(call, known, self._document)
+        except Exception:  # whatever it is, the calls did happen
+            logger.exception("rows of the log are not complete")
+        self.values = call.values[len(OWN) :]
+        self._known, self._document = call, b""
+        return call
 
     def tell(self, times: int) -> None:
         """So many calls more are like it; completes it. In the thread that completes rows."""
         self.manner.told(self.completed(), times)
+
+
+def _of_recording(manner: Manner, recording: Replayable) -> tuple[int, str, int | None, float]:
+    """The members of `OF_RECORDING`."""
+    # The numbers of a cassette file are its own: in the store they would name other recordings.
+    number = None if manner.call.cassette else recording.id
+    return (recording.status, recording.key, number, recording.duration)
 
 
 class Hit(NamedTuple):
