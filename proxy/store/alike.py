@@ -9,7 +9,7 @@ from typing import NamedTuple
 import orjson
 
 from chatreel.model import Replayable
-from chatreel.store.call import OF_RECORDING, OWN, Call
+from chatreel.store.call import OWN, Call
 from chatreel.store.lines import END, NAMES, line_behind_recording
 
 type Complete = Callable[[Call, Replayable, bytes], Call]
@@ -65,7 +65,8 @@ class Like:
         known = self._known
         if isinstance(known, Call):
             return known
-        return replace(self.manner.call, **dict(zip(OF_RECORDING, _of_recording(self.manner, known), strict=True)))
+        status, key, number, spared = _of_recording(self.manner, known)
+        return replace(self.manner.call, status=status, key=key, recording_id=number, spared=spared)
 
     def completed(self) -> Call:
         """With all that follows from the answer. In the thread that completes rows."""
@@ -86,7 +87,7 @@ class Like:
 
 
 def _of_recording(manner: Manner, recording: Replayable) -> tuple[int, str, int | None, float]:
-    """The members of `OF_RECORDING`."""
+    """The members of `OF_RECORDING`, in that order."""
     # The numbers of a cassette file are its own: in the store they would name other recordings.
     number = None if manner.call.cassette else recording.id
     return (recording.status, recording.key, number, recording.duration)

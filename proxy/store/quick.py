@@ -16,12 +16,16 @@ from chatreel.errors import StoreError
 from chatreel.generations import Generations
 from chatreel.model import Replayable, Take, WireForm
 from chatreel.store import arrivals
+from chatreel.store.ahead import Ahead, Row
 from chatreel.store.coding import OF_TWO, decode
 from chatreel.store.place import REVISION, StoreFile
 from chatreel.store.usual import headers_of
 
 LARGEST = 1_000_000
 """Bytes of an answer, or of its completion: longer ones are left to the readers' threads."""
+
+SHORT = 16_000
+"""Bytes of them, as they are stored, that are read in advance."""
 
 _VERSION = """
 SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recordings'),
@@ -42,6 +46,13 @@ _BY_ID = f"{_ANSWER} WHERE r.id = ?"
 _OF_KEY = "WHERE r.cassette = ? AND r.key = ? ORDER BY r.id"
 _FIRST_TWO = f"{_ANSWER} {_OF_KEY} LIMIT 2"
 _TAKES = f"SELECT {_TAKE} FROM recordings r {_OF_KEY}"  # noqa: S608
+_AHEAD = f"""
+{_ANSWER} WHERE r.id BETWEEN ? AND ? AND +r.cassette = ? -- with the plus, no index is thought of
+   AND NOT EXISTS (SELECT 1 FROM recordings o WHERE o.cassette = r.cassette AND o.key = r.key AND o.id <> r.id)
+   AND length(a.data) + coalesce(length(c.data), 0) <= {SHORT}
+"""  # noqa: S608
+_KEY = 3
+"""Where a row has the key."""
 _PAYLOAD = "SELECT id, digest, codec, data, base, size FROM payloads WHERE id = ?"
 
 _BASES = 4_000_000
@@ -85,8 +96,9 @@ class Quick:
     def __init__(self, file: StoreFile) -> None:
         self._file = file
         self._connection: sqlite3.Connection | None = None
-        self._last: tuple[Any, ...] = ()
+        self._last: Row = ()
         """The row of the key that was asked for last, if it has one take: that is wanted next."""
+        self._ahead = Ahead()
         self._bases: Generations[int, _Content] = Generations(_BASES, lambda one: one.size)
 
     def is_ready(self) -> bool:
@@ -124,11 +136,19 @@ class Quick:
             return None
 
     def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
-        """All takes of a key, in the order of recording; empty also if they cannot be had."""
+        """All takes of a key, in the order of recording, as they are, or were when what was near was asked for.
+
+        Empty also if they cannot be had. See `forget`.
+        """
+        if row := self._ahead.pop(cassette, key):
+            self._last = row
+            return (_take(row),)
         try:
             rows = self._open().execute(_FIRST_TWO, (cassette, key)).fetchall()
             if len(rows) == 1:  # as most have
                 self._last = rows[0]
+                if numbers := self._ahead.next(rows[0][0]):
+                    self._ahead.keep(cassette, _KEY, self._open().execute(_AHEAD, (*numbers, cassette)).fetchall())
                 return (_take(rows[0]),)
             if rows:
                 rows = self._open().execute(_TAKES, (cassette, key)).fetchall()
@@ -148,9 +168,14 @@ class Quick:
             self.close()
             return None
 
+    def forget(self) -> None:
+        """What was read in advance; to be called when the takes of a key may be others than they were."""
+        self._ahead.clear()
+
     def close(self) -> None:
         """Let go of the connection; the next question opens another one."""
         self._last = ()
+        self.forget()
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()

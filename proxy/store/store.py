@@ -177,6 +177,7 @@ class Store:
         self._in_use.add(recording_id)
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
+        self._forget_ahead()
         self._keep(stored.replayable)
         return stored
 
@@ -301,6 +302,11 @@ class Store:
     def _forget_takes(self) -> None:
         self._forgotten += 1
         self._era += 1
+        self._forget_ahead()
+
+    def _forget_ahead(self) -> None:
+        if self._quick:
+            self._quick.forget()
 
     def _forget(self, ids: Iterable[int]) -> None:
         self._forget_takes()
