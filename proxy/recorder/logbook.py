@@ -102,7 +102,7 @@ class Logbook:
         return Manner(call, self._complete, partial(self._tell, session))
 
     def _complete(self, call: Call, recording: Replayable, document: bytes) -> Call:
-        return self._annotator.complete(call, Source(recording, document))
+        return self._annotator.complete_all(call, Source(recording, document))
 
     def _may_say(self, outcome: Outcome, now: float) -> bool:
         """Whether a call gets a line: nobody reads thousands in a second, and each line costs as much as a hit."""

@@ -211,16 +211,16 @@ class Quick:
                 self._bases.put(answer.id, content)
             completed = self._content(complete)
         return Replayable(
-            id=number,
-            key=key,
-            recorded_at=recorded_at,
-            status=status,
-            headers=headers_of(headers),
-            form=_FORMS[form],
-            body=content.content,
-            pieces=arrivals.unpack(pieces),
-            completion=completed.content,
-            asked_usage=bool(asked_usage),
+            number,
+            key,
+            recorded_at,
+            status,
+            headers_of(headers),
+            _FORMS[form],
+            content.content,
+            arrivals.unpack(pieces),
+            completed.content,
+            bool(asked_usage),
         )
 
     def _content(self, payload: _Payload, steps: int = 0) -> _Content:
