@@ -1,40 +1,40 @@
-"""Rows that are likely to be asked for next: who replays what was recorded does so in the order of recording.
+"""Recordings that are likely to be asked for next: who replays them does so in the order in which they were made.
 
-To read a row among others takes half the time that it takes by itself. So as long as recordings are asked for that
-were made one after the other, more and more of those that follow are read with one statement, and wait here; one that
-is asked for out of order ends that.
+To read one among others takes half the time that it takes by itself. So as long as recordings are asked for that were
+made one after the other, more and more of those that follow are read together, and wait here; one that is asked for
+out of order ends that.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
-type Row = Sequence[Any]
+from chatreel.model import Replayable, Take
 
 _NEAR = 16
 """Numbers that two recordings may be apart, if many clients ask for them in order."""
 
 _MOST = 32
-"""Recordings that are read in advance with one statement, which holds up everybody."""
+"""Recordings that are read in advance at a time, which holds up everybody, for less than half a millisecond."""
 
 
 class Ahead:
     """What is read in advance, and how much of it."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], Row] = {}
-        """By cassette and key, each the only one of its key."""
+        self._waiting: dict[tuple[str, str], Replayable] = {}
+        """By cassette and key, each the only take of its key."""
+        self.asked: Replayable | None = None
+        """The one whose key was asked for last."""
         self._last = -_NEAR - 1
         """The number that was asked for last."""
         self._upto = 0
-        """The number up to which rows have been read."""
+        """The number up to which recordings have been read."""
         self._count = 0
 
-    def pop(self, cassette: str, key: str) -> Row | None:
-        """The row of a key, if it is here; it is not any more then."""
-        row = self._rows.pop((cassette, key), None) if self._rows else None
-        if row:
-            self._last = row[0]
-        return row
+    def take(self, cassette: str, key: str) -> Take | None:
+        """The only take of a key, if it is here: `asked` is its recording then, which waits no longer."""
+        found = self._waiting.pop((cassette, key), None) if self._waiting else None
+        if found is None:
+            return None
+        self.asked, self._last = found, found.id
+        return Take(found.id, found.form, found.status >= 400)
 
     def next(self, number: int) -> tuple[int, int] | None:
         """A recording was asked for that is not here: the numbers, from and to, that are to be read now, if any."""
@@ -48,13 +48,12 @@ class Ahead:
         self._upto = number + self._count
         return (number + 1, self._upto) if self._count > 1 else None
 
-    def keep(self, cassette: str, key: int, rows: Sequence[Row]) -> None:
-        """These have been read. `key`: the column that has it."""
-        if len(self._rows) > _MOST:  # nobody has asked for them
-            self._rows = {}
-        for row in rows:
-            self._rows[cassette, row[key]] = row
+    def keep(self, cassette: str, several: list[Replayable]) -> None:
+        """These have been read."""
+        if len(self._waiting) > _MOST:  # nobody has asked for them
+            self._waiting = {}
+        self._waiting |= {(cassette, one.key): one for one in several}
 
     def clear(self) -> None:
         """Something has been recorded or removed."""
-        self._rows = {}
+        self._waiting, self.asked = {}, None

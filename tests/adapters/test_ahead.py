@@ -1,20 +1,29 @@
 """Which recordings are read in advance: those that follow, as long as they are asked for in order."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
+from chatreel.model import Replayable
 from chatreel.store.ahead import Ahead
+from support.stores import take
+
+
+def answer(number: int) -> Replayable:
+    return replace(take(f"k{number}"), id=number).replayable
 
 
 def test_in_order_ever_more_are_read_and_none_twice() -> None:
     ahead, read = Ahead(), []
     for number in range(1_000, 1_200):
-        if ahead.pop("", f"k{number}"):
+        if found := ahead.take("", f"k{number}"):
+            assert ahead.asked
+            assert found.id == ahead.asked.id == number
             continue
-        if found := ahead.next(number):
-            first, last = found
-            ahead.keep("", 1, [(one, f"k{one}") for one in range(first, last + 1)])
-            read.append(found)
+        if numbers := ahead.next(number):
+            first, last = numbers
+            ahead.keep("", [answer(one) for one in range(first, last + 1)])
+            read.append(numbers)
     assert [last - first + 1 for first, last in read] == [3, 7, 15, 31, 32, 32, 32, 32, 32]
     assert all(first > before for (_, before), (first, _) in pairwise(read))
 
@@ -28,5 +37,5 @@ def test_out_of_order_none_is_read() -> None:
 def test_what_nobody_asks_for_does_not_pile_up() -> None:
     ahead = Ahead()
     for first in range(0, 10_000, 32):
-        ahead.keep("", 1, [(number, f"k{number}") for number in range(first, first + 32)])
-    assert len(ahead._rows) <= 64
+        ahead.keep("", [answer(number) for number in range(first, first + 32)])
+    assert len(ahead._waiting) <= 64
