@@ -4,13 +4,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from chatreel.model import Replayable
 from chatreel.store.call import OWN, Call
-from chatreel.store.lines import END, NAMES, line_behind_recording
+from chatreel.store.lines import END, line_behind_recording
 
 type Complete = Callable[[Call, Replayable, bytes], Call]
 """A row, the recording that answered its call, and the canonical document of its request -> the row, complete."""
@@ -118,8 +118,8 @@ class Hit(NamedTuple):
 
     @property
     def call(self) -> Call:
-        whole = {name: getattr(self.like.call, name) for name in (*NAMES, "facts", "charge")}
-        return Call(**whole | dict(zip(OWN, self[1:], strict=True)))
+        own: dict[str, Any] = dict(zip(OWN, self[1:], strict=True))
+        return replace(self.like.call, **own)
 
 
 def tell_all(hits: Iterable[Hit]) -> None:
