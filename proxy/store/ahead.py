@@ -7,11 +7,14 @@ out of order ends that.
 
 from chatreel.model import Replayable, Take
 
-_NEAR = 16
+_NEAR = 32
 """Numbers that two recordings may be apart, if many clients ask for them in order."""
 
-_MOST = 32
-"""Recordings that are read in advance at a time, which holds up everybody, for less than half a millisecond."""
+_MOST = 16
+"""Recordings that are read in advance at a time. More save little, and are seen in the slowest answers of one client."""
+
+_WAITING = 4 * _MOST
+"""Recordings that wait here while others are asked for before them."""
 
 
 class Ahead:
@@ -50,7 +53,7 @@ class Ahead:
 
     def keep(self, cassette: str, several: list[Replayable]) -> None:
         """These have been read."""
-        if len(self._waiting) > _MOST:  # nobody has asked for them
+        if len(self._waiting) > _WAITING:  # nobody has asked for them
             self._waiting = {}
         self._waiting |= {(cassette, one.key): one for one in several}
 
