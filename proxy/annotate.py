@@ -90,6 +90,11 @@ class Annotator:
         call.facts, call.charge, call.prompt = facts, self.charge(call, facts), self._prompt(call, source)
         return call
 
+    def complete_all(self, call: Call, source: Source) -> Call:
+        """The same of a row that stands for all that the recording answers: that it did is not remembered again."""
+        call.facts, call.charge, call.prompt = self._answer(call, source)
+        return call
+
     def _served(self, call: Call, source: Source, answer: Answer) -> _Answered:
         """What all calls have in common that a recording has answered within a quarter of an hour."""
         made = (call.cassette, answer.id, answer.recorded_at)  # a file that was made anew counts anew
@@ -97,10 +102,13 @@ class Annotator:
         key = (made, asked, call.started_at // QUARTER)
         found = self._answered.get(key)
         if found is None:
-            facts = self._of(call, self._facts_of(call, source))
-            found = facts, self.charge(call, facts), self._prompt(call, source)
+            found = self._answer(call, source)
             self._answered.put(key, found)
         return found
+
+    def _answer(self, call: Call, source: Source) -> _Answered:
+        facts = self._of(call, self._facts_of(call, source))
+        return facts, self.charge(call, facts), self._prompt(call, source)
 
     def reprice(self, call: Call, recording: Replayable | None) -> Call:
         """A row as today's prices have it. `recording`: given where the row does not say what was answered."""

@@ -7,6 +7,9 @@ an LRU cache does exactly and at ten times the price: that keeps all in order, f
 
 from collections.abc import Callable
 
+_MARKS = 2**16
+"""What came, of which that is remembered."""
+
 
 class Generations[K, V]:
     """Values by key, none of them `None`. Used by one thread."""
@@ -53,3 +56,40 @@ class Generations[K, V]:
         found = self._young.pop(key, None) or self._old.pop(key, None)
         if found is not None:
             self.size -= self._size_of(found)
+
+
+class Marks:
+    """What has come before."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+        """Hashes."""
+
+    def again(self, one: object) -> bool:
+        """Whether it has come before; from now on it has."""
+        mark = hash(one)
+        if mark in self._known:
+            return True
+        if len(self._known) >= _MARKS:
+            self._known = set()
+        self._known.add(mark)
+        return False
+
+
+class Returning[K, V](Generations[K, V]):
+    """The same of what is put for a second time. What comes but once takes no memory, and no time to forget it."""
+
+    def __init__(self, limit: int, size_of: Callable[[V], int]) -> None:
+        super().__init__(limit, size_of)
+        self._marks = Marks()
+
+    def put(self, key: K, value: V) -> None:
+        """Remember a value if there was one of this key before; what that was is forgotten in any case."""
+        if self._marks.again(key):
+            super().put(key, value)
+        else:
+            self.forget(key)
+
+    def put_at_once(self, key: K, value: V) -> None:
+        """Remember a value, the first of its key as well."""
+        super().put(key, value)

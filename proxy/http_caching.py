@@ -101,6 +101,11 @@ class CacheStatus(NamedTuple):
         return "; ".join(parts)
 
 
+def hit_status(key: str, detail: str) -> str:
+    """The `Cache-Status` of a hit that is fresh for ever."""
+    return f'{CACHE_NAME}; hit; key="{key}"; detail={detail}' if detail else f'{CACHE_NAME}; hit; key="{key}"'
+
+
 def age_header(recorded_at: float, now: float) -> str:
     """Whole seconds since the answer came from upstream (RFC 9111, section 5.1); never negative."""
     return str(max(0, int(now - recorded_at)))

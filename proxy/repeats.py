@@ -43,8 +43,8 @@ class Repeats:
     def __init__(self, *, in_order: bool) -> None:
         """`in_order`: takes in recorded order; else the newest each time."""
         self._in_order = in_order
-        self._turns: dict[str, dict[WireForm | None, int]] = {}
-        """Of each key: answers to those who asked for a form, and under `None` all of them."""
+        self._turns: dict[WireForm | None, dict[str, int]] = {form: {} for form in (*WireForm, None)}
+        """Answers to those who asked for a form, and under `None` all of them, by key."""
 
     def take_turn(self, key: str, takes: tuple[Take, ...], form: WireForm) -> Choice:
         """The take to serve, of all takes in recorded order (not empty). Its turn is over: see `give_back`.
@@ -54,7 +54,10 @@ class Repeats:
         """
         among, own = taking_turns(takes, form)
         last = len(among) - 1
-        turn = self._count(key, form, 1)[form if own else None] - 1 if self._in_order else last
+        turn = last
+        if self._in_order:
+            self._count(key, form, 1)
+            turn = self._turns[form if own else None][key] - 1
         take = among[min(turn, last)]
         return Choice(take, takes.index(take) + 1, is_repeat=turn > last)
 
@@ -68,10 +71,6 @@ class Repeats:
         if self._in_order:
             self._count(key, form, -1)
 
-    def _count(self, key: str, form: WireForm, turns: int) -> dict[WireForm | None, int]:
-        counted = self._turns.get(key)
-        if counted is None:
-            counted = self._turns[key] = {WireForm.JSON: 0, WireForm.SSE: 0, None: 0}
-        counted[form] += turns
-        counted[None] += turns
-        return counted
+    def _count(self, key: str, form: WireForm, turns: int) -> None:
+        for counted in (self._turns[form], self._turns[None]):
+            counted[key] = counted.get(key, 0) + turns

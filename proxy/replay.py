@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from chatreel.http_caching import CacheStatus
+from chatreel.http_caching import CacheStatus, hit_status
 from chatreel.model import Replayable, WireForm
 from chatreel.pace import INSTANT, paced
 from chatreel.redact import REDACTED_HEADER
@@ -15,9 +15,12 @@ from chatreel.wire.reading import Reading, Verdict, read
 _OF_THE_MESSAGE = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Ready:
-    """A recorded answer made ready to go out, but for what differs from hit to hit, as its age does."""
+    """A recorded answer made ready to go out, but for what differs from hit to hit, as its age does.
+
+    Not frozen, since to make one that is takes three times as long.
+    """
 
     recording: Replayable
     reply: Reply
@@ -44,8 +47,7 @@ def make_ready(recording: Replayable, form: WireForm, *, include_usage: bool) ->
     head = b""
     if reply.status == HTTPStatus.OK and _OF_THE_MESSAGE.isdisjoint([name for name, _ in reply.headers]):
         head = "\r\n".join(["HTTP/1.1 200 OK", *[f"{name}: {value}" for name, value in reply.headers], ""]).encode()
-    hit = CacheStatus(hit=True, key=recording.key, detail=_detail(recording, reply))
-    return Ready(recording, reply, str(hit), head)
+    return Ready(recording, reply, hit_status(recording.key, _detail(recording, reply)), head)
 
 
 def message_head(ready: Ready, more: tuple[tuple[str, str], ...]) -> bytes:

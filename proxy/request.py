@@ -19,6 +19,11 @@ LARGEST = 28 * 2**20
 """Bytes of a request that is recorded: a picture of 20 MB in base64. While it is, it is held up to seven times over."""
 
 
+_TEXT = (str, type(None))
+_SWITCH = (bool, type(None))
+"""Types; to make a union of them takes longer than to ask for it."""
+
+
 class Route(Protocol):
     """What counts of a request besides its body: of one that comes in, and of a recording of one."""
 
@@ -124,9 +129,9 @@ def read_request(raw: bytes) -> JsonObject:
     messages = body.get("messages")
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise Malformed("`messages` has to be an array of objects")
-    if not isinstance(body.get("model", ""), str | None):
+    if not isinstance(body.get("model"), _TEXT):
         raise Malformed("`model` has to be a string")
-    if not isinstance(body.get("stream"), bool | None):
+    if not isinstance(body.get("stream"), _SWITCH):
         raise Malformed("`stream` has to be true or false")
     return body
 

@@ -70,15 +70,14 @@ def _document(upstream: str, path: str, query: str, body: JsonObject, options: K
         traces |= {"normalized": labels} if labels else {}
     if options.scope == "credential":
         traces["tenant"] = tenant or UNKNOWN_TENANT
-    members: dict[str, Tree] = {
-        "v": SCHEME,
-        "upstream": _without_userinfo(upstream),
-        "path": path,
-        "query": _canonical_query(query),
-        **traces,
-        "body": canonical,
-    }
-    return exact(orjson.dumps(members))
+    return _beginning(upstream, path, query) + orjson.dumps({**traces, "body": canonical})[1:]
+
+
+@lru_cache(maxsize=256)
+def _beginning(upstream: str, path: str, query: str) -> bytes:
+    """How a document begins, up to what follows from the options and the body: there are few ways."""
+    members = {"v": SCHEME, "upstream": _without_userinfo(upstream), "path": path, "query": _canonical_query(query)}
+    return orjson.dumps(members)[:-1] + b","
 
 
 def _canonical_body(body: JsonObject, options: KeyOptions) -> Tree:

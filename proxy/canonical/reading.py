@@ -50,7 +50,8 @@ def _read(raw: bytes) -> Json:
         again = orjson.dumps([tree])
     except orjson.JSONEncodeError:
         raise _too_deep() from None
-    if memoryview(again)[1:-1] == raw or (_no_name_twice(raw, again) and (_all_small(again) or _all_exact(tree))):
+    unchanged = len(again) == len(raw) + 2 and again.startswith(raw, 1)
+    if unchanged or (_no_name_twice(raw, again) and (_all_small(again) or _all_exact(tree))):
         return tree
     return _read_exactly(raw)
 

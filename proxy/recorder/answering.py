@@ -7,7 +7,7 @@ from chatreel.decide import Action, Found, why_forwarded
 from chatreel.errors import StoreError
 from chatreel.exchange import Exchange
 from chatreel.explain import CANDIDATES, miss_message
-from chatreel.generations import Generations
+from chatreel.generations import Returning
 from chatreel.http_caching import CacheStatus, age_header
 from chatreel.model import Identity, Outcome, Replayable, WireForm
 from chatreel.pace import INSTANT
@@ -29,7 +29,7 @@ class Answering:
         """`memory`: bytes of answers that are kept ready."""
         self._store = store
         self._logbook = logbook
-        self._ready: Generations[tuple[int, WireForm, bool], Ready] = Generations(memory, lambda one: one.size)
+        self._ready: Returning[tuple[int, WireForm, bool], Ready] = Returning(memory, lambda one: one.size)
         """By the identity of the recording, which is nobody else's as long as the answer made of it is kept."""
 
     def hit(self, exchange: Exchange, recording: Replayable) -> None:

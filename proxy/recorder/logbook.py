@@ -11,14 +11,14 @@ from functools import lru_cache, partial
 import orjson
 
 from chatreel.annotate import Annotator, Source, miss_reason, without_secrets
-from chatreel.exchange import Asked, Exchange, Understood
+from chatreel.exchange import Asked, Exchange, Question
 from chatreel.facts import NO_FACTS, Facts, prompt_digest
 from chatreel.journal import Entry
-from chatreel.model import SERVED, Outcome, Replayable
+from chatreel.model import SERVED, Outcome, Replayable, WireForm
 from chatreel.redact import Redactor
 from chatreel.session import Session
 from chatreel.store import Call, Store
-from chatreel.store.alike import Hit, Like
+from chatreel.store.alike import Hit, Manner
 from chatreel.store.foretelling import Foretold
 from chatreel.store.spool import Written
 from chatreel.tags import HEADER, as_json, tags_of
@@ -85,10 +85,13 @@ class Logbook:
         if logger.isEnabledFor(logging.INFO) and self._may_say(Outcome.HIT, hit.started_at):
             _say(hit.call)
 
-    def like(self, asked: Asked, session: Session, understood: Understood, recording: Replayable, now: float) -> Like:
-        """What the rows of such hits have in common, as `write` would write them. `now`: seconds since the epoch."""
+    def manner(self, asked: Asked, session: Session, question: Question, now: float) -> Manner:
+        """What the rows of such hits have in common, as `write` would write them. `now`: seconds since the epoch.
+
+        That follows from the session, the target and the tags, and from all of `question` but its key.
+        """
         target, text, tags = asked.target, self._redactor.text, self.tags_of(asked, session)
-        model = understood.body.get("model")
+        model = question.model
         call = Call(
             call_id="",
             started_at=now,
@@ -99,21 +102,22 @@ class Logbook:
             upstream=target.upstream.origin,
             path=text(target.path),
             query=text(asked.query),
-            tenant=understood.tenant,
+            tenant=question.tenant,
             model=text(model) if isinstance(model, str) else "",
-            stream=understood.body.get("stream") is True,
-            status=recording.status,
-            key=understood.identity.key,
-            recording_id=None if session.cassette else recording.id,
+            stream=question.form is WireForm.SSE,
+            status=None,
+            key=None,
+            recording_id=None,
             latency=0.0,
             first_piece=None,
             session=session.id,
             session_name=session.name or None,
             tags=as_json(tags) if tags else None,
-            spared=recording.duration,
         )
-        complete = partial(self._annotator.complete, source=Source(recording, understood.identity.document))
-        return Like(call, complete, recording.recorded_at, partial(self._tell, session))
+        return Manner(call, self._complete, partial(self._tell, session))
+
+    def _complete(self, call: Call, recording: Replayable, document: bytes) -> Call:
+        return self._annotator.complete_all(call, Source(recording, document))
 
     def _row_of(self, exchange: Exchange, outcome: Outcome, status: int | None) -> Call:
         return _row(exchange, outcome, status, self.tags_of(exchange.asked, exchange.session), self._redactor)

@@ -40,13 +40,11 @@ def look_up_at_once(
     exchange: Exchange,
     identity: Identity,
     directives: Directives,
+    takes: tuple[Take, ...],
     will_do: Callable[[Exchange, Replayable], bool],
 ) -> Lookup | None:
-    """The same without waiting for anybody; `None` if nothing is at hand, or what is will not do."""
+    """The same without waiting for anybody; `None` if it is not at hand, or will not do. `takes`: all, not empty."""
     session = exchange.session
-    takes = session.recordings.takes_at_once(identity.key)
-    if not takes:
-        return None
     choice = session.repeats.take_turn(identity.key, takes, exchange.form)
     does = False
     try:

@@ -11,9 +11,9 @@ from chatreel.errors import Malformed, NotKeyable, StoreError
 from chatreel.exchange import Asked, Exchange, Question, Understood
 from chatreel.facts import prompt_digest
 from chatreel.flights import PATIENCE, ROUNDS
-from chatreel.generations import Generations
+from chatreel.generations import Returning
 from chatreel.http_caching import request_directives
-from chatreel.model import Identity, Mode, WireForm
+from chatreel.model import Identity, Mode, Take, WireForm
 from chatreel.pace import INSTANT
 from chatreel.recorder.answering import Answering, Message
 from chatreel.recorder.habits import Habits
@@ -47,6 +47,10 @@ logger = logging.getLogger(__name__)
 type _Said = tuple[bytes, Target, tuple[tuple[str, str], ...]]
 
 
+def _said(asked: Asked) -> _Said:
+    return (asked.body, asked.target, asked.credentials)
+
+
 class Opening:
     """Between a request and the decision what happens to it."""
 
@@ -62,8 +66,8 @@ class Opening:
         )
         self._releasing: set[asyncio.Future[None]] = set()
         """A loop forgets tasks that nobody holds."""
-        self._understood: Generations[_Said, Understood] = Generations(habits.memory * 3 // 8, lambda one: one.size)
-        """Hits come again, and a miss is read on both ways."""
+        self._understood: Returning[_Said, Understood] = Returning(habits.memory * 3 // 8, lambda one: one.size)
+        """Some hits come again, and a miss is read on both ways."""
 
     def at_once(self, asked: Asked, session: Session) -> Message | None:
         """Answer a request whose recording is at hand, all at once and as it would be answered by `open`.
@@ -76,15 +80,21 @@ class Opening:
             understood = self._understand(asked)
         except (Malformed, NotKeyable):
             return None
+        message = self._message(asked, session, understood)
+        if message is None and len(asked.body) <= _COMMON:
+            self._understood.put_at_once(_said(asked), understood)  # `open` comes next
+        return message
+
+    def _message(self, asked: Asked, session: Session, understood: Understood) -> Message | None:
         takes = session.recordings.takes_at_once(understood.identity.key)
-        if not takes:  # a miss is looked up but once here; what is found is remembered
+        if not takes:
             return None
         if message := self._plain_hits.answer(asked, session, understood, takes):
             return message
-        exchange = self._hit(asked, session, understood)
+        exchange = self._hit(asked, session, understood, takes)
         return self._answering.message(exchange) if exchange else None
 
-    def _hit(self, asked: Asked, session: Session, understood: Understood) -> Exchange | None:
+    def _hit(self, asked: Asked, session: Session, understood: Understood, takes: tuple[Take, ...]) -> Exchange | None:
         """A call that a recording has answered which is at hand; `None` if there is more to it."""
         directives, malformed = request_directives(asked.cache_control)
         mode = mode_for(session.mode, directives)
@@ -92,7 +102,7 @@ class Opening:
             return None
         exchange = Exchange(asked, session, Action.FORWARD, mode)
         identity = exchange.understand(understood)
-        lookup = look_up_at_once(exchange, identity, directives, self._answering.is_plain)
+        lookup = look_up_at_once(exchange, identity, directives, takes, self._answering.is_plain)
         return exchange if lookup and self._replay(exchange, identity, directives, lookup) else None
 
     async def open(self, asked: Asked, session: Session) -> Exchange:
@@ -118,7 +128,7 @@ class Opening:
 
     def _understand(self, asked: Asked) -> Understood:
         """Raises `Malformed` or `NotKeyable`."""
-        said = (asked.body, asked.target, asked.credentials)
+        said = _said(asked)
         understood = self._understood.get(said)
         if understood is None:
             target, keys, body = asked.target, self._habits.keys, read_request(asked.body)

@@ -1,9 +1,10 @@
 """Hits that hang on their recording and on nothing else, as nearly all do: the quick way to an answer.
 
-What makes such an answer, and its row in the log, is remembered with everything that could make the next one come out
-otherwise. As long as all of that is the same the next one is served by it; tests and agents ask the same over and over.
-Whatever depends on more (directives, the age of a recording, whose turn it is, who wants to know of the call) goes the
-long way, through `chatreel.recorder.opening`.
+What answers hang on besides is the same for nearly all that a client asks for: it is worked out once, and looked at
+again when it changes. What makes an answer, and its row in the log, is remembered when the same is asked for a second
+time, with everything that could make the next one come out otherwise: tests ask each question once, agents the same
+over and over. Whatever depends on more (directives, the age of a recording, whose turn it is, who wants to know of the
+call) goes the long way, through `chatreel.recorder.opening`.
 """
 
 import time
@@ -13,21 +14,24 @@ from weakref import ref
 from chatreel.annotate import QUARTER
 from chatreel.decide import FOR_EVER, mode_for
 from chatreel.exchange import Asked, Question, Understood, new_call_id
-from chatreel.generations import Generations
+from chatreel.generations import Returning
 from chatreel.http_caching import age_header, request_directives
-from chatreel.model import Mode, Outcome, Take, WireForm
+from chatreel.model import Mode, Outcome, Take
 from chatreel.pace import INSTANT
 from chatreel.recorder.answering import Answering, Message
 from chatreel.recorder.logbook import Logbook
 from chatreel.repeats import taking_turns
 from chatreel.replay import Ready, message_head
 from chatreel.session import Options, Session
-from chatreel.store.alike import Hit, Like
+from chatreel.store.alike import Hit, Like, Manner
+
+_MOST_TERMS = 256
+"""Sessions, models and the like whose terms are remembered."""
 
 
 @dataclass(slots=True, eq=False)
-class PlainHit:
-    """What an answer hung on. Requests that are compared with it ask the same: see `Question`."""
+class Terms:
+    """What an answer hangs on besides its recording and its question."""
 
     session: ref[Session]
     mode: Mode
@@ -37,6 +41,26 @@ class PlainHit:
     tags: tuple[str, ...]
     until: float
     """When what its calls have saved may change: seconds since the epoch."""
+    manner: Manner
+    """What the rows of its calls have in common."""
+
+    def hold_for(self, asked: Asked, session: Session, now: float) -> bool:
+        """Whether nothing has changed but what the recordings know."""
+        return (
+            self.session() is session
+            and self.mode is session.mode
+            and self.options is session.options
+            and self.until > now
+            and self.cache_control == asked.cache_control
+            and self.tags == asked.tags
+        )
+
+
+@dataclass(slots=True, eq=False)
+class PlainHit:
+    """What an answer hung on. Requests that are compared with it ask the same: see `Question`."""
+
+    terms: Terms
     takes: tuple[Take, ...]
     """All of the key."""
     take: Take
@@ -57,17 +81,6 @@ class PlainHit:
         """Bytes in memory, about."""
         return 6_000
 
-    def is_for(self, asked: Asked, session: Session, now: float) -> bool:
-        """Whether nothing has changed but what the recordings know."""
-        return (
-            self.session() is session
-            and self.mode is session.mode
-            and self.options is session.options
-            and self.until > now
-            and self.cache_control == asked.cache_control
-            and self.tags == asked.tags
-        )
-
     def head_at(self, ready: Ready, now: float) -> bytes:
         """The head of the response."""
         age = age_header(ready.recording.recorded_at, now)
@@ -84,7 +97,8 @@ class PlainHits:
         """`memory`: bytes of what is remembered."""
         self._answering = answering
         self._logbook = logbook
-        self._known: Generations[Question, PlainHit] = Generations(memory, lambda one: one.size)
+        self._known: Returning[Question, PlainHit] = Returning(memory, lambda one: one.size)
+        self._terms: dict[tuple[object, ...], Terms] = {}
 
     def answer(self, asked: Asked, session: Session, understood: Understood, takes: tuple[Take, ...]) -> Message | None:
         """Serve a recording that is at hand; `None` if the request has to go the long way, and nothing has happened.
@@ -95,14 +109,15 @@ class PlainHits:
         question = understood.question
         hit = self._known.get(question)
         ready = None
-        if hit and takes == hit.takes and hit.is_for(asked, session, now):
+        if hit and takes == hit.takes and hit.terms.hold_for(asked, session, now):
             ready = self._served_before(hit, session, question)
         if hit is None or ready is None:
-            take = _to_serve(asked, session, question.form, takes)
-            ready = self._ready(take, session, question) if take else None
-            if take is None or ready is None:
+            terms = self._terms_for(asked, session, question, now)
+            among, _ = taking_turns(takes, question.form)
+            ready = self._ready(among, session, question) if terms else None
+            if terms is None or ready is None:
                 return None
-            hit = self._new(asked, session, understood, takes, take, ready, now)
+            hit = _made(terms, takes, among[0], ready, understood.identity.document)
             self._known.put(question, hit)
         session.repeats.served(question.key, question.form)
         latency = time.perf_counter() - started
@@ -119,50 +134,62 @@ class PlainHits:
         known = self._answering.made_ready(recording, question.form, include_usage=question.wants_usage)
         return ready if known is ready else None
 
-    def _ready(self, take: Take, session: Session, question: Question) -> Ready | None:
-        """A take, if it is at hand and goes out as a head and a body."""
-        recording = session.recordings.replayable_at_once(take.id)
-        if recording is None or not recording.completion:
-            return None
-        ready = self._answering.made_ready(recording, question.form, include_usage=question.wants_usage)
-        return ready if ready.head else None
+    def _terms_for(self, asked: Asked, session: Session, question: Question, now: float) -> Terms | None:
+        """On what an answer hangs besides; `None` if that is more than is looked at here."""
+        manner = (session.id, asked.cache_control, asked.tags, question[1:])
+        terms = self._terms.get(manner)
+        if terms is None or not terms.hold_for(asked, session, now):
+            if not _is_plain(asked, session):
+                return None
+            if len(self._terms) >= _MOST_TERMS:
+                self._terms.clear()
+            terms = self._terms[manner] = self._new_terms(asked, session, question, now)
+        return terms
 
-    def _new(
-        self,
-        asked: Asked,
-        session: Session,
-        understood: Understood,
-        takes: tuple[Take, ...],
-        take: Take,
-        ready: Ready,
-        now: float,
-    ) -> PlainHit:
-        recording = ready.recording
-        return PlainHit(
+    def _new_terms(self, asked: Asked, session: Session, question: Question, now: float) -> Terms:
+        return Terms(
             session=ref(session),
             mode=session.mode,
             options=session.options,
             cache_control=asked.cache_control,
             tags=asked.tags,
             until=(now // QUARTER + 1) * QUARTER,
-            takes=takes,
-            take=take,
-            number=takes.index(take) + 1,
-            ready=ref(ready),
-            like=self._logbook.like(asked, session, understood, recording, now),
-            duration=recording.duration,
+            manner=self._logbook.manner(asked, session, question, now),
         )
 
+    def _ready(self, among: tuple[Take, ...], session: Session, question: Question) -> Ready | None:
+        """The take that is served, whoever's turn it is, if that hangs on nothing else.
 
-def _to_serve(asked: Asked, session: Session, form: WireForm, takes: tuple[Take, ...]) -> Take | None:
-    """The take that is served, whoever's turn it is, if that hangs on nothing else."""
+        It has to be at hand, and to go out as a head and a body.
+        """
+        if len(among) != 1 or among[0].is_error:
+            return None
+        recording = session.recordings.replayable_at_once(among[0].id)
+        if recording is None or not recording.completion:
+            return None
+        ready = self._answering.made_ready(recording, question.form, include_usage=question.wants_usage)
+        return ready if ready.head else None
+
+
+def _is_plain(asked: Asked, session: Session) -> bool:
+    """Whether answers hang on nothing but terms."""
     directives, malformed = request_directives(asked.cache_control)
     options = session.options
     if malformed or directives.max_age is not None or mode_for(session.mode, directives) is not session.mode:
-        return None
+        return False
     if options.freshness != FOR_EVER or options.speed != INSTANT or session.is_strict:
-        return None
-    if session.journal.wants(Outcome.HIT):
-        return None
-    among, _ = taking_turns(takes, form)
-    return among[0] if len(among) == 1 and not among[0].is_error else None
+        return False
+    return not session.journal.wants(Outcome.HIT)
+
+
+def _made(terms: Terms, takes: tuple[Take, ...], take: Take, ready: Ready, document: bytes) -> PlainHit:
+    recording = ready.recording
+    return PlainHit(
+        terms=terms,
+        takes=takes,
+        take=take,
+        number=takes.index(take) + 1,
+        ready=ref(ready),
+        like=Like(terms.manner, recording, document),
+        duration=recording.duration,
+    )

@@ -20,6 +20,8 @@ from chatreel.store.coding import compress, decompress
 _TYPES: Final = {array(code).itemsize: code for code in "iq"}
 """Of a number, by its bytes: which are the first byte of the columns."""
 _NARROW: Final = 1 << 31
+_ONE: Final = 9
+"""Bytes that tell of one piece, in columns of four."""
 _FEW: Final = 8
 """Numbers that are read faster one by one."""
 _FRAME: Final = zstandard.FRAME_HEADER[:1]
@@ -42,6 +44,8 @@ def pack(pieces: Iterable[Piece]) -> bytes:
 
 def unpack(data: bytes) -> tuple[Piece, ...]:
     """Raises `ValueError`, `TypeError` or `ZstdError` if it is damaged."""
+    if len(data) == _ONE and data[0] == 4:  # JSON, nearly always: by itself it takes a third of the time
+        return (Piece(_number(data[1::2]) / 1e6, _number(data[2::2])),)
     plain = decompress(data, format_=zstandard.FORMAT_ZSTD1) if data[:1] == _FRAME else data
     if plain[:1] == _JSON:
         pairs = orjson.loads(plain)
@@ -64,11 +68,15 @@ def _numbers(plain: bytes) -> list[int]:
         raise ValueError("it is not told in full when its body arrived")
     count = len(columns) // width
     if count <= _FEW:
-        return [int.from_bytes(columns[place::count], "little", signed=True) for place in range(count)]
+        return [_number(columns[place::count]) for place in range(count)]
     flat = bytearray(len(columns))
     for place in range(width):
         flat[place::width] = columns[place * count : (place + 1) * count]
     return _little_endian(array(_TYPES[width], bytes(flat))).tolist()
+
+
+def _number(column: bytes) -> int:
+    return int.from_bytes(column, "little", signed=True)
 
 
 def _little_endian(numbers: "array[int]") -> "array[int]":

@@ -93,6 +93,8 @@ class Call:
 
 OWN = ("call_id", "started_at", "latency", "take")
 """Members in which calls differ that one recording has answered alike. Rows and lines begin with them."""
+OF_RECORDING = ("status", "key", "recording_id", "spared")
+"""Members that follow from the recording that answered, whoever asked for it."""
 _APART = ("facts", "charge")
 """Members of a call whose members are columns of their own."""
 OWN_MEMBERS = (*OWN, *(field.name for field in fields(Call) if field.name not in (*OWN, *_APART)))

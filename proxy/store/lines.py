@@ -9,14 +9,17 @@ import orjson
 
 from chatreel.facts import NO_FACTS, Facts
 from chatreel.model import Mode, Outcome
-from chatreel.store.call import NOT_CHARGED, OWN, Call, Charge
+from chatreel.store.call import NOT_CHARGED, OF_RECORDING, OWN, Call, Charge
 
-NAMES: Final = (*OWN, *(field.name for field in fields(Call) if field.name not in (*OWN, "facts", "charge")))
+_FIRST: Final = (*OWN, *OF_RECORDING)
+NAMES: Final = (*_FIRST, *(field.name for field in fields(Call) if field.name not in (*_FIRST, "facts", "charge")))
 """Of the members of a call, in the order in which a line has them."""
 
 # Six times as fast as to have orjson look for them.
 _members: Final = attrgetter(*NAMES)
-_others: Final = attrgetter(*NAMES[len(OWN) :])
+_others: Final = attrgetter(*NAMES[len(_FIRST) :])
+
+END: Final = b"]\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,12 @@ def as_line(call: Call, answered_at: float | None) -> bytes:
     return _line(_members(call), call, answered_at)
 
 
-def line_behind_own(call: Call, answered_at: float | None) -> bytes:
-    """How the line goes on behind the members that are a call's own. Raises `TypeError` as `as_line` does."""
-    return b"," + _line(_others(call), call, answered_at).removeprefix(b"[[")
+def line_behind_recording(call: Call) -> bytes:
+    """How the line goes on behind the members of `OF_RECORDING`. Raises `TypeError` as `as_line` does.
+
+    What ends it is when the recording was made, and `END`.
+    """
+    return b"," + _line(_others(call), call, None).removeprefix(b"[[").removesuffix(b"null" + END)
 
 
 def _line(members: tuple[Any, ...], call: Call, answered_at: float | None) -> bytes:

@@ -16,12 +16,16 @@ from chatreel.errors import StoreError
 from chatreel.generations import Generations
 from chatreel.model import Replayable, Take, WireForm
 from chatreel.store import arrivals
+from chatreel.store.ahead import Ahead
 from chatreel.store.coding import OF_TWO, decode
 from chatreel.store.place import REVISION, StoreFile
 from chatreel.store.usual import headers_of
 
 LARGEST = 1_000_000
 """Bytes of an answer, or of its completion: longer ones are left to the readers' threads."""
+
+SHORT = 32_000
+"""Bytes of both together, if they are read in advance."""
 
 _VERSION = """
 SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recordings'),
@@ -42,6 +46,11 @@ _BY_ID = f"{_ANSWER} WHERE r.id = ?"
 _OF_KEY = "WHERE r.cassette = ? AND r.key = ? ORDER BY r.id"
 _FIRST_TWO = f"{_ANSWER} {_OF_KEY} LIMIT 2"
 _TAKES = f"SELECT {_TAKE} FROM recordings r {_OF_KEY}"  # noqa: S608
+_AHEAD = f"""
+{_ANSWER} WHERE r.id BETWEEN ? AND ? AND +r.cassette = ? -- with the plus, no index is thought of
+   AND NOT EXISTS (SELECT 1 FROM recordings o WHERE o.cassette = r.cassette AND o.key = r.key AND o.id <> r.id)
+   AND a.size + coalesce(c.size, 0) <= {SHORT}
+"""  # noqa: S608
 _PAYLOAD = "SELECT id, digest, codec, data, base, size FROM payloads WHERE id = ?"
 
 _BASES = 4_000_000
@@ -49,6 +58,9 @@ _BASES = 4_000_000
 
 _DEEPEST = 8
 """Steps from a difference to what stands alone, at most. Answers take one, and their completions two."""
+
+_UNREADABLE = (sqlite3.Error, zstandard.ZstdError, StoreError, LookupError, TypeError, ValueError)
+"""What a recording raises that is damaged, or cannot be had."""
 
 _FORMS = {form.value: form for form in WireForm}
 
@@ -85,8 +97,9 @@ class Quick:
     def __init__(self, file: StoreFile) -> None:
         self._file = file
         self._connection: sqlite3.Connection | None = None
-        self._last: tuple[Any, ...] = ()
+        self._last: Sequence[Any] = ()
         """The row of the key that was asked for last, if it has one take: that is wanted next."""
+        self._ahead = Ahead()
         self._bases: Generations[int, _Content] = Generations(_BASES, lambda one: one.size)
 
     def is_ready(self) -> bool:
@@ -124,11 +137,18 @@ class Quick:
             return None
 
     def takes(self, cassette: str, key: str) -> tuple[Take, ...]:
-        """All takes of a key, in the order of recording; empty also if they cannot be had."""
+        """All takes of a key, in the order of recording, as they are, or were when what was near was asked for.
+
+        Empty also if they cannot be had. See `forget`.
+        """
+        if take := self._ahead.take(cassette, key):
+            return (take,)
         try:
             rows = self._open().execute(_FIRST_TWO, (cassette, key)).fetchall()
             if len(rows) == 1:  # as most have
                 self._last = rows[0]
+                if numbers := self._ahead.next(rows[0][0]):
+                    self._read_ahead(cassette, *numbers)
                 return (_take(rows[0]),)
             if rows:
                 rows = self._open().execute(_TAKES, (cassette, key)).fetchall()
@@ -139,22 +159,38 @@ class Quick:
 
     def replayable(self, recording_id: int) -> Replayable | None:
         """What a hit needs of a recording; `None` if it cannot be had, is large or damaged."""
+        asked = self._ahead.asked
+        if asked and asked.id == recording_id:
+            return asked
         row, self._last = self._last, ()
         try:
             if not row or row[0] != recording_id:
                 row = self._open().execute(_BY_ID, (recording_id,)).fetchone()
             return self._assembled(row) if row else None
-        except (sqlite3.Error, zstandard.ZstdError, StoreError, LookupError, TypeError, ValueError):
+        except _UNREADABLE:
             self.close()
             return None
+
+    def forget(self) -> None:
+        """What was read in advance; to be called when the takes of a key may be others than they were."""
+        self._ahead.clear()
 
     def close(self) -> None:
         """Let go of the connection; the next question opens another one."""
         self._last = ()
+        self.forget()
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+    def _read_ahead(self, cassette: str, first: int, last: int) -> None:
+        """What has these numbers. Whatever is the matter with one is said when it is asked for."""
+        several: list[Replayable] = []
+        for row in self._open().execute(_AHEAD, (first, last, cassette)).fetchall():
+            with suppress(*_UNREADABLE):
+                several += filter(None, [self._assembled(row)])
+        self._ahead.keep(cassette, several)
 
     def _state(self) -> tuple[object, ...]:
         mode = self._open().execute("PRAGMA journal_mode").fetchone()
@@ -186,16 +222,16 @@ class Quick:
                 self._bases.put(answer.id, content)
             completed = self._content(complete)
         return Replayable(
-            id=number,
-            key=key,
-            recorded_at=recorded_at,
-            status=status,
-            headers=headers_of(headers),
-            form=_FORMS[form],
-            body=content.content,
-            pieces=arrivals.unpack(pieces),
-            completion=completed.content,
-            asked_usage=bool(asked_usage),
+            number,
+            key,
+            recorded_at,
+            status,
+            headers_of(headers),
+            _FORMS[form],
+            content.content,
+            arrivals.unpack(pieces),
+            completed.content,
+            bool(asked_usage),
         )
 
     def _content(self, payload: _Payload, steps: int = 0) -> _Content:

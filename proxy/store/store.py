@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
 from chatreel.eviction import evicted
-from chatreel.generations import Generations
+from chatreel.generations import Marks, Returning
 from chatreel.model import Neighbour, Recording, Replayable, Take
 from chatreel.rates import PriceOverride
 from chatreel.selection import Selection
@@ -91,6 +91,8 @@ class Store:
         self._takes: dict[tuple[str, str], tuple[int, tuple[Take, ...]]] = {}
         """With the era that they are of: those of an earlier one are not believed."""
         self._most_takes = share // _SIZE_OF_TAKES
+        self._asked_for = Marks()
+        """Keys: what is asked for but once is not remembered."""
         self._era = 0
         self.additions = 0
         """Recordings that were added through this object."""
@@ -145,7 +147,7 @@ class Store:
         if era == self._era:
             return known
         found = self._quick.takes(cassette, key)
-        if found:
+        if found and self._asked_for.again((cassette, key)):
             self._remember(cassette, key, found)
         return found
 
@@ -173,7 +175,7 @@ class Store:
             return known
         found = self._quick.replayable(recording_id) if self._quick else None
         if found:
-            self._keep(found)
+            self._hot.put(recording_id, found)
         return found
 
     async def add(self, recording: Recording, foretold: Foretold | None = None) -> Recording:
@@ -190,6 +192,7 @@ class Store:
         self._in_use.add(recording_id)
         stored = replace(recording, id=recording_id)
         self._takes.pop((stored.cassette, stored.identity.key), None)
+        self._forget_ahead()
         self._keep(stored.replayable)
         return stored
 
@@ -316,6 +319,11 @@ class Store:
     def _forget_takes(self) -> None:
         self._forgotten += 1
         self._era += 1
+        self._forget_ahead()
+
+    def _forget_ahead(self) -> None:
+        if self._quick:
+            self._quick.forget()
 
     def _forget(self, ids: Iterable[int]) -> None:
         self._forget_takes()
@@ -323,11 +331,11 @@ class Store:
             self._hot.forget(recording_id)
 
     def _keep(self, recording: Replayable) -> None:
-        self._hot.put(recording.id, recording)
+        self._hot.put_at_once(recording.id, recording)
 
 
-def _hot(limit: int) -> Generations[int, Replayable]:
-    return Generations(limit, _memory_size)
+def _hot(limit: int) -> Returning[int, Replayable]:
+    return Returning(limit, _memory_size)
 
 
 def _memory_size(recording: Replayable) -> int:

@@ -1,5 +1,6 @@
 """The row of a hit, put together from what it has in common with others and what is its own, is the row of its call."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,28 +9,49 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
 from chatreel.facts import Facts
+from chatreel.model import Piece
 from chatreel.store import Call
-from chatreel.store.alike import Hit, Like
+from chatreel.store.alike import Hit, Like, Manner
 from chatreel.store.bulk import Row, insert_all
 from chatreel.store.call import PLAIN, Charge
 from chatreel.store.lines import as_line
 from chatreel.store.schema import metadata
 from support.database import rows
-from support.stores import call, opened
+from support.stores import call, opened, take
 
 TIMES = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def like_of(
+    row: Call,
+    complete: Callable[[Call], Call],
+    answered_at: float = 1.7e9,
+    told: Callable[[Call, int], None] = lambda _row, _times: None,
+) -> Like:
+    """What rows have in common with one, which say of their recording what the row says."""
+    manner = Manner(
+        replace(row, status=None, key=None, recording_id=None, spared=None), lambda one, *_: complete(one), told
+    )
+    recording = replace(
+        take(row.key or ""),
+        id=row.recording_id or 0,
+        status=row.status or 0,
+        recorded_at=answered_at,
+        pieces=(Piece(row.spared or 0.0, 1),),
+    )
+    return Like(manner, recording.replayable, b"")
 
 
 def completed(row: Call) -> Call:
     return replace(row, facts=Facts(model_served="m", prompt_tokens=3), charge=Charge(cost=0, saved=7))
 
 
-@given(st.uuids(), TIMES, TIMES, st.none() | st.integers(1, 2**40), st.text(), st.none() | TIMES)
+@given(st.uuids(), TIMES, TIMES, st.none() | st.integers(1, 2**40), st.text(), TIMES)
 def test_it_is_the_same_line_and_the_same_columns(
-    call_id: object, started_at: float, latency: float, take: int | None, model: str, answered_at: float | None
+    call_id: object, started_at: float, latency: float, take: int | None, model: str, answered_at: float
 ) -> None:
     whole = call(str(call_id), started_at=started_at, latency=latency, take=take, model=model, spared=0.5)
-    like = Like(replace(whole, call_id="another", started_at=1.0, latency=2.0, take=1), completed, answered_at)
+    like = like_of(replace(whole, call_id="another", started_at=1.0, latency=2.0, take=1), completed, answered_at)
     hit = Hit(like, str(call_id), started_at, latency, take)
     assert hit.line == as_line(whole, answered_at)
     like.completed()
@@ -46,7 +68,7 @@ def test_it_is_completed_once_for_all_and_told_how_many_they_are(store: str) -> 
         return completed(row)
 
     with opened(store) as other:
-        like = Like(call("a"), complete, None, lambda row, times: told.append((row.charge.saved, times)))
+        like = like_of(call("a"), complete, told=lambda row, times: told.append((row.charge.saved, times)))
         for name in "abc":
             other.calls.note(Hit(like, name, 5.0, 0.25, 2))
         other.calls.add(call("d"))
@@ -61,7 +83,7 @@ def test_what_cannot_be_completed_is_written_as_it_is(store: str, caplog: pytest
         raise ValueError("planted")
 
     with opened(store) as other:
-        other.calls.note(Hit(Like(call("a"), broken, None), "a", 5.0, 0.25, None))
+        other.calls.note(Hit(like_of(call("a"), broken), "a", 5.0, 0.25, None))
     assert rows(store, "SELECT call_id, saved FROM calls") == [("a", None)]
     assert "not complete" in caplog.text
 
@@ -78,7 +100,7 @@ def test_many_hits_are_the_rows_that_each_is_by_itself(
     """And they are in their order, whatever comes between them."""
     facts = Facts(model_served="m", prompt_tokens=3, usage='{"prompt_tokens":3}')
     ways = [
-        Like(call(str(n), model=name, tags='{"a":"\'"}', spared=n / 7), lambda row: replace(row, facts=facts), None)
+        like_of(call(str(n), model=name, tags='{"a":"\'"}', spared=n / 7), lambda row: replace(row, facts=facts))
         for n, name in enumerate(data.draw(st.lists(st.text(), min_size=4, max_size=4)))
     ]
     hits = [Hit(ways[way], str(number), at, took, take) for number, (way, at, took, take) in enumerate(some)]

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -83,6 +84,62 @@ def test_what_others_add_is_seen_within_half_a_second(file: str, monkeypatch: py
         assert [one.id for one in opened.takes_at_once("", "k")] == [first.id, second.id]
 
     use(file, read)
+
+
+MEANWHILE = st.dictionaries(
+    st.integers(5, 60), st.tuples(st.sampled_from(("ask", "add", "beside")), st.integers(0, 9)), max_size=6
+)
+"""What comes before the recording of that place is asked for, and how many places further on."""
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 90), min_size=60, max_size=60), MEANWHILE)
+def test_what_is_read_in_advance_is_what_is_there(keys: list[int], meanwhile: dict[int, tuple[str, int]]) -> None:
+    """Some keys have several takes, and more come while they are asked for in the order of recording."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chatreel.store.store._TRUST", 0.0)
+        file = f"{folder}/store.db"
+        known: dict[str, list[int]] = {}
+        for one in add(file, *(take(f"k{key}", body=b'{"n":%d}' % key) for key in keys)):
+            known.setdefault(one.identity.key, []).append(one.id)
+
+        async def work(opened: Store) -> None:
+            def ask(key: str) -> None:
+                takes = opened.takes_at_once("", key)
+                assert [one.id for one in takes] == known[key]
+                answer = opened.replayable_at_once(takes[-1].id)
+                assert answer is not None
+                assert (answer.id, answer.key) == (takes[-1].id, key)
+
+            with closing(Store(file, memory_limit=0)) as other:
+                for place, number in enumerate(keys):
+                    what, far = meanwhile.get(place, ("", 0))
+                    key = f"k{(keys * 2)[place + far]}"
+                    if what in ("add", "beside"):
+                        added = await (opened if what == "add" else other).add(take(key))
+                        known[key].append(added.id)
+                    elif what:
+                        ask(key)
+                    ask(f"k{number}")
+
+        use(file, work)
+
+
+def test_what_is_asked_for_in_order_is_read_many_at_a_time(file: str) -> None:
+    added = add(file, *(take(f"k{number}", body=b'{"n":%d}' % number) for number in range(100)))
+
+    async def read(opened: Store) -> int:
+        quick = opened._quick
+        assert quick is not None
+        statements: list[str] = []
+        opened.takes_at_once("", "nothing yet")
+        quick._open().set_trace_callback(statements.append)
+        for one in added:
+            assert [take.id for take in opened.takes_at_once("", one.identity.key)] == [one.id]
+            assert opened.replayable_at_once(one.id) == one.replayable
+        return len(statements)
+
+    assert use(file, read) < 20
 
 
 def test_a_store_that_has_gone_gives_nothing_and_is_not_made_anew(file: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chatreel.api_errors import Problem
 from chatreel.decide import Directives
-from chatreel.http_caching import CacheStatus, age_header, asked_control, request_directives
+from chatreel.http_caching import CacheStatus, age_header, asked_control, hit_status, request_directives
 
 NAMES = st.sampled_from(["only-if-cached", "no-cache", "no-store", "max-age", "max-stale", "x"])
 
@@ -209,3 +209,8 @@ def test_pragma_counts_only_where_there_is_no_cache_control(
 )
 def test_age_counts_whole_seconds_and_never_below_zero(recorded_at: float, now: float, age: str) -> None:
     assert age_header(recorded_at, now) == age
+
+
+@pytest.mark.parametrize("detail", ["", "redacted", "edited", "converted"])
+def test_what_is_said_of_a_fresh_hit_is_its_cache_status(detail: str) -> None:
+    assert hit_status(KEY, detail) == str(CacheStatus(hit=True, key=KEY, detail=detail))
