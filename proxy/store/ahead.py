@@ -11,7 +11,7 @@ _NEAR = 32
 """Numbers that two recordings may be apart, if many clients ask for them in order."""
 
 _MOST = 16
-"""Recordings that are read in advance at a time. More save little, and the slowest answers of one client show them."""
+"""Recordings that are read in advance at a time. More save little, and show in the slowest answers of one client."""
 
 _WAITING = 4 * _MOST
 """Recordings that wait here while others are asked for before them."""
