@@ -53,6 +53,12 @@ async def scribe_of(store: Store) -> int:
     return pid
 
 
+def kill_for_good(*pids: int) -> None:
+    """Until then it could still be handed something, of which nobody would know what became of it."""
+    kill(*pids)
+    assert eventually(lambda: not any(map(is_alive, pids)))
+
+
 async def added(store: Store, *several: Recording) -> list[Recording | BaseException]:
     """What becomes of recordings that come together."""
     return await asyncio.gather(*map(store.add, several), return_exceptions=True)
@@ -162,8 +168,7 @@ def test_takes_of_a_key_stay_in_order_whoever_writes_them(file_store: str) -> No
             if n == 20:
                 await scribe_of(store)
             if n == 40:
-                kill(*scribes_of(os.getpid()))
-                assert eventually(lambda: not scribes_of(os.getpid()))
+                kill_for_good(*scribes_of(os.getpid()))
             await store.add(take("k", body=body))
         return [(await store.load(one.id)).body for one in await store.takes("", "k")]
 
