@@ -46,11 +46,17 @@ def use[T](location: str, work: Callable[[Store], Awaitable[T]], haste: Haste = 
 
 async def scribe_of(store: Store) -> int:
     """The process that writes; recordings of a cassette of their own have it begin."""
-    while not store._scribe.is_writing:
+    while not (store._scribe.is_writing and (found := scribes_of(os.getpid()))):
         await store.add(take("before", cassette="before"))
         await asyncio.sleep(0.01)
-    [pid] = scribes_of(os.getpid())
+    [pid] = found
     return pid
+
+
+def kill_for_good(*pids: int) -> None:
+    """Until then it could still be handed something, of which nobody would know what became of it."""
+    kill(*pids)
+    assert eventually(lambda: not any(map(is_alive, pids)))
 
 
 async def added(store: Store, *several: Recording) -> list[Recording | BaseException]:
@@ -135,7 +141,7 @@ def test_the_process_is_gone_some_time_after_the_last_recording_and_comes_again(
         assert not is_alive(first)
         assert await scribe_of(store) != first
 
-    use(file_store, work, Haste(fast=1, lasting=1, idle=0.2, again=600))
+    use(file_store, work, Haste(fast=1, lasting=1, idle=1.0, again=600))
     assert scribes_of(os.getpid()) == []
 
 
@@ -151,7 +157,7 @@ def test_rows_of_the_log_do_not_keep_the_process(file_store: str) -> None:
         assert await asyncio.to_thread(eventually, lambda: not scribes_of(os.getpid()))
         logging_on.cancel()
 
-    use(file_store, work, Haste(fast=1, lasting=1, idle=0.2, again=600))
+    use(file_store, work, Haste(fast=1, lasting=1, idle=1.0, again=600))
 
 
 def test_takes_of_a_key_stay_in_order_whoever_writes_them(file_store: str) -> None:
@@ -162,8 +168,7 @@ def test_takes_of_a_key_stay_in_order_whoever_writes_them(file_store: str) -> No
             if n == 20:
                 await scribe_of(store)
             if n == 40:
-                kill(*scribes_of(os.getpid()))
-                assert eventually(lambda: not scribes_of(os.getpid()))
+                kill_for_good(*scribes_of(os.getpid()))
             await store.add(take("k", body=body))
         return [(await store.load(one.id)).body for one in await store.takes("", "k")]
 
