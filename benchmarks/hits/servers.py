@@ -39,7 +39,8 @@ class Server:
 
     def _family(self) -> list[int]:
         pid = self.process.pid
-        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        started = [child for some in Path(f"/proc/{pid}/task").glob("*/children") for child in some.read_text().split()]
+        return [pid, *map(int, started)]
 
 
 def _worked(pid: int) -> float:
