@@ -32,11 +32,11 @@ def main() -> int:
     with socket.socket(fileno=sys.stdin.fileno()) as channel:
         hear, say = channel.makefile("rb"), channel.makefile("wb")
         with suppress(*_OVER):
-            _serve(hear, cast("BinaryIO", say))
+            _serve(channel, hear, cast("BinaryIO", say))
     return 0
 
 
-def _serve(hear: BinaryIO, say: BinaryIO) -> None:
+def _serve(channel: socket.socket, hear: BinaryIO, say: BinaryIO) -> None:
     """Raises one of `_OVER` in the end."""
     task: Task = pickle.load(hear)  # noqa: S301 - of the process that has started this one
     import_all()
@@ -52,22 +52,41 @@ def _serve(hear: BinaryIO, say: BinaryIO) -> None:
         while True:
             rows, patience = pickle.load(hear)  # noqa: S301
             several = [whole(row) for row in rows]
-            _say(say, _written(engine, several, patience, task.keyed_by, memory))
+            _say(say, _written(channel, engine, several, patience, task.keyed_by, memory))
     finally:
         engine.dispose()
 
 
 def _written(
-    engine: Engine, several: Sequence[Recording], patience: float, keyed_by: str, memory: recordings.Memory
+    channel: socket.socket,
+    engine: Engine,
+    several: Sequence[Recording],
+    patience: float,
+    keyed_by: str,
+    memory: recordings.Memory,
 ) -> list[int] | StoreError:
-    """The ids, committed; or why there are none."""
+    """The ids, committed; or why there are none.
+
+    Nothing is written for a proxy that has ended: of what its clients have got it has left a copy, and whoever finds
+    that stores it, if it is not there, in a transaction as well.
+    """
     began = False
     try:
         with database.writing(engine, patience=patience) as connection:
             began = True
+            if _has_ended(channel):
+                return StoreError("the proxy has ended")
             return recordings.insert_all(connection, several, keyed_by, memory)
     except Exception as error:  # whatever it is, somebody waits for it
         return StoreError(said(error)) if began else Unreachable(said(error))
+
+
+def _has_ended(channel: socket.socket) -> bool:
+    """Whether nobody is there any more who waits for an answer, and says nothing until it comes."""
+    try:
+        return not channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
 
 
 def _say(say: BinaryIO, what: object) -> None:

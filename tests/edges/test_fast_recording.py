@@ -2,12 +2,15 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from support.calls import ask, question
+from support.command import chatreel
 from support.database import rows
 from support.kills import PRICES, look
 from support.mixed_load import CLIENTS, MixedLoad
@@ -43,6 +46,29 @@ def test_a_proxy_that_is_killed_leaves_nothing_behind_and_has_lost_nothing(upstr
     damage = look(upstream, store, load.received)
     assert (damage.lost, damage.corrupt, damage.unlogged) == ([], [], [])
     assert damage.answers > 100
+
+
+def test_what_a_killed_proxy_had_handed_over_is_stored_once_whoever_is_faster(
+    upstream: Upstream, store: str, tmp_path: Path
+) -> None:
+    """The process sleeps until somebody else has found what the proxy has left."""
+    with hurried(upstream, store) as (proxy, load, scribe):
+        load.stop()
+        os.kill(scribe, signal.SIGSTOP)
+        try:
+            answer = ask(proxy.base_url, question("handed over", stream=True))
+            assert answer.text.endswith("data: [DONE]\n\n")
+            time.sleep(0.2)  # it is handed over by then; if not, there is less to be shown
+            kill(proxy.pid)
+            assert chatreel("ls", "--store", store, cwd=tmp_path).returncode == 0
+        finally:
+            os.kill(scribe, signal.SIGCONT)
+        assert eventually(lambda: not is_alive(scribe))
+    found = rows(
+        store, "SELECT count(*) FROM recordings WHERE key = (SELECT key FROM calls ORDER BY started_at DESC LIMIT 1)"
+    )
+    assert found == [(1,)]
+    assert rows(store, "SELECT key FROM recordings GROUP BY key HAVING count(*) > 1") == []
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
