@@ -10,10 +10,12 @@ import pytest
 from support.calls import ask, question
 from support.command import chatreel
 from support.database import fill_up, locked, rows
-from support.program import Program, running_chatreel
+from support.program import IS_SLOW, Program, running_chatreel
 from support.sessions import Sessions
 from support.upstream import Upstream
 from support.waiting import eventually
+
+ends_early = pytest.mark.skipif(IS_SLOW, reason="the engine has the end of a stream wait for the store")
 
 
 @pytest.fixture
@@ -29,6 +31,7 @@ def stored(store: str) -> int:
     return int(found)
 
 
+@ends_early
 def test_a_stream_ends_while_the_store_is_locked_and_a_kill_takes_nothing_of_it(
     proxy: Program, upstream: Upstream, store: str, tmp_path: Path
 ) -> None:
@@ -57,6 +60,7 @@ def test_who_asks_the_same_before_it_is_in_the_store_waits_and_gets_it(proxy: Pr
         assert second.text == first.text
 
 
+@ends_early
 def test_who_asks_the_same_while_the_store_is_locked_waits_too(proxy: Program, store: str) -> None:
     asked = question("locked", stream=True)
     with ThreadPoolExecutor(1) as pool:
@@ -76,6 +80,7 @@ def test_a_session_knows_of_its_streams_as_soon_as_they_have_ended(proxy: Progra
             assert Sessions.of(proxy).verdict(session)["outcomes"]["recorded"] == number + 1
 
 
+@ends_early
 def test_what_the_store_did_not_take_is_kept_for_the_next_start_and_the_next_client_is_told(
     upstream: Upstream, store: str
 ) -> None:
