@@ -45,7 +45,8 @@ main()
 COUNTED = (sys.executable, "-c", PLANTED, "serve")
 
 LOG = (
-    "SELECT outcome, status, key, take, model, stream, mode, tags, session_name, reason, tenant FROM calls ORDER BY id"
+    "SELECT outcome, status, key, take, model, stream, mode, tags, session_name, reason, tenant FROM calls "
+    "ORDER BY started_at, id"
 )
 """What has to be in the log alike; times and ids are not."""
 

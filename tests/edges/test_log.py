@@ -41,7 +41,7 @@ def of_call(store: str, text: str, columns: str, count: int) -> list[tuple[Any, 
     wanted = f'%"case":"{text}"%'
     deadline = time.monotonic() + PATIENCE
     while True:
-        found = rows(store, f"SELECT {columns} FROM calls WHERE tags LIKE ? ORDER BY id", wanted)
+        found = rows(store, f"SELECT {columns} FROM calls WHERE tags LIKE ? ORDER BY started_at, id", wanted)
         if len(found) >= count:
             return found
         assert time.monotonic() < deadline, found
