@@ -78,11 +78,11 @@ async def store(
         foretold = foretell()
     stored = await recordings.add(recording, instead_of=exchange.replaces, foretold=foretold)
     exchange.recording_id = stored.id
-    exchange.answer = stored.replayable
+    exchange.answer = made = stored.replayable
     exchange.said = answer.reading.spoken if answer.reading.form is WireForm.SSE else None
     exchange.session.repeats.served(stored.identity.key, exchange.form)
     if exchange.flight and complete:  # an error is nobody's but the one's who got it
-        exchange.flight.land(_as_it_came(stored.replayable, answered, reading))
+        exchange.flight.land(_as_it_came(made, answered, reading))
     return status._replace(stored=True, detail="")
 
 

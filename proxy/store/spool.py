@@ -130,14 +130,11 @@ class Spool:
     def add_lines(self, lines: Sequence[bytes]) -> Written:
         """Keep rows, with one write for all of them."""
         try:
-            file = self._with_room()
-            _append(file, b"".join(lines))
+            file = self._kept(b"".join(lines), len(lines))
         except OSError as error:
             self._alarm.ring(error.strerror)
             return _nothing
         self._alarm.rest()
-        with file.lock:
-            file.waiting += len(lines)
         return partial(_written, file)
 
     def foretell(self, left: LeftRecording, call: Call) -> tuple[Callable[[int], None], Written] | None:
@@ -149,12 +146,9 @@ class Spool:
         if line is None:
             return None
         try:
-            file = self._with_room()
-            _append(file, line + as_line(call, None))
+            file = self._kept(line + as_line(call, None), 2)
         except (OSError, TypeError):
             return None
-        with file.lock:
-            file.waiting += 2
         return partial(_stored, file, left.call_id), partial(_written, file)
 
     def tidy(self) -> None:
@@ -169,6 +163,14 @@ class Spool:
         for file in (*self._full, *filter(None, [self._file])):
             file.close(remove=not file.waiting)
         self._file = None
+
+    def _kept(self, lines: bytes, waiting: int) -> _File:
+        """Where lines have been added, for so many of which somebody has to call. Raises `OSError`."""
+        file = self._with_room()
+        _append(file, lines)
+        with file.lock:
+            file.waiting += waiting
+        return file
 
     def _with_room(self) -> _File:
         """The file to add to. Raises `OSError`."""
