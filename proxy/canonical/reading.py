@@ -18,11 +18,14 @@ from chatreel.model import Json, JsonObject
 MAX_DEPTH = 253
 """Levels of arrays and objects: what orjson writes, less the level that a document adds. Real schemas stay under 30."""
 
+# To look for one byte by its number takes a tenth of the time.
+_QUOTE, _BACKSLASH = b'"\\'
+
 # From here on orjson reads an integer as a float, so a float of this size may have lost digits.
 _INEXACT = float(2**63)
 
-_LARGE = (b"+", b"e+") if b"e+" in orjson.dumps(_INEXACT) else (b"",)
-"""In what orjson writes, every number from there on has all of these; the first is the quicker to look for."""
+_LARGE = (ord("+"), b"e+") if b"e+" in orjson.dumps(_INEXACT) else (_QUOTE, b"")
+"""In what orjson writes, every number from there on has both of these; the first is the quicker to look for."""
 
 _MAX_DIGITS = sys.float_info.max_10_exp + 1
 
@@ -62,12 +65,13 @@ def _no_name_twice(raw: bytes, again: bytes) -> bool:
     A name that stands twice in an object is read once, and takes two quotes with it. The quotes inside of texts are
     spelled alike in both, unless `raw` has one as a number; then, and only then, counting proves nothing.
     """
-    return again.count(b'"') == raw.count(b'"') and (b"\\" not in raw or b"\\u0022" not in raw)
+    return again.count(_QUOTE) == raw.count(_QUOTE) and (_BACKSLASH not in raw or raw.find(b"\\u0022") < 0)
 
 
 def _all_small(again: bytes) -> bool:
     """Say whether what was read of a body, written as `again`, has no number that large; texts may make it say no."""
-    return any(mark not in again for mark in _LARGE)
+    byte, mark = _LARGE
+    return byte not in again or again.find(mark) < 0
 
 
 def _all_exact(tree: Json) -> bool:

@@ -141,7 +141,7 @@ class Tee:
     def _cut(self, waiting: bytes) -> int:
         """Where the `[DONE]` line starts in what is waiting, or where a line starts that may yet become it."""
         text = self._before + waiting
-        if _SENTINEL in text and (done := _DONE.search(text)):  # the plain search is by far the faster one
+        if text.find(_SENTINEL) >= 0 and (done := _DONE.search(text)):  # the plain search is by far the faster one
             self._ended = True
             return done.start()
         line = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1

@@ -25,6 +25,8 @@ _CHANGING: Final = ("logprobs", "finish_reason")
 _ANY: Final = "~"
 _BEFORE: Final = b"data: "
 _BEHIND: Final = b"\n\n"
+_BACKSLASH: Final = ord("\\")
+"""To look for it by its number takes a tenth of the time."""
 _CONTROLS: Final = re.compile(rb"[\x00-\x1f]")
 """No JSON has them in a text as they are."""
 
@@ -63,7 +65,7 @@ class Repeated:
         events, first, last = 0, 0, 0
         while body.startswith(self._before, at):
             holes, end = self._holes(body, at + len(self._before))
-            if not end or end - at > MAX_EVENT or any(b"\\" in hole for hole in holes):
+            if not end or end - at > MAX_EVENT or any(_BACKSLASH in hole for hole in holes):
                 break
             texts += holes
             at = end

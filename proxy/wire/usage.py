@@ -117,7 +117,7 @@ class UsageRemover:
         if is_comment or _BELONGS_TO_DATA.match(line):
             self._waiting.append(line)
             return []
-        chunk = _chunk(line) if _QUOTED in line else None
+        chunk = _chunk(line) if line.find(_QUOTED) >= 0 else None
         waiting, self._waiting = self._waiting, []
         if _is_usage_chunk(chunk):
             self._dropped = True
