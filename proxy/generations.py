@@ -85,10 +85,15 @@ class Returning[K, V](Generations[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Remember a value if there was one of this key before; what that was is forgotten in any case."""
-        if self._marks.again(key):
+        if self.returns(key):
             super().put(key, value)
-        else:
-            self.forget(key)
+
+    def returns(self, key: K) -> bool:
+        """Whether what is put under this key now would be remembered; what was, is forgotten."""
+        if self._marks.again(key):
+            return True
+        self.forget(key)
+        return False
 
     def put_at_once(self, key: K, value: V) -> None:
         """Remember a value, the first of its key as well."""

@@ -1,5 +1,6 @@
 """A recording as an answer: the bytes as they came, or the other wire form made from them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -45,15 +46,19 @@ def make_ready(recording: Replayable, form: WireForm, *, include_usage: bool) ->
     """Make the recorded answer ready for clients who ask for this wire form, streams with usage or without."""
     reply = _reply(recording, form, include_usage=include_usage)
     head = b""
-    if reply.status == HTTPStatus.OK and _OF_THE_MESSAGE.isdisjoint([name for name, _ in reply.headers]):
-        head = "\r\n".join(["HTTP/1.1 200 OK", *[f"{name}: {value}" for name, value in reply.headers], ""]).encode()
+    if reply.status == HTTPStatus.OK and _OF_THE_MESSAGE.isdisjoint(dict(reply.headers)):
+        head = f"HTTP/1.1 200 OK\r\n{header_lines(reply.headers)}".encode()
     return Ready(recording, reply, hit_status(recording.key, _detail(recording, reply)), head)
 
 
-def message_head(ready: Ready, more: tuple[tuple[str, str], ...]) -> bytes:
-    """The head of an HTTP/1.1 response that has these headers as well."""
-    added = "".join([f"{name}: {value}\r\n" for name, value in more])
-    return b"%b%bcontent-length: %d\r\n\r\n" % (ready.head, added.encode(), len(ready.reply.body))
+def message_head(ready: Ready, more: str) -> bytes:
+    """The head of an HTTP/1.1 response that has these lines as well, each with its end."""
+    return ready.head + f"{more}content-length: {len(ready.reply.body)}\r\n\r\n".encode()
+
+
+def header_lines(headers: Iterable[tuple[str, str]]) -> str:
+    """Headers as they stand in an HTTP/1.1 message."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers])
 
 
 def status_of(status: CacheStatus, recording: Replayable, reply: Reply) -> CacheStatus:
@@ -62,7 +67,7 @@ def status_of(status: CacheStatus, recording: Replayable, reply: Reply) -> Cache
 
 
 def _detail(recording: Replayable, reply: Reply) -> str:
-    redacted = REDACTED_HEADER in [name for name, _ in recording.headers]
+    redacted = REDACTED_HEADER in dict(recording.headers)
     return "redacted" if redacted else "edited" if recording.edited else "converted" if reply.converted else ""
 
 

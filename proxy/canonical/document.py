@@ -64,7 +64,8 @@ def keyed_by(options: KeyOptions) -> str:
 
 def _document(upstream: str, path: str, query: str, body: JsonObject, options: KeyOptions, tenant: str | None) -> bytes:
     canonical = _canonical_body(body, options)
-    traces = {name: canonical_value(option) for name, option in options.declared.items()}
+    declared = options.declared
+    traces = {name: canonical_value(option) for name, option in declared.items()} if declared else {}
     if options.normalize:
         canonical, labels = normalize(canonical, options.normalize)
         traces |= {"normalized": labels} if labels else {}

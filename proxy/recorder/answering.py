@@ -7,12 +7,12 @@ from chatreel.decide import Action, Found, why_forwarded
 from chatreel.errors import StoreError
 from chatreel.exchange import Exchange
 from chatreel.explain import CANDIDATES, miss_message
-from chatreel.generations import Returning
+from chatreel.generations import Generations
 from chatreel.http_caching import CacheStatus, age_header
 from chatreel.model import Identity, Outcome, Replayable, WireForm
 from chatreel.pace import INSTANT
 from chatreel.recorder.logbook import Logbook, warn
-from chatreel.replay import Ready, at_pace, make_ready, message_head, status_of
+from chatreel.replay import Ready, at_pace, header_lines, make_ready, message_head, status_of
 from chatreel.reply import Reply, refusal
 from chatreel.store import Store
 
@@ -29,7 +29,7 @@ class Answering:
         """`memory`: bytes of answers that are kept ready."""
         self._store = store
         self._logbook = logbook
-        self._ready: Returning[tuple[int, WireForm, bool], Ready] = Returning(memory, lambda one: one.size)
+        self._ready: Generations[tuple[int, WireForm, bool], Ready] = Generations(memory, lambda one: one.size)
         """By the identity of the recording, which is nobody else's as long as the answer made of it is kept."""
 
     def hit(self, exchange: Exchange, recording: Replayable) -> None:
@@ -51,7 +51,8 @@ class Answering:
         ready, reply = exchange.ready, exchange.reply
         if ready is None or reply is None:
             return None
-        return message_head(ready, reply.headers[len(ready.reply.headers) :]), reply.body
+        more = header_lines(reply.headers[len(ready.reply.headers) :])
+        return message_head(ready, more), reply.body
 
     def coalesced(self, exchange: Exchange, recording: Replayable) -> None:
         """Serve what another call has just recorded, whose answer was waited for."""

@@ -23,7 +23,7 @@ from chatreel.store.foretelling import Foretold
 from chatreel.store.spool import Written
 from chatreel.tags import HEADER, as_json, tags_of
 
-_LINES = 50
+_LINES = 20
 """Calls of one of these outcomes that get a line on the terminal, in a second."""
 
 _MANY = frozenset({Outcome.HIT, Outcome.RECORDED})

@@ -21,7 +21,7 @@ from chatreel.pace import INSTANT
 from chatreel.recorder.answering import Answering, Message
 from chatreel.recorder.logbook import Logbook
 from chatreel.repeats import taking_turns
-from chatreel.replay import Ready, message_head
+from chatreel.replay import Ready, make_ready, message_head
 from chatreel.session import Options, Session
 from chatreel.store.alike import Hit, Like, Manner
 
@@ -70,8 +70,6 @@ class PlainHit:
     ready: ref[Ready]
     like: Like
     """What the rows of its calls have in common."""
-    duration: float
-    """Seconds that the upstream took."""
     age: str = ""
     head: bytes = b""
     """Of the response, as long as `age` is its `Age`."""
@@ -85,8 +83,7 @@ class PlainHit:
         """The head of the response."""
         age = age_header(ready.recording.recorded_at, now)
         if age != self.age:
-            self.head = message_head(ready, (("cache-status", ready.hit), ("age", age)))
-            self.age = age
+            self.head, self.age = _head(ready, age), age
         return self.head
 
 
@@ -111,19 +108,34 @@ class PlainHits:
         ready = None
         if hit and takes == hit.takes and hit.terms.hold_for(asked, session, now):
             ready = self._served_before(hit, session, question)
-        if hit is None or ready is None:
-            terms = self._terms_for(asked, session, question, now)
-            among, _ = taking_turns(takes, question.form)
-            ready = self._ready(among, session, question) if terms else None
-            if terms is None or ready is None:
+        if hit and ready:
+            head, like, number = hit.head_at(ready, now), hit.like, hit.number
+        else:
+            found = self._found(asked, session, understood, takes, now)
+            if found is None:
                 return None
-            hit = _made(terms, takes, among[0], ready, understood.identity.document)
-            self._known.put(question, hit)
+            ready, like, number = found
+            head = _head(ready, age_header(ready.recording.recorded_at, now))
         session.repeats.served(question.key, question.form)
         latency = time.perf_counter() - started
-        row = Hit(hit.like, new_call_id(), now, latency, hit.number)
-        self._logbook.note(row, session, saved=hit.duration - latency)
-        return hit.head_at(ready, now), ready.reply.body
+        self._logbook.note(Hit(like, new_call_id(), now, latency, number), session, saved=like.duration - latency)
+        return head, ready.reply.body
+
+    def _found(
+        self, asked: Asked, session: Session, understood: Understood, takes: tuple[Take, ...], now: float
+    ) -> tuple[Ready, Like, int] | None:
+        """What is to be served, what its row is like, and its number among the takes; remembered if it comes again."""
+        question = understood.question
+        terms = self._terms_for(asked, session, question, now)
+        among, _ = taking_turns(takes, question.form)
+        returns = self._known.returns(question)
+        ready = self._ready(among, session, question, returns=returns) if terms else None
+        if terms is None or ready is None:
+            return None
+        like, number = Like(terms.manner, ready.recording, understood.identity.document), takes.index(among[0]) + 1
+        if returns:
+            self._known.put_at_once(question, PlainHit(terms, takes, among[0], number, ref(ready), like))
+        return ready, like, number
 
     def _served_before(self, hit: PlainHit, session: Session, question: Question) -> Ready | None:
         """What was served, if that is still what would be."""
@@ -157,17 +169,18 @@ class PlainHits:
             manner=self._logbook.manner(asked, session, question, now),
         )
 
-    def _ready(self, among: tuple[Take, ...], session: Session, question: Question) -> Ready | None:
+    def _ready(self, among: tuple[Take, ...], session: Session, question: Question, *, returns: bool) -> Ready | None:
         """The take that is served, whoever's turn it is, if that hangs on nothing else.
 
-        It has to be at hand, and to go out as a head and a body.
+        It has to be at hand, and to go out as a head and a body. `returns`: whether that was asked for before.
         """
         if len(among) != 1 or among[0].is_error:
             return None
         recording = session.recordings.replayable_at_once(among[0].id)
         if recording is None or not recording.completion:
             return None
-        ready = self._answering.made_ready(recording, question.form, include_usage=question.wants_usage)
+        make = self._answering.made_ready if returns else make_ready
+        ready = make(recording, question.form, include_usage=question.wants_usage)
         return ready if ready.head else None
 
 
@@ -182,14 +195,5 @@ def _is_plain(asked: Asked, session: Session) -> bool:
     return not session.journal.wants(Outcome.HIT)
 
 
-def _made(terms: Terms, takes: tuple[Take, ...], take: Take, ready: Ready, document: bytes) -> PlainHit:
-    recording = ready.recording
-    return PlainHit(
-        terms=terms,
-        takes=takes,
-        take=take,
-        number=takes.index(take) + 1,
-        ready=ref(ready),
-        like=Like(terms.manner, recording, document),
-        duration=recording.duration,
-    )
+def _head(ready: Ready, age: str) -> bytes:
+    return message_head(ready, f"cache-status: {ready.hit}\r\nage: {age}\r\n")

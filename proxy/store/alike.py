@@ -41,17 +41,15 @@ class Manner:
 class Like:
     """A row that many calls have in common, but for `chatreel.store.call.OWN`: one manner, and one recording."""
 
-    __slots__ = ("_document", "_known", "line", "manner", "values")
+    __slots__ = ("_document", "_known", "duration", "line", "manner", "values")
 
     def __init__(self, manner: Manner, recording: Replayable, document: bytes) -> None:
         """`document`: the canonical one of the requests."""
         self.manner = manner
-        self.line = b",%b%b%b%b" % (
-            orjson.dumps(_of_recording(manner, recording))[1:-1],
-            manner.line,
-            orjson.dumps(recording.recorded_at),
-            END,
-        )
+        self.duration = recording.duration
+        """Seconds that the upstream took."""
+        own = orjson.dumps(_of_recording(manner, recording))[1:-1]
+        self.line = b"," + own + manner.line + orjson.dumps(recording.recorded_at) + END
         """How the line of each goes on behind its own members."""
         self.values: tuple[object, ...] = ()
         """How its row does; empty before it is completed."""

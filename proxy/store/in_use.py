@@ -16,7 +16,8 @@ class InUse:
 
     def add(self, recording_id: int) -> None:
         """It is asked for, or was made."""
-        self._forget()
+        if time.monotonic() - self._since > PERIOD:
+            self._forget()
         self._now.add(recording_id)
 
     def all(self) -> frozenset[int]:

@@ -8,7 +8,7 @@ given, and the ordinary way gives it. SQLAlchemy would take ten times as long.
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import zstandard
 
@@ -22,10 +22,10 @@ from chatreel.store.place import REVISION, StoreFile
 from chatreel.store.usual import headers_of
 
 LARGEST = 1_000_000
-"""Bytes of an answer, or of its completion: longer ones are left to the readers' threads."""
+"""Bytes of an answer and its completion: longer ones are left to the readers' threads."""
 
 SHORT = 32_000
-"""Bytes of both together, if they are read in advance."""
+"""The same, if they are read in advance."""
 
 _VERSION = """
 SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'recordings'),
@@ -37,7 +37,7 @@ _KEYED_OTHERWISE = "SELECT 1 FROM meta WHERE name = 'keyed_by' AND value <> ? LI
 _TAKE = "r.id, r.form, r.status"
 _ANSWER = f"""
 SELECT {_TAKE}, r.key, r.recorded_at, r.headers, r.pieces, r.asked_usage, r.body = r.completion,
-       a.id, a.digest, a.codec, a.data, a.base, a.size, c.id, c.digest, c.codec, c.data, c.base, c.size
+       a.size + coalesce(c.size, 0), a.id, a.digest, a.codec, a.data, a.base, c.id, c.digest, c.codec, c.data, c.base
   FROM recordings r
   LEFT JOIN payloads a ON a.id = r.body
   LEFT JOIN payloads c ON c.id = r.completion AND r.completion <> r.body
@@ -47,7 +47,7 @@ _OF_KEY = "WHERE r.cassette = ? AND r.key = ? ORDER BY r.id"
 _FIRST_TWO = f"{_ANSWER} {_OF_KEY} LIMIT 2"
 _TAKES = f"SELECT {_TAKE} FROM recordings r {_OF_KEY}"  # noqa: S608
 _AHEAD = f"""
-{_ANSWER} WHERE r.id BETWEEN ? AND ? AND +r.cassette = ? -- with the plus, no index is thought of
+{_ANSWER} WHERE r.id BETWEEN ? AND ? AND r.id <> ? AND +r.cassette = ? -- with the plus, no index is thought of
    AND NOT EXISTS (SELECT 1 FROM recordings o WHERE o.cassette = r.cassette AND o.key = r.key AND o.id <> r.id)
    AND a.size + coalesce(c.size, 0) <= {SHORT}
 """  # noqa: S608
@@ -65,29 +65,10 @@ _UNREADABLE = (sqlite3.Error, zstandard.ZstdError, StoreError, LookupError, Type
 _FORMS = {form.value: form for form in WireForm}
 
 
-class _Payload(NamedTuple):
-    id: int
-    digest: bytes
-    codec: str
-    data: bytes
-    base: int | None
-    size: int
+type _Content = tuple[bytes, bytes]
+"""A content, and what others that are differences to it may need as well: what it is a difference to, if to any."""
 
-
-class _Content(NamedTuple):
-    """A content, and what others that are differences to it may need as well."""
-
-    content: bytes
-    below: bytes
-    """What it is a difference to itself; empty if it stands alone."""
-
-    @property
-    def size(self) -> int:
-        """Bytes in memory."""
-        return 500 + len(self.content) + len(self.below)
-
-
-_NONE = _Content(b"", b"")
+_NONE: _Content = (b"", b"")
 """The base of what stands alone."""
 
 
@@ -100,7 +81,7 @@ class Quick:
         self._last: Sequence[Any] = ()
         """The row of the key that was asked for last, if it has one take: that is wanted next."""
         self._ahead = Ahead()
-        self._bases: Generations[int, _Content] = Generations(_BASES, lambda one: one.size)
+        self._bases: Generations[int, _Content] = Generations(_BASES, _memory_size)
 
     def is_ready(self) -> bool:
         """Whether the file can be written, and is a store of this version whose readers wait for nobody, or a new one.
@@ -148,7 +129,7 @@ class Quick:
             if len(rows) == 1:  # as most have
                 self._last = rows[0]
                 if numbers := self._ahead.next(rows[0][0]):
-                    self._read_ahead(cassette, *numbers)
+                    self._read_ahead(cassette, *numbers, rows[0][0])
                 return (_take(rows[0]),)
             if rows:
                 rows = self._open().execute(_TAKES, (cassette, key)).fetchall()
@@ -184,10 +165,10 @@ class Quick:
                 self._connection.close()
             self._connection = None
 
-    def _read_ahead(self, cassette: str, first: int, last: int) -> None:
-        """What has these numbers. Whatever is the matter with one is said when it is asked for."""
+    def _read_ahead(self, cassette: str, first: int, last: int, known: int) -> None:
+        """What has these numbers, but for one. Whatever is the matter with one is said when it is asked for."""
         several: list[Replayable] = []
-        for row in self._open().execute(_AHEAD, (first, last, cassette)).fetchall():
+        for row in self._open().execute(_AHEAD, (first, last, known, cassette)).fetchall():
             with suppress(*_UNREADABLE):
                 several += filter(None, [self._assembled(row)])
         self._ahead.keep(cassette, several)
@@ -208,19 +189,15 @@ class Quick:
         return self._connection
 
     def _assembled(self, row: Sequence[Any]) -> Replayable | None:
-        number, form, status, key, recorded_at, headers, pieces, asked_usage, same = row[:9]
-        answer = _Payload(*row[9:15])
-        if answer.size > LARGEST:
+        number, form, status, key, recorded_at, headers, pieces, asked_usage, same, size = row[:10]
+        if size > LARGEST:
             return None
-        content = self._content(answer)
-        completed = content
+        answer, completion = row[10:15], row[15:]
+        content = completed = self._content(*answer)
         if not same:
-            complete = _Payload(*row[15:])
-            if complete.size > LARGEST:
-                return None
-            if complete.base == answer.id:
-                self._bases.put(answer.id, content)
-            completed = self._content(complete)
+            if completion[-1] == answer[0]:
+                self._bases.put(answer[0], content)
+            completed = self._content(*completion)
         return Replayable(
             number,
             key,
@@ -228,30 +205,35 @@ class Quick:
             status,
             headers_of(headers),
             _FORMS[form],
-            content.content,
+            content[0],
             arrivals.unpack(pieces),
-            completed.content,
+            completed[0],
             bool(asked_usage),
         )
 
-    def _content(self, payload: _Payload, steps: int = 0) -> _Content:
+    def _content(
+        self, payload: int, digest: bytes, codec: str, data: bytes, base: int | None, steps: int = 0
+    ) -> _Content:
         """A payload, read. Raises `StoreError` if it cannot be had so."""
-        base = _NONE if payload.base is None else self._base(payload.base, steps + 1)
-        dictionary = base.below + base.content if payload.codec in OF_TWO else base.content
-        return _Content(decode(payload.id, payload.digest, payload.codec, payload.data, dictionary), base.content)
+        content, below = _NONE if base is None else self._base(base, steps + 1)
+        return decode(payload, digest, codec, data, below + content if codec in OF_TWO else content), content
 
     def _base(self, payload: int, steps: int) -> _Content:
         """A content that another is a difference to."""
         known = self._bases.get(payload)
         if known is None:
             row = self._open().execute(_PAYLOAD, (payload,)).fetchone()
-            found = _Payload(*row) if row else None
-            if found is None or found.size > LARGEST or steps > _DEEPEST:
+            if row is None or row[-1] > LARGEST or steps > _DEEPEST:
                 raise StoreError(f"payload {payload} is missing, large or far from what it is built on")
-            known = self._content(found, steps)
+            number, digest, codec, data, base, _ = row
+            known = self._content(number, digest, codec, data, base, steps)
             self._bases.put(payload, known)
         return known
 
 
 def _take(row: Sequence[Any]) -> Take:
     return Take(row[0], _FORMS[row[1]], row[2] >= 400)
+
+
+def _memory_size(known: _Content) -> int:
+    return 500 + len(known[0]) + len(known[1])

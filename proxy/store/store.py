@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
 from chatreel.eviction import evicted
-from chatreel.generations import Marks, Returning
+from chatreel.generations import Generations, Marks
 from chatreel.model import Neighbour, Recording, Replayable, Take
 from chatreel.rates import PriceOverride
 from chatreel.selection import Selection
@@ -93,6 +93,8 @@ class Store:
         self._most_takes = share // _SIZE_OF_TAKES
         self._asked_for = Marks()
         """Keys: what is asked for but once is not remembered."""
+        self._returns = False
+        """Whether the one whose takes were asked for last was among them."""
         self._era = 0
         self.additions = 0
         """Recordings that were added through this object."""
@@ -139,15 +141,18 @@ class Store:
 
     def takes_at_once(self, cassette: str, key: str) -> tuple[Take, ...]:
         """The same without waiting; empty also where that cannot be known."""
-        if self._quick is None or (cassette, key) in self._coming:
+        asked = (cassette, key)
+        if self._quick is None or asked in self._coming:
             return ()
         if time.monotonic() - self._quick_at >= _TRUST and not self._noticed_at_once(self._quick):
             return ()
-        era, known = self._takes.get((cassette, key), (-1, ()))
-        if era == self._era:
-            return known
+        known = self._takes.get(asked)
+        if known and known[0] == self._era:
+            self._returns = True
+            return known[1]
         found = self._quick.takes(cassette, key)
-        if found and self._asked_for.again((cassette, key)):
+        self._returns = bool(found) and self._asked_for.again(asked)
+        if self._returns:
             self._remember(cassette, key, found)
         return found
 
@@ -169,13 +174,13 @@ class Store:
         return found
 
     def replayable_at_once(self, recording_id: int) -> Replayable | None:
-        """The same without waiting, if it can be had so."""
+        """The same without waiting, if it can be had so, of a key whose takes were asked for just now."""
         self._in_use.add(recording_id)
         if known := self._hot.get(recording_id):
             return known
         found = self._quick.replayable(recording_id) if self._quick else None
-        if found:
-            self._hot.put(recording_id, found)
+        if found and self._returns:
+            self._keep(found)
         return found
 
     async def add(self, recording: Recording, foretold: Foretold | None = None) -> Recording:
@@ -331,11 +336,11 @@ class Store:
             self._hot.forget(recording_id)
 
     def _keep(self, recording: Replayable) -> None:
-        self._hot.put_at_once(recording.id, recording)
+        self._hot.put(recording.id, recording)
 
 
-def _hot(limit: int) -> Returning[int, Replayable]:
-    return Returning(limit, _memory_size)
+def _hot(limit: int) -> Generations[int, Replayable]:
+    return Generations(limit, _memory_size)
 
 
 def _memory_size(recording: Replayable) -> int:
