@@ -261,7 +261,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--workers", type=int, default=1, help="processes of chatreel")
     given = parser.parse_args()
-    full = Plan(given.rounds, given.seconds, 2_000, given.workers)
+    full = Plan(given.rounds, given.seconds, 4_000, given.workers)
     plan = Plan(1, 0.3, 100, given.workers) if given.quick else full
     with tempfile.TemporaryDirectory() as name:
         folder = (given.folder or Path(name)).resolve()
