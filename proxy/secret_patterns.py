@@ -1,8 +1,8 @@
 """Keys and passwords found in texts, and taken out, by the shapes of `chatreel.secret_shapes`.
 
-A text is searched for hints, and an expression is tried only where one stands: a text of any length and content takes
-time in proportion to its length, and no single step of the search takes long. What has the shape is still no secret if
-it is an example: few different characters, or a word such as EXAMPLE in it.
+A text is searched for all hints in one pass, and an expression is tried only where one stands: a text of any length and
+content takes time in proportion to its length, and no single step of the search takes long. What has the shape is still
+no secret if it is an example: few different characters, or a word such as EXAMPLE in it.
 """
 
 import re
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from dataclasses import replace as replaced
 from typing import Final
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from chatreel.secret_shapes import PATTERNS, Pattern
 
@@ -41,6 +43,9 @@ _FEW: Final = 8
 
 _LONG: Final = 20
 
+_AT_ONCE: Final = 1 << 16
+"""Bytes that are searched for hints in one step: each that stands there makes an object, until the step is over."""
+
 _REMEMBERED: Final = 50_000
 """Texts in which nothing was found."""
 
@@ -48,12 +53,32 @@ PLACEHOLDER: Final = re.compile(r"\[[\w .-]{1,60} removed(?: [0-9a-f]{32})?\]")
 """What stands where a secret was."""
 
 
+class Hints:
+    """Short texts that are looked for all at once (Aho and Corasick, 1975)."""
+
+    def __init__(self, hints: Iterable[str]) -> None:
+        self._hints = [*dict.fromkeys(hints)]
+        raw = [hint.encode() for hint in self._hints]
+        self._automaton = BytesAhoCorasick(raw, implementation=Implementation.DFA)
+        self._overlap = max(map(len, raw), default=1) - 1
+
+    def in_text(self, text: str) -> set[str]:
+        """Those that stand in a text."""
+        raw = text.encode("utf-8", "surrogatepass")
+        found: set[int] = set()
+        for at in range(0, len(raw), _AT_ONCE):
+            step = raw[at : at + _AT_ONCE + self._overlap]
+            found.update([hint for hint, _, _ in self._automaton.find_matches_as_indexes(step, overlapping=True)])
+        return {self._hints[hint] for hint in found}
+
+
 class Shapes:
     """Patterns, ready to be looked for."""
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self.patterns = tuple(patterns)
-        self._hints = [(hint, place) for place, pattern in enumerate(self.patterns) for hint in pattern.hints]
+        self._places = [(hint, place) for place, pattern in enumerate(self.patterns) for hint in pattern.hints]
+        self._hints = Hints(hint for hint, _ in self._places)
         self._clean: dict[int, None] = {}
         """Hashes of texts, 64 bits with a seed of this process: an agent sends again all that it has sent before."""
         self._always = [place for place, pattern in enumerate(self.patterns) if not pattern.hints]
@@ -65,9 +90,10 @@ class Shapes:
         mark = hash(text)
         if mark in self._clean:
             return []
-        hinted = [(hint, place) for hint, place in self._hints if hint in text] if len(text) >= _SHORTEST else []
         found = [*_spans(self._plain_matches(text))]
-        found += [span for span in _spans(self._hinted_matches(text, hinted)) if not _is_example(text, *span)]
+        if len(text) >= _SHORTEST and (hints := self._hints.in_text(text)):
+            hinted = [(hint, place) for hint, place in self._places if hint in hints]
+            found += [span for span in _spans(self._hinted_matches(text, hinted)) if not _is_example(text, *span)]
         if not found:
             self._remember(mark)
         return sorted((start, place, end) for place, start, end in found if end > start)

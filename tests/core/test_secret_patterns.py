@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatreel.secret_patterns import find, replace
+from chatreel import secret_patterns
+from chatreel.secret_patterns import Hints, find, replace
 from chatreel.secret_shapes import PATTERNS
 from support.planted import KEYS, secret_of
 from support.resources import needs_shared, traffic
@@ -94,3 +95,10 @@ def test_many_secrets_beside_many_placeholders_take_no_longer() -> None:
     started = time.process_time()
     assert len(find(text)) == 4_000
     assert time.process_time() - started < 2
+
+
+@given(st.text("ab€\ud800", max_size=60), st.lists(st.text("ab€", min_size=1, max_size=4)), st.integers(1, 9))
+def test_hints_that_stand_in_a_text_are_found_wherever_it_is_cut(text: str, hints: list[str], step: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(secret_patterns, "_AT_ONCE", step)
+        assert Hints(hints).in_text(text) == {hint for hint in hints if hint in text}
