@@ -58,12 +58,18 @@ def kept_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], .
 MOST_GUESSABLE: Final = 16
 """Different secrets in a document that people may have chosen. Each takes a tenth of a second: more are no accident."""
 
-ESCAPES: Final = (b"\\u", b"\\/")
+_BACKSLASH: Final = ord("\\")
+_ESCAPES: Final = (b"\\u", b"\\/")
 """What may hide the beginning of a secret from whoever looks at JSON text: an escaped letter, an escaped slash."""
 
 _DIGEST: Final = 16
 """Bytes."""
 _NESTED: Final = ("{", "[")
+
+
+def may_hide(text: bytes) -> bool:
+    """Whether JSON text may have a secret in it that begins in another way than it does in what the text says."""
+    return _BACKSLASH in text and any(text.find(escape) >= 0 for escape in _ESCAPES)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 from chatreel.errors import NotKeyable
 from chatreel.model import Json, JsonObject, Piece, WireForm
-from chatreel.redact import ESCAPES, REDACTED_HEADER, Redaction, Redactor
+from chatreel.redact import REDACTED_HEADER, Redaction, Redactor, may_hide
 from chatreel.wire.codec import dumps, loads
 from chatreel.wire.convert import spread, to_sse
 from chatreel.wire.reading import Reading, read
@@ -44,7 +44,7 @@ def is_clean(answer: Scrubbed, redactor: Redactor) -> bool:
     if redactor.finds(body.decode(errors=_ERRORS)) or any(redactor.finds(value) for _, value in answer.headers):
         return False
     whole = reading.completion if reading.completion is not None else reading.error
-    values = [whole, *(_decoded(reading) if any(escape in body for escape in ESCAPES) else ())]
+    values = [whole, *(_decoded(reading) if may_hide(body) else ())]
     return all(_scrubbed(value, Redaction(redactor)) is value for value in values)
 
 

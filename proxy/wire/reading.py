@@ -105,9 +105,14 @@ def wire_form(body: bytes, content_type: str = "") -> WireForm:
     text = body.removeprefix(_BOM).lstrip()
     if text[:1] in (b"{", b"["):
         # An unframed error may be the first thing of a stream (Q21).
-        return WireForm.SSE if _SSE_LINE.search(text) and not is_json(text) else WireForm.JSON
+        return WireForm.SSE if _has_lines(text) and _SSE_LINE.search(text) and not is_json(text) else WireForm.JSON
     media_type = content_type.partition(";")[0].strip().lower()
     return WireForm.SSE if media_type == "text/event-stream" else WireForm.JSON
+
+
+def _has_lines(text: bytes) -> bool:
+    """Whether there is more than one: most JSON is not laid out, and to look for a byte takes next to no time."""
+    return ord("\n") in text or ord("\r") in text
 
 
 def _read_stream(body: bytes, reader: StreamReader, *, clean_end: bool) -> _Finding:
