@@ -362,7 +362,7 @@ def test_what_is_recorded_already_is_served_from_a_full_store(full: str) -> None
     assert call(full, Mode.CACHE, asked("recorded"))[0].action is Action.REPLAY
 
 
-def test_hits_beyond_fifty_in_a_second_are_counted_on_the_terminal(
+def test_hits_beyond_twenty_in_a_second_are_counted_on_the_terminal(
     store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "chatreel")
@@ -372,5 +372,5 @@ def test_hits_beyond_fifty_in_a_second_are_counted_on_the_terminal(
         said = [logbook._may_say(Outcome.HIT, 5.0) for _ in range(60)]
         return said, [logbook._may_say(Outcome.REFUSED, 5.9), logbook._may_say(Outcome.HIT, 6.0)]
 
-    assert use(store, work) == ([True] * 50 + [False] * 10, [True, True])
-    assert "10 more" in caplog.text
+    assert use(store, work) == ([True] * 20 + [False] * 40, [True, True])
+    assert "40 more" in caplog.text
