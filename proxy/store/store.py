@@ -1,7 +1,6 @@
 """The store as the proxy sees it: asynchronous, with what is hot in memory and one thread that writes."""
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import batched
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 from chatreel.canonical import KeyOptions, keyed_by
 from chatreel.errors import StoreError
 from chatreel.eviction import evicted
-from chatreel.generations import Generations, Marks
 from chatreel.model import Neighbour, Recording, Replayable, Take
 from chatreel.rates import PriceOverride
 from chatreel.selection import Selection
@@ -21,8 +19,10 @@ from chatreel.store.foretelling import Foretold
 from chatreel.store.in_use import InUse
 from chatreel.store.later import counting, import_all, leases, neighbours, recordings, removing, shrinking
 from chatreel.store.opening import Database
+from chatreel.store.others import Others
 from chatreel.store.place import StoreFile, path_of
 from chatreel.store.quick import Quick
+from chatreel.store.remembered import Remembered
 from chatreel.store.scribe import USUAL_HASTE, Haste, Scribe, Task
 from chatreel.store.spool import Spool
 from chatreel.store.threads import Threads
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 
 _SHARE = 10
 """Of the memory, a tenth is for the takes of keys, and two for what the next recordings are differences to."""
-
-_SIZE_OF_TAKES = 400
-"""Bytes that the takes of a key take; most have one."""
-
-_TRUST = 0.5
-"""Seconds for which what is known of a key is believed without asking whether others have written."""
 
 _EVICTED_AT_ONCE = 100
 """Recordings that go in one transaction to hold a store to a size: whoever wants to record waits for it."""
@@ -88,28 +82,14 @@ class Store:
         self._coming = Coming(spool, keyed_by)
         self.calls = CallLog(self._threads, spool, self._bases, self._coming)
         """The log."""
-        self._takes: dict[tuple[str, str], tuple[int, tuple[Take, ...]]] = {}
-        """With the era that they are of: those of an earlier one are not believed."""
-        self._most_takes = share // _SIZE_OF_TAKES
-        self._asked_for = Marks()
-        """Keys: what is asked for but once is not remembered."""
-        self._returns = False
-        """Whether the one whose takes were asked for last was among them."""
-        self._era = 0
+        self._remembered = Remembered(share, memory_limit - 3 * share, self._threads.aside)
         self.additions = 0
         """Recordings that were added through this object."""
-        self._forgotten = 0
-        """How often something that is known may have become wrong."""
         self._watch = Watch(self._database)
-        self._quick_version: tuple[object, ...] | None = None
-        self._quick_at = -_TRUST
-        self._version = ""
-        self._watched_at = -_TRUST
-        self._watching = False
+        self._others = Others(self._threads, self._watch, self._quick, self._doubt)
         self._removals: str | None = None
         """The token of the last removal that is known; `None`: not looked yet."""
         self._in_use = InUse()
-        self._hot = _hot(memory_limit - 3 * share)
 
     @cached_property
     def _memory(self) -> "recordings.Memory":
@@ -127,34 +107,28 @@ class Store:
         That there is none is never remembered.
         """
         await self._coming.come(cassette, key)
-        await self._notice_others()
-        era, known = self._takes.get((cassette, key), (-1, ()))
-        if era == self._era:
+        await self._others.notice()
+        known = self._remembered.takes((cassette, key))
+        if known is not None:
             return known
-        forgotten = self._forgotten
+        doubts = self._remembered.doubts
         # Not by `_quick`: SQLite lets go of the interpreter's lock with each row, and to have it back from busy threads
         # takes up to 5 ms each time, for which the event loop would stand still.
         found = await self._threads.read(lambda connection: recordings.takes(connection, cassette, key))
-        if found and forgotten == self._forgotten:  # else a newer take may have come in while we read
-            self._remember(cassette, key, found)
+        if found and doubts == self._remembered.doubts:  # else a newer take may have come in while we read
+            self._remembered.remember((cassette, key), found)
         return found
 
     def takes_at_once(self, cassette: str, key: str) -> tuple[Take, ...]:
         """The same without waiting; empty also where that cannot be known."""
-        asked = (cassette, key)
-        if self._quick is None or asked in self._coming:
+        name = (cassette, key)
+        if self._quick is None or name in self._coming or not self._others.notice_at_once():
             return ()
-        if time.monotonic() - self._quick_at >= _TRUST and not self._noticed_at_once(self._quick):
-            return ()
-        known = self._takes.get(asked)
-        if known and known[0] == self._era:
-            self._returns = True
-            return known[1]
-        found = self._quick.takes(cassette, key)
-        self._returns = bool(found) and self._asked_for.again(asked)
-        if self._returns:
-            self._remember(cassette, key, found)
-        return found
+        known = self._remembered.takes(name)
+        if known is None:
+            known = self._quick.takes(cassette, key)
+            self._remembered.found(name, known)
+        return known
 
     async def load(self, recording_id: int) -> Recording:
         """A recording, whole, from the database."""
@@ -163,24 +137,24 @@ class Store:
     async def replayable(self, recording_id: int) -> Replayable:
         """What a hit needs of a recording, from memory if it is there."""
         self._in_use.add(recording_id)
-        if known := self._hot.get(recording_id):
+        if known := self._remembered.answer(recording_id):
             return known
         try:
             found = await self._threads.read(lambda connection: recordings.replayable(connection, recording_id))
         except StoreError:
-            self._forget_takes()  # it may have been deleted by another process: look again next time
+            self._doubt()  # it may have been deleted by another process: look again next time
             raise
-        self._keep(found)
+        self._remembered.keep(found)
         return found
 
     def replayable_at_once(self, recording_id: int) -> Replayable | None:
         """The same without waiting, if it can be had so, of a key whose takes were asked for just now."""
         self._in_use.add(recording_id)
-        if known := self._hot.get(recording_id):
+        if known := self._remembered.answer(recording_id):
             return known
         found = self._quick.replayable(recording_id) if self._quick else None
-        if found and self._returns:
-            self._keep(found)
+        if found:
+            self._remembered.read(found)
         return found
 
     async def add(self, recording: Recording, foretold: Foretold | None = None) -> Recording:
@@ -192,13 +166,12 @@ class Store:
             recording, foretold, lambda: self._threads.write_one(self._insert, recording)
         )
         self.additions += 1
-        self._forgotten += 1
         self.calls.retry()
         self._in_use.add(recording_id)
         stored = replace(recording, id=recording_id)
-        self._takes.pop((stored.cassette, stored.identity.key), None)
+        self._remembered.added((stored.cassette, stored.identity.key))
         self._forget_ahead()
-        self._keep(stored.replayable)
+        self._remembered.keep(stored.replayable)
         return stored
 
     def prepare(self, cassette: str, kept: "Kept") -> None:
@@ -242,9 +215,8 @@ class Store:
         """Forget what is in memory if anybody has removed recordings since the last time."""
         token = await self._threads.read(lambda connection: removing.removals(connection))
         if token != self._removals:
-            self._forget_takes()
-            gone, self._hot = self._hot, _hot(self._hot.limit)
-            self._threads.aside(gone.clear)  # which takes a while
+            self._remembered.forget()
+            self._forget_ahead()
         self._removals = token
 
     async def evict(self, limit: int) -> "tuple[removing.Removed, bool]":
@@ -261,7 +233,9 @@ class Store:
         removed = removing.Removed()
         for ids in batched(doomed, _EVICTED_AT_ONCE):
             removed += await self._threads.change(partial(removing.remove, ids=ids))
-            self._forget(ids)
+            self._doubt()
+            for recording_id in ids:
+                self._remembered.gone(recording_id)
         return removed, True
 
     async def give_back(self, limit: int) -> bool:
@@ -286,63 +260,10 @@ class Store:
             self._quick.close()
         self._database.close()
 
-    async def _notice_others(self) -> None:
-        """What another process adds or removes is seen soon, and costs a look-up only if there is something to see."""
-        now = time.monotonic()
-        if self._watching or now - self._watched_at < _TRUST:
-            return
-        self._watching, self._watched_at = True, now
-        try:
-            version = await self._threads.in_a_reader(self._watch.version)
-        except StoreError:
-            self._forget_takes()
-            raise
-        finally:
-            self._watching = False
-        if version != self._version:
-            self._forget_takes()
-        self._version = version
-
-    def _noticed_at_once(self, quick: Quick) -> bool:
-        """As `_notice_others`; whether what is known may be believed."""
-        now = time.monotonic()
-        version = quick.version()
-        if version != self._quick_version:
-            self._forget_takes()
-        self._quick_version = version
-        if version is None:
-            return False
-        self._quick_at = now
-        return True
-
-    def _remember(self, cassette: str, key: str, found: tuple[Take, ...]) -> None:
-        if len(self._takes) >= self._most_takes:
-            self._threads.aside(self._takes.clear)  # which takes a while
-            self._takes = {}
-        self._takes[cassette, key] = (self._era, found)
-
-    def _forget_takes(self) -> None:
-        self._forgotten += 1
-        self._era += 1
+    def _doubt(self) -> None:
+        self._remembered.doubt()
         self._forget_ahead()
 
     def _forget_ahead(self) -> None:
         if self._quick:
             self._quick.forget()
-
-    def _forget(self, ids: Iterable[int]) -> None:
-        self._forget_takes()
-        for recording_id in ids:
-            self._hot.forget(recording_id)
-
-    def _keep(self, recording: Replayable) -> None:
-        self._hot.put(recording.id, recording)
-
-
-def _hot(limit: int) -> Generations[int, Replayable]:
-    return Generations(limit, _memory_size)
-
-
-def _memory_size(recording: Replayable) -> int:
-    apart = 200 * len(recording.headers) + 130 * len(recording.pieces)
-    return 1_000 + apart + len(recording.body) + len(recording.completion)

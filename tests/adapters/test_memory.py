@@ -64,18 +64,18 @@ def test_recordings_take_no_more_than_they_count_as(store: str, pieces: int) -> 
             for number in range(50)
         ]
         ids = [(await one.add(recording)).id for recording in made]
-        one._hot.clear()
+        one._remembered._answers.clear()
 
         async def read() -> None:
             for number in ids:
                 await one.replayable(number)
 
         await read()
-        one._hot.clear()
+        one._remembered._answers.clear()
         tracemalloc.start()
         try:
             await read()
-            return tracemalloc.get_traced_memory()[0], one._hot.size
+            return tracemalloc.get_traced_memory()[0], one._remembered._answers.size
         finally:
             tracemalloc.stop()
 
@@ -133,7 +133,7 @@ def test_the_takes_of_keys_are_forgotten_once_they_are_many(store: str) -> None:
         most = 0
         for recording in made:
             assert len(await one.takes("", recording.identity.key)) == 1
-            most = max(most, len(one._takes))
+            most = max(most, len(one._remembered._takes))
         return most
 
     assert use(store, work, memory=100_000) == 25

@@ -74,7 +74,7 @@ def test_what_is_damaged_is_left_to_those_who_can_say_so(file: str) -> None:
 
 
 def test_what_others_add_is_seen_within_half_a_second(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatreel.store.store._TRUST", 0.0)
+    monkeypatch.setattr("chatreel.store.others._TRUST", 0.0)
 
     async def read(opened: Store) -> None:
         first = await opened.add(take())
@@ -97,7 +97,7 @@ MEANWHILE = st.dictionaries(
 def test_what_is_read_in_advance_is_what_is_there(keys: list[int], meanwhile: dict[int, tuple[str, int]]) -> None:
     """Some keys have several takes, and more come while they are asked for in the order of recording."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chatreel.store.store._TRUST", 0.0)
+        patch.setattr("chatreel.store.others._TRUST", 0.0)
         file = f"{folder}/store.db"
         known: dict[str, list[int]] = {}
         for one in add(file, *(take(f"k{key}", body=b'{"n":%d}' % key) for key in keys)):
@@ -143,7 +143,7 @@ def test_what_is_asked_for_in_order_is_read_many_at_a_time(file: str) -> None:
 
 
 def test_a_store_that_has_gone_gives_nothing_and_is_not_made_anew(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatreel.store.store._TRUST", 0.0)
+    monkeypatch.setattr("chatreel.store.others._TRUST", 0.0)
 
     async def read(opened: Store) -> None:
         added = await opened.add(take())

@@ -254,7 +254,7 @@ def test_memory_holds_what_fits_and_no_more(store: str) -> None:
         small = [await opened_store.add(take(f"s{n}", body=b"x" * 1_000)) for n in range(10)]
         large = await opened_store.add(take("large", body=b"x" * 50_000))
         ids = [recording.id for recording in (small[0], small[-1], large)]
-        kept = [opened_store._hot.get(recording_id) for recording_id in ids]
+        kept = [opened_store._remembered.answer(recording_id) for recording_id in ids]
         assert [(await opened_store.replayable(recording_id)).id for recording_id in ids] == ids
         return [recording is not None for recording in kept]
 

@@ -17,7 +17,7 @@ SOON = 1.0
 
 async def seen_soon(one: Store) -> tuple[int, ...]:
     """The takes that are seen once so much time has passed."""
-    one._watched_at -= SOON
+    one._others._watched_at -= SOON
     return tuple(take.id for take in await one.takes("", "k"))
 
 
@@ -52,7 +52,7 @@ def test_what_nobody_changes_is_not_read_again(file_store: str, monkeypatch: pyt
         await one.takes("", "k")
         monkeypatch.setattr(recordings, "takes", lambda *_: read.append(1))
         for _ in range(4):
-            one._watched_at -= 1  # as if a second had passed
+            one._others._watched_at -= 1  # as if a second had passed
             assert len(await one.takes("", "k")) == 1
 
     use(file_store, work)
@@ -75,8 +75,8 @@ def test_what_was_read_before_a_change_is_not_remembered_after_it(store: str, mo
         looking = asyncio.create_task(one.takes("", "k"))
         await asyncio.to_thread(has_read.wait, 30)
         rows(store, "DELETE FROM recordings")
-        one._watched_at -= 1  # as if a second had passed
-        await one._notice_others()
+        one._others._watched_at -= 1  # as if a second had passed
+        await one._others.notice()
         may_answer.set()
         return [await looking, await one.takes("", "k")]
 
