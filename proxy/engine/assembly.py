@@ -19,6 +19,7 @@ from chatreel.engine.forwarding import Forwarding
 from chatreel.engine.gate import Gate
 from chatreel.engine.hooks import Hooks
 from chatreel.engine.interim import pass_over
+from chatreel.engine.lost_upstreams import notice_lost_upstreams
 from chatreel.engine.master import Listen, ProxyMaster
 from chatreel.engine.messages import response_of
 from chatreel.engine.passing import Means
@@ -56,6 +57,7 @@ def assemble(
     """A proxy that does not listen yet. `fast_path`: whether hits are answered without the engine where they can be."""
     pass_over()
     trust_messages()
+    notice_lost_upstreams()
     server = Proxyserver()
     hooks = Hooks()
     gate = Gate(listen.policy, upstreams)

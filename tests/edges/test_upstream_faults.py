@@ -85,6 +85,12 @@ def test_a_failure_before_the_answer_is_a_502(
     assert recordings(store) == 0
 
 
+def test_an_upstream_that_hangs_up_at_once_keeps_nobody_waiting(proxy: Program) -> None:
+    """Sooner than anybody has asked where it is: that depends on the moment, so there are many."""
+    base_url = base_of(proxy, Fault.RESET_ON_CONNECT)
+    assert {ask(base_url, question()).status_code for _ in range(300)} == {502}
+
+
 def test_an_upstream_that_refuses_connections_is_a_502(proxy: Program) -> None:
     response = ask(proxy.base_url, question())
     assert response.status_code == 502
