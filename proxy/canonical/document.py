@@ -64,8 +64,7 @@ def keyed_by(options: KeyOptions) -> str:
 
 def _document(upstream: str, path: str, query: str, body: JsonObject, options: KeyOptions, tenant: str | None) -> bytes:
     canonical = _canonical_body(body, options)
-    declared = options.declared
-    traces = {name: canonical_value(option) for name, option in declared.items()} if declared else {}
+    traces = {name: canonical_value(option) for name, option in options.declared.items()}
     if options.normalize:
         canonical, labels = normalize(canonical, options.normalize)
         traces |= {"normalized": labels} if labels else {}

@@ -16,8 +16,7 @@ class InUse:
 
     def add(self, recording_id: int) -> None:
         """It is asked for, or was made."""
-        if time.monotonic() - self._since > PERIOD:
-            self._forget()
+        self._forget()
         self._now.add(recording_id)
 
     def all(self) -> frozenset[int]:

@@ -30,8 +30,9 @@ LEAKY = re.compile(r"CI|OPENAI_.*|(.*_)?PROXY|CHATREEL_.*", re.IGNORECASE)
 
 
 SLOW = "TEST_WITHOUT_FAST_PATH"
-IS_SLOW = SLOW in os.environ
 """Variable of the environment: set, all calls take the ordinary way. `make engine` runs some suites so."""
+
+IS_SLOW = SLOW in os.environ
 
 
 class NotStarted(Exception):  # noqa: N818 - says what happened
