@@ -3,15 +3,18 @@
 Run as `python benchmarks/bench_growth.py [RECORDINGS]`. What `ls`, `export` and `stats` take on stores of growing size,
 by the processor's time, the start of the program included. Then two proxies take turns, one on 1,000 recordings and one
 on as many as are named: the same calls, each answer checked; cold, each key once, and hot; new proxies in each round.
-At last that of the large store is asked for so many more streams that they fill its memory. `--quick` shows that it all
-works; its figures say nothing.
+At last that of the large store is asked for so many more streams that they fill its memory. The calls were recorded one
+after the other and come in this order, as in a test suite; with `--anywhere` they come in no order, and what they ask
+for lies anywhere among the others. `--quick` shows that it all works; its figures say nothing.
 """
 
 import argparse
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import os
+import random
 import shutil
 import sqlite3
 import statistics
@@ -68,26 +71,47 @@ class Plan:
     seconds: float
     memory: int
     """Bytes, of each proxy."""
+    anywhere: bool = False
+    """Whether what is asked for lies in no order, and apart from each other in the large store."""
+
+    @property
+    def calls(self) -> list[int]:
+        """Numbers of the calls that are asked for, in the order in which they are recorded."""
+        return random.Random(1).sample(range(SMALL), SMALL) if self.anywhere else list(range(SMALL))  # noqa: S311
 
 
-def grow(path: Path, count: int) -> None:
+def grow(path: Path, count: int, *, anywhere: bool) -> None:
     """Have a store that `fill` has made hold so many recordings, the others made in bulk.
 
     Each of those has a key, an answer and a row of the log of its own. The request is that of the first recording, and
-    there are no marks, which only a miss reads: nobody asks for them.
+    there are no marks, which only a miss reads: nobody asks for them. They lie behind those that are there, or between.
     """
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -400000")  # KiB: the digests are in no order
         with connection:
-            (there, last) = connection.execute("SELECT count(*), max(id) FROM recordings").fetchone()
-            (first,) = connection.execute("SELECT max(id) FROM payloads").fetchone()
-            connection.executemany(_ADD_PAYLOAD, _answers(range(_OTHERS, _OTHERS + count - there)))
-            connection.execute(_ADD_RECORDINGS, {"first": first, "apart": DAYS * 86_400 / count})
-            connection.execute(_ADD_CALLS, {"last": last})
+            (there,) = connection.execute("SELECT count(*) FROM recordings").fetchone()
+            (last,) = connection.execute("SELECT max(id) FROM payloads").fetchone()
+            first, room = (1, max(2, count // last)) if anywhere else (last + 1, _NO_ROOM)
+            if anywhere:
+                make_room(connection, room)
+            free = (number for number in itertools.count(first) if number % room)
+            answers = _answers(range(_OTHERS, _OTHERS + count - there))
+            connection.executemany(_ADD_PAYLOAD, ((number, *row) for number, row in zip(free, answers, strict=False)))
+            made = {"first": first, "room": room}
+            connection.execute(_ADD_RECORDINGS, {**made, "apart": DAYS * 86_400 / count})
+            connection.execute(_ADD_CALLS, made)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("rb") as file:
         os.fsync(file.fileno())  # a machine that still writes a gigabyte is another one than the small store has
+
+
+def make_room(connection: sqlite3.Connection, room: int) -> None:
+    """Have each number be so many times what it is."""
+    for table, columns in _NUMBERS.items():
+        for change in (f"-{room} * ", "-"):  # there and back: none may meet another on its way
+            changed = ", ".join(f"{column} = {change}{column}" for column in columns)
+            connection.execute(f"UPDATE {table} SET {changed}")  # noqa: S608 - names of ours
 
 
 def _answers(numbers: range) -> Iterator[tuple[bytes, int, str, bytes]]:
@@ -102,26 +126,35 @@ def _answers(numbers: range) -> Iterator[tuple[bytes, int, str, bytes]]:
 
 _OTHERS = 10_000_000
 """Number of the first call of those that are made in bulk: all before may have been recorded."""
-_ADD_PAYLOAD = "INSERT INTO payloads (digest, size, codec, data) VALUES (?, ?, ?, ?)"
+_NO_ROOM = 1 << 40
+_NUMBERS = {
+    "payloads": ("id", "base"),
+    "recordings": ("id", "document", "request", "body", "completion"),
+    "marks": ("recording_id",),
+    "calls": ("recording_id", "request"),
+}
+"""Those of payloads and of recordings, by table."""
+_ADD_PAYLOAD = "INSERT INTO payloads (id, digest, size, codec, data) VALUES (?, ?, ?, ?, ?)"
 _OWN = {
+    "id": "p.id",
     "key": "'v1:' || lower(hex(randomblob(32)))",
     "recorded_at": "t.recorded_at - :apart * (p.id - :first)",
     "body": "p.id",
     "completion": "p.id",
 }
-_NAMES = [column.name for column in recordings.c if column.name != "id"]
+_NAMES = [column.name for column in recordings.c]
 _ADD_RECORDINGS = f"""
 INSERT INTO recordings ({", ".join(_NAMES)})
 SELECT {", ".join(_OWN.get(name, f"t.{name}") for name in _NAMES)}
   FROM payloads p, recordings t
- WHERE p.id > :first AND t.id = (SELECT min(id) FROM recordings) ORDER BY p.id
+ WHERE p.id >= :first AND p.id % :room AND t.id = (SELECT min(id) FROM recordings) ORDER BY p.id
 """  # noqa: S608 - names of ours
 _ADD_CALLS = """
 INSERT INTO calls (call_id, started_at, outcome, reason, mode, cassette, upstream, path, query, model, stream, status,
                    key, recording_id, latency, first_piece, prompt_tokens, completion_tokens, cost, price_source)
 SELECT printf('00000000-0000-4000-8000-%012x', id), recorded_at, 'recorded', '', 'cache', cassette, upstream, path,
        query, model, 0, 200, key, id, 0.5 + id % 100 / 100.0, 0.4, 320, 140, 2200000, 'override'
-  FROM recordings WHERE id > :last
+  FROM recordings WHERE id >= :first AND id % :room
 """
 
 
@@ -200,7 +233,7 @@ def look_after(store: Path) -> str:
 def run(plan: Plan, folder: Path) -> None:
     """All of it, told as it goes."""
     small, streams = folder / "small.db", round(1.1 * plan.memory / STREAM)
-    asyncio.run(fill(str(small), [(Form.JSON, number) for number in range(SMALL)]))
+    asyncio.run(fill(str(small), [(Form.JSON, number) for number in plan.calls]))
     say(f"| recordings | MB | {' | '.join(COMMANDS)} |")
     say("|---" * (2 + len(COMMANDS)) + "|")
     for size in plan.sizes:
@@ -208,7 +241,7 @@ def run(plan: Plan, folder: Path) -> None:
         shutil.copy(small, large)
         if size == plan.sizes[-1]:
             asyncio.run(fill(str(large), [(Form.STREAM, SMALL + number) for number in range(streams)]))
-        grow(large, size)
+        grow(large, size, anywhere=plan.anywhere)
         say(look_after(large))
     (folder / "chatreel.toml").write_text(f'memory = "{plan.memory}B"\n')
     say(f"\n{table(take_turns(plan, small, large, streams))}")
@@ -221,11 +254,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each server in each hot scenario of a round")
     parser.add_argument("--memory", type=int, default=256, help="MiB")
+    parser.add_argument("--anywhere", action="store_true")
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     sizes = tuple(sorted({given.recordings // 100, given.recordings // 10, given.recordings}))
-    full = Plan(sizes, given.rounds, given.seconds, given.memory * MIB)
-    plan = Plan((2_000, 4_000), 1, 0.3, 4 * MIB) if given.quick else full
+    full = Plan(sizes, given.rounds, given.seconds, given.memory * MIB, given.anywhere)
+    plan = Plan((2_000, 4_000), 1, 0.3, 4 * MIB, given.anywhere) if given.quick else full
     say(f"{machine()}; medians of {plan.rounds} rounds\n")
     with tempfile.TemporaryDirectory() as folder:
         run(plan, Path(folder))

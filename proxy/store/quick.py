@@ -185,7 +185,8 @@ class Quick:
                 where, timeout=0, isolation_level=None, check_same_thread=False, uri=True
             )
             self._connection.execute("PRAGMA query_only = ON")
-            self._connection.execute("PRAGMA cache_size = -8192")  # KiB: what leads to the rows stays at hand
+            # KiB: what leads to the rows stays at hand. More of them would first have to be found room for.
+            self._connection.execute("PRAGMA cache_size = -4096")
         return self._connection
 
     def _assembled(self, row: Sequence[Any]) -> Replayable | None:
