@@ -255,13 +255,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each server in each scenario of a round")
+    parser.add_argument("--keys", type=int, default=4_000, help="that are asked once, in a round")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--svg", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--workers", type=int, default=1, help="processes of chatreel")
     given = parser.parse_args()
-    full = Plan(given.rounds, given.seconds, 4_000, given.workers)
+    full = Plan(given.rounds, given.seconds, given.keys, given.workers)
     plan = Plan(1, 0.3, 100, given.workers) if given.quick else full
     with tempfile.TemporaryDirectory() as name:
         folder = (given.folder or Path(name)).resolve()
