@@ -30,6 +30,7 @@ _HEAD = (
 )
 _AT_ONCE = 1 << 18
 """Bytes of the longest answer."""
+_BLANK = b"\r\n\r\n"
 _END = b"0\r\n\r\n"
 _SAID = re.compile(rb'"content": ?"([^"\\]*)"')
 _CHUNKED = 0
@@ -130,14 +131,14 @@ class Client:
 
     def _is_whole(self) -> bool:
         if self._length < 0:
-            end = self._got.find(b"\r\n\r\n", 0, self._size)
+            end = self._got.find(_BLANK, 0, self._size)
             if end < 0:
                 return False
             head = bytes(self._room[:end]).lower()
             if not head.startswith(b"http/1.1 200") or self._says not in head:
                 raise SystemExit(f"a wrong answer: {self._beginning()!r}")
             announced = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            self._length = end + 4 + int(announced) if announced else _CHUNKED
+            self._length = end + len(_BLANK) + int(announced) if announced else _CHUNKED
         if self._size < self._length or (self._length == _CHUNKED and not self._ends_with(_END)):
             return False
         if not self._is_right():
@@ -157,10 +158,11 @@ class Client:
 
 
 def _calls(spec: Spec) -> list[tuple[bytes, bytes]]:
-    """What is sent, whole unless it is made anew each time, and what has to come back."""
-    canned = call(spec.form, 0).answer if spec.canned else b""
+    """What is sent, whole unless it is made anew each time, and what has to come back behind the head."""
     made = [call(spec.form, number) for number in range(spec.first, spec.first + spec.count)]
-    return [(one.request if spec.anew else _message(spec, one.request), canned or one.answer) for one in made]
+    sent = [one.request if spec.anew else _message(spec, one.request) for one in made]
+    wanted = [call(spec.form, 0).answer] * len(made) if spec.canned else [one.answer for one in made]
+    return [(request, _BLANK + answer) for request, answer in zip(sent, wanted, strict=True)]
 
 
 def _message(spec: Spec, body: bytes) -> bytes:
