@@ -92,9 +92,11 @@ def grow(path: Path, count: int, *, anywhere: bool) -> None:
         with connection:
             (there,) = connection.execute("SELECT count(*) FROM recordings").fetchone()
             (last,) = connection.execute("SELECT max(id) FROM payloads").fetchone()
-            first, room = (1, max(2, count // last)) if anywhere else (last + 1, _NO_ROOM)
             if anywhere:
+                first, room = 1, max(2, count // last)
                 make_room(connection, room)
+            else:
+                first, room = last + 1, _NO_ROOM
             free = (number for number in itertools.count(first) if number % room)
             answers = _answers(range(_OTHERS, _OTHERS + count - there))
             connection.executemany(_ADD_PAYLOAD, ((number, *row) for number, row in zip(free, answers, strict=False)))
@@ -127,6 +129,7 @@ def _answers(numbers: range) -> Iterator[tuple[bytes, int, str, bytes]]:
 _OTHERS = 10_000_000
 """Number of the first call of those that are made in bulk: all before may have been recorded."""
 _NO_ROOM = 1 << 40
+"""Of no number a multiple: all that begin behind the last one are free."""
 _NUMBERS = {
     "payloads": ("id", "base"),
     "recordings": ("id", "document", "request", "body", "completion"),

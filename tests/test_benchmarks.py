@@ -118,8 +118,9 @@ def test_how_long_a_start_takes_is_a_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_store_that_has_grown_answers_as_a_small_one_and_what_its_commands_take_is_a_table() -> None:
-    ended = run("bench_growth.py", "--quick")
+@pytest.mark.parametrize("where", [[], ["--anywhere"]])
+def test_a_store_that_has_grown_answers_as_a_small_one_and_what_its_commands_take_is_a_table(where: list[str]) -> None:
+    ended = run("bench_growth.py", "--quick", *where)
     assert ended.returncode == 0, ended.stderr
     assert len(re.findall(r"^\| (?:hot|cold), ", ended.stdout, re.MULTILINE)) == 4
     assert len(re.findall(r"^\| [24],000 \|", ended.stdout, re.MULTILINE)) == 2

@@ -2,7 +2,7 @@
 
 Run as `python -m hits.load SPEC`, SPEC a `Spec` as JSON; prints a `Measured` as JSON. A wrong answer ends it with an
 error: it is no figure. It takes 10 to 20 us for a request, so that two cores are enough for it and a server;
-how much of that core it took is part of what it says.
+how much of a core it took is part of what it says.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 
-from hits.corpus import Form, call
+from hits.corpus import Call, Form, call
 
 KEY = "sk-made-up-for-the-benchmark"
 _HEAD = (
@@ -28,7 +28,7 @@ _HEAD = (
     "Content-Type: application/json\r\nAuthorization: Bearer {key}\r\n"
     "Content-Length: {length}\r\n\r\n"
 )
-_AT_ONCE = 1 << 18
+_LONGEST = 1 << 18
 """Bytes of the longest answer."""
 _BLANK = b"\r\n\r\n"
 _END = b"0\r\n\r\n"
@@ -82,17 +82,14 @@ class Measured:
 class Client:
     """One connection."""
 
-    def __init__(self, spec: Spec, calls: Sequence[tuple[bytes, bytes]], start: int) -> None:
-        """Connect. `calls`: what is sent and what has to come back, of which every `spec.clients`-th is its own.
-
-        `start`: the place of its first one.
-        """
+    def __init__(self, spec: Spec, calls: Sequence[Call], start: int) -> None:
+        """Connect; `start`: the place of its first call in `calls`, of which every `spec.clients`-th is its own."""
         self._spec = spec
         self._calls = calls
         self._next = start
         self._says = spec.says.encode()
         self._expected = b""
-        self._got = bytearray(_AT_ONCE)
+        self._got = bytearray(_LONGEST)
         """Taken once for all answers: to find room for each would be much of what a generator does."""
         self._room = memoryview(self._got)
         self._size = 0
@@ -107,10 +104,10 @@ class Client:
             if not self._spec.seconds:
                 return False
             self._next %= len(self._calls)
-        request, self._expected = self._calls[self._next]
+        one = self._calls[self._next]
         self._next += self._spec.clients
-        if self._spec.anew:
-            request = _message(self._spec, _anew(request))
+        self._expected = one.answer
+        request = _message(self._spec, _anew(one.request)) if self._spec.anew else one.request
         self._size = 0
         self._length = -1
         self._sent = time.perf_counter()
@@ -157,12 +154,13 @@ class Client:
         return bytes(self._room[: min(self._size, 900)])
 
 
-def _calls(spec: Spec) -> list[tuple[bytes, bytes]]:
-    """What is sent, whole unless it is made anew each time, and what has to come back behind the head."""
+def _calls(spec: Spec) -> list[Call]:
+    """As they travel: requests with their heads, unless those are made anew each time, answers from behind theirs."""
     made = [call(spec.form, number) for number in range(spec.first, spec.first + spec.count)]
-    sent = [one.request if spec.anew else _message(spec, one.request) for one in made]
-    wanted = [call(spec.form, 0).answer] * len(made) if spec.canned else [one.answer for one in made]
-    return [(request, _BLANK + answer) for request, answer in zip(sent, wanted, strict=True)]
+    canned = call(spec.form, 0).answer if spec.canned else b""
+    return [
+        Call(one.request if spec.anew else _message(spec, one.request), _BLANK + (canned or one.answer)) for one in made
+    ]
 
 
 def _message(spec: Spec, body: bytes) -> bytes:

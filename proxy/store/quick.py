@@ -185,7 +185,7 @@ class Quick:
                 where, timeout=0, isolation_level=None, check_same_thread=False, uri=True
             )
             self._connection.execute("PRAGMA query_only = ON")
-            # KiB: what leads to the rows stays at hand. More of them would first have to be found room for.
+            # KiB: what leads to the rows stays at hand. To find room for more costs more than to read it again.
             self._connection.execute("PRAGMA cache_size = -4096")
         return self._connection
 
